@@ -1,0 +1,1 @@
+//! mqadmin commands: operations that return data, and their text as the Java tool prints it

@@ -1,0 +1,1 @@
+//! RocketMQ broker: handlers, topics, groups, offsets, long polling, retry and dead letters

@@ -1,0 +1,1 @@
+//! RocketMQ client for async Rust: Producer, PushConsumer, LitePullConsumer, admin API

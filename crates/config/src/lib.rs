@@ -1,0 +1,1 @@
+//! Java .properties and .conf files: reader, typed keys, hints for unknown keys

@@ -1,0 +1,32 @@
+//! RocketMQ messages: names, offsets, and the bytes of a message at rest.
+//!
+//! Read in this order: what things are called (`names`, `message_queue`, `offset`, `time`), what a
+//! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `batch`,
+//! `message_id`). No I/O, no protocol.
+
+mod batch;
+mod delay_level;
+mod message;
+mod message_id;
+mod message_queue;
+pub mod names;
+mod offset;
+pub mod properties;
+mod record;
+pub mod sys_flag;
+mod tag;
+mod time;
+
+pub use batch::{BatchEntry, BatchError, decode_batch, encode_batch_entry};
+pub use delay_level::{DelayLevels, DelayLevelsError};
+pub use message::{Message, StoredMessage};
+pub use message_id::{MessageIdError, OffsetMessageId, UniqueIdGenerator, unique_id_timestamp};
+pub use message_queue::MessageQueue;
+pub use offset::{LogOffset, QueueOffset};
+pub use properties::{Properties, PropertiesError};
+pub use record::{
+    BLANK_MAGIC, MAGIC_V1, MAGIC_V2, Record, RecordError, RecordFields, RecordHeader, encode_record,
+    encoded_record_len, patch_offsets,
+};
+pub use tag::{java_hash_code, tags_code};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};

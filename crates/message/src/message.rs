@@ -1,0 +1,148 @@
+//! A message as a program holds it: before it is sent, and after it was read.
+
+use std::net::SocketAddr;
+
+use crate::{
+    LogOffset, OffsetMessageId, Properties, QueueOffset, Record, RecordError, Timestamp, properties,
+};
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Message {
+    /// Topic name.
+    pub topic: String,
+    /// The user's flag, opaque to the broker.
+    pub flag: i32,
+    /// Properties: tag, keys and the user's own.
+    pub properties: Properties,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// A message for `topic`.
+    pub fn new(topic: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Message { topic: topic.into(), body: body.into(), ..Message::default() }
+    }
+
+    /// Sets the tag.
+    #[must_use]
+    pub fn with_tag(self, tag: impl Into<String>) -> Self {
+        self.with_property(properties::TAGS, tag)
+    }
+
+    /// Sets the index keys (several are separated by one space).
+    #[must_use]
+    pub fn with_keys(self, keys: impl Into<String>) -> Self {
+        self.with_property(properties::KEYS, keys)
+    }
+
+    /// Sets a property.
+    #[must_use]
+    pub fn with_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    /// The tag.
+    pub fn tag(&self) -> Option<&str> {
+        self.properties.get(properties::TAGS)
+    }
+
+    /// The index keys, separated by spaces.
+    pub fn keys(&self) -> Option<&str> {
+        self.properties.get(properties::KEYS)
+    }
+}
+
+/// A message as it was stored (Java: `MessageExt`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Topic, flag, properties and body; the body as stored, possibly compressed (see `sys_flag`).
+    pub message: Message,
+    /// Name of the broker group that holds it; empty where the reader did not know it.
+    pub broker_name: String,
+    /// Queue number.
+    pub queue_id: i32,
+    /// Index in the queue.
+    pub queue_offset: QueueOffset,
+    /// Position in the log.
+    pub log_offset: LogOffset,
+    /// Size of the record in bytes.
+    pub store_size_bytes: usize,
+    /// See [`crate::sys_flag`].
+    pub sys_flag: i32,
+    /// CRC of the stored body.
+    pub body_crc: u32,
+    /// When the producer made it.
+    pub born_timestamp: Timestamp,
+    /// Where it came from.
+    pub born_host: SocketAddr,
+    /// When the broker stored it.
+    pub store_timestamp: Timestamp,
+    /// Which broker stored it.
+    pub store_host: SocketAddr,
+    /// How often it was sent back.
+    pub reconsume_times: i32,
+    /// Log offset of the half message of a committed one, else 0.
+    pub prepared_transaction_offset: i64,
+}
+
+impl StoredMessage {
+    /// Decodes the record at the start of `bytes`; the message and the record's length in bytes.
+    pub fn decode(bytes: &[u8]) -> Result<(StoredMessage, usize), RecordError> {
+        let record = Record::decode(bytes)?;
+        Ok((StoredMessage::from(&record), record.total_len))
+    }
+
+    /// Decodes records that lie back to back, as a pull returns them.
+    pub fn decode_all(mut bytes: &[u8]) -> Result<Vec<StoredMessage>, RecordError> {
+        let mut messages = Vec::new();
+        while !bytes.is_empty() {
+            let (message, len) = StoredMessage::decode(bytes)?;
+            messages.push(message);
+            bytes = bytes.get(len..).unwrap_or_default();
+        }
+        Ok(messages)
+    }
+
+    /// The id by which a broker finds the message (Java: `offsetMsgId`).
+    pub fn offset_message_id(&self) -> String {
+        OffsetMessageId { store_host: self.store_host, log_offset: self.log_offset }.to_string()
+    }
+
+    /// The id that the producer gave, else [`StoredMessage::offset_message_id`] (Java: `msgId`).
+    pub fn message_id(&self) -> String {
+        match self.message.properties.get(properties::UNIQUE_KEY) {
+            Some(id) => id.to_owned(),
+            None => self.offset_message_id(),
+        }
+    }
+}
+
+impl From<&Record<'_>> for StoredMessage {
+    fn from(record: &Record<'_>) -> Self {
+        let fields = &record.fields;
+        StoredMessage {
+            message: Message {
+                topic: fields.topic.to_owned(),
+                flag: fields.flag,
+                properties: Properties::decode(fields.properties),
+                body: fields.body.to_vec(),
+            },
+            broker_name: String::new(),
+            queue_id: fields.queue_id,
+            queue_offset: fields.queue_offset,
+            log_offset: fields.log_offset,
+            store_size_bytes: record.total_len,
+            sys_flag: fields.sys_flag,
+            body_crc: record.body_crc,
+            born_timestamp: fields.born_timestamp,
+            born_host: fields.born_host,
+            store_timestamp: fields.store_timestamp,
+            store_host: fields.store_host,
+            reconsume_times: fields.reconsume_times,
+            prepared_transaction_offset: fields.prepared_transaction_offset,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Message properties: `name` 0x01 `value` 0x02, repeated; and the names that have a meaning.
+
+use std::borrow::Cow;
+
+/// Separates name and value.
+pub const NAME_VALUE_SEPARATOR: u8 = 1;
+/// Ends a property.
+pub const PROPERTY_SEPARATOR: u8 = 2;
+/// Most bytes that the properties of one message may have.
+pub const MAX_PROPERTIES_LEN_BYTES: usize = 32_767;
+
+/// Index keys, separated by one space.
+pub const KEYS: &str = "KEYS";
+/// The tag.
+pub const TAGS: &str = "TAGS";
+/// Whether the sender waits for flush and replication (`true` by default).
+pub const WAIT_STORE_MSG_OK: &str = "WAIT";
+/// Delay level.
+pub const DELAY_TIME_LEVEL: &str = "DELAY";
+/// Original topic of a message that was sent back.
+pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+/// Target topic while a message is parked.
+pub const REAL_TOPIC: &str = "REAL_TOPIC";
+/// Target queue while a message is parked.
+pub const REAL_QUEUE_ID: &str = "REAL_QID";
+/// `true` for the half message of a transaction.
+pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+/// Producer group.
+pub const PRODUCER_GROUP: &str = "PGROUP";
+/// Region of the broker.
+pub const MSG_REGION: &str = "MSG_REGION";
+/// Trace switch.
+pub const TRACE_SWITCH: &str = "TRACE_ON";
+/// The client's unique id.
+pub const UNIQUE_KEY: &str = "UNIQ_KEY";
+/// Message id of the first store of a message that was sent back.
+pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+/// How often the message was consumed, as the client sends it.
+pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
+/// Most tries, as the client sends it.
+pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
+/// Cluster name.
+pub const CLUSTER: &str = "CLUSTER";
+/// Original topic of a dead letter.
+pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
+/// Original id of a dead letter.
+pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+/// Added by clients on pull: lowest offset of the queue.
+pub const MIN_OFFSET: &str = "MIN_OFFSET";
+/// Added by clients on pull: highest offset of the queue.
+pub const MAX_OFFSET: &str = "MAX_OFFSET";
+/// Start of consumption, local to a client.
+pub const CONSUME_START_TIMESTAMP: &str = "CONSUME_START_TIME";
+/// Ordering key.
+pub const SHARDING_KEY: &str = "__SHARDINGKEY";
+/// Messages in an inner batch.
+pub const INNER_NUM: &str = "INNER_NUM";
+/// First queue offset of an inner batch.
+pub const INNER_BASE: &str = "INNER_BASE";
+/// Kind of a message in request-reply.
+pub const MESSAGE_TYPE: &str = "MSG_TYPE";
+/// Instance.
+pub const INSTANCE_ID: &str = "INSTANCE_ID";
+/// Relative delivery time, s.
+pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+/// Relative delivery time, ms.
+pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+/// Absolute delivery time, ms.
+pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+
+/// Why properties cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PropertiesError {
+    /// More bytes than a record can hold.
+    #[error(
+        "the message's properties have {len} bytes, the limit is {MAX_PROPERTIES_LEN_BYTES}: send less in properties or move it to the body"
+    )]
+    TooLong {
+        /// Encoded length in bytes.
+        len: usize,
+    },
+}
+
+/// Properties in the order in which they were written. Names are unique: the last value wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Properties(Vec<(String, String)>);
+
+impl Properties {
+    /// No properties.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the encoded form. Entries without a name or value are skipped, as Java does; bytes that
+    /// are not UTF-8 are replaced.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mut properties = Properties::default();
+        for (name, value) in iter(bytes) {
+            properties.set(name, value);
+        }
+        properties
+    }
+
+    /// Appends the encoded form to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        for (name, value) in &self.0 {
+            encode_property(out, name, value);
+        }
+    }
+
+    /// The encoded form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.0.iter().map(|(n, v)| n.len() + v.len() + 2).sum());
+        self.encode(&mut out);
+        out
+    }
+
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets `name` to `value`, replacing an earlier value.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// Removes `name`; its value, if it was there.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let index = self.0.iter().position(|(n, _)| n == name)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Appends one encoded property to `out`.
+pub fn encode_property(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(NAME_VALUE_SEPARATOR);
+    out.extend_from_slice(value.as_bytes());
+    out.push(PROPERTY_SEPARATOR);
+}
+
+/// The properties in encoded `bytes`, in order, duplicates and all, without building a table.
+pub fn iter(bytes: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    bytes.split(|byte| *byte == PROPERTY_SEPARATOR).filter_map(|entry| {
+        let separator = entry.iter().position(|byte| *byte == NAME_VALUE_SEPARATOR)?;
+        let (name, value) = (entry.get(..separator)?, entry.get(separator + 1..)?);
+        (!name.is_empty() && !value.is_empty())
+            .then(|| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+    })
+}
+
+/// The raw value of `name` in encoded `bytes` (the last one, where there are several), without allocation.
+pub fn find<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    for entry in bytes.split(|byte| *byte == PROPERTY_SEPARATOR) {
+        if let Some(value) =
+            entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(&[NAME_VALUE_SEPARATOR]))
+            && !value.is_empty()
+        {
+            found = Some(value);
+        }
+    }
+    found
+}
+
+/// As [`find`], as text; `None` also where the value is not UTF-8.
+pub fn find_str<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
+    find(bytes, name).and_then(|value| std::str::from_utf8(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn javas_bytes() {
+        let bytes = b"KEYS\x01k1 k2\x02WAIT\x01true\x02TAGS\x01tagA\x02";
+        let properties = Properties::decode(bytes);
+        assert_eq!(properties.get(KEYS), Some("k1 k2"));
+        assert_eq!(properties.to_bytes(), bytes);
+        assert_eq!(find_str(bytes, TAGS), Some("tagA"));
+        assert_eq!(find_str(bytes, "AGS"), None);
+    }
+
+    #[test]
+    fn odd_input_is_skipped_and_last_wins() {
+        let bytes = b"\x02a\x01\x02\x01b\x02noseparator\x02k\x01v1\x02k\x01v2";
+        let properties = Properties::decode(bytes);
+        assert_eq!(properties.iter().collect::<Vec<_>>(), [("k", "v2")]);
+        assert_eq!(find_str(bytes, "k"), Some("v2"));
+    }
+}

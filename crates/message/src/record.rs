@@ -1,0 +1,498 @@
+//! The CommitLog record: how a message lies in the log, on the wire of a pull and in the HA stream.
+//!
+//! All integers are big-endian and signed. Source: the Java system's `CommitLog`/`MessageDecoder`, version 5.5.
+//!
+//! | field | bytes | note |
+//! |---|---|---|
+//! | totalSize | 4 | whole record |
+//! | magic | 4 | [`MAGIC_V1`], [`MAGIC_V2`]; [`BLANK_MAGIC`] closes a segment |
+//! | bodyCRC | 4 | CRC-32 (IEEE) of the body, `& 0x7FFFFFFF` |
+//! | queueId | 4 | |
+//! | flag | 4 | the user's |
+//! | queueOffset | 8 | offset 20 |
+//! | physicalOffset | 8 | offset 28; the record's own [`LogOffset`] |
+//! | sysFlag | 4 | see [`crate::sys_flag`] |
+//! | bornTimestamp | 8 | ms |
+//! | bornHost | 8 or 20 | IP, port as 4 bytes |
+//! | storeTimestamp | 8 | ms |
+//! | storeHost | 8 or 20 | |
+//! | reconsumeTimes | 4 | |
+//! | preparedTransactionOffset | 8 | |
+//! | body | 4 + n | |
+//! | topic | 1 + n, in v2 2 + n | |
+//! | properties | 2 + n | |
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::{LogOffset, QueueOffset, Timestamp, names::MAX_TOPIC_LEN_BYTES, properties, sys_flag};
+
+/// Magic of a record whose topic length takes one byte.
+pub const MAGIC_V1: u32 = 0xDAA3_20A7;
+/// Magic of a record whose topic length takes two bytes.
+pub const MAGIC_V2: u32 = 0xDAA3_20AB;
+/// Magic of the filler that closes a segment.
+pub const BLANK_MAGIC: u32 = 0xCBD4_3194;
+
+const FIXED_LEN: usize = 91;
+const QUEUE_OFFSET_AT: usize = 20;
+const LOG_OFFSET_AT: usize = 28;
+const SYS_FLAG_AT: usize = 36;
+const BORN_HOST_AT: usize = 48;
+/// No record is smaller.
+const MIN_RECORD_LEN: usize = FIXED_LEN;
+
+/// Why bytes are not a record, or fields cannot become one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Fewer bytes than the record needs.
+    #[error("record cut short: needs {needed} bytes, has {available}")]
+    Truncated {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes there.
+        available: usize,
+    },
+    /// Not a record's magic.
+    #[error("not a record: magic {magic:#010x}")]
+    BadMagic {
+        /// What stands there.
+        magic: u32,
+    },
+    /// A length that contradicts the record's size.
+    #[error("record field {field} has length {len}, which does not fit a record of {total} bytes")]
+    BadLength {
+        /// Name of the field.
+        field: &'static str,
+        /// Its length as read.
+        len: i64,
+        /// The record's size in bytes.
+        total: usize,
+    },
+    /// The body's checksum is wrong.
+    #[error("record body is damaged: CRC {expected:#010x} expected, {actual:#010x} found")]
+    BadCrc {
+        /// CRC in the record.
+        expected: u32,
+        /// CRC of the body.
+        actual: u32,
+    },
+    /// Properties longer than a record can hold.
+    #[error(
+        "properties have {len} bytes, the limit is {limit}: send less in properties or move it to the body"
+    )]
+    PropertiesTooLong {
+        /// Length in bytes.
+        len: usize,
+        /// Limit in bytes.
+        limit: usize,
+    },
+    /// Topic longer than a record can hold.
+    #[error("topic has {len} bytes, the limit is {limit}")]
+    TopicTooLong {
+        /// Length in bytes.
+        len: usize,
+        /// Limit in bytes.
+        limit: usize,
+    },
+    /// Body longer than a record can say.
+    #[error("body has {len} bytes, a record holds at most {limit}")]
+    BodyTooLong {
+        /// Length in bytes.
+        len: usize,
+        /// Limit in bytes.
+        limit: usize,
+    },
+}
+
+/// What a record is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordFields<'a> {
+    /// Topic name.
+    pub topic: &'a str,
+    /// Queue number.
+    pub queue_id: i32,
+    /// The user's flag.
+    pub flag: i32,
+    /// See [`crate::sys_flag`]; the two host bits are set by [`encode_record`] from the hosts.
+    pub sys_flag: i32,
+    /// Index in the queue.
+    pub queue_offset: QueueOffset,
+    /// Position in the log.
+    pub log_offset: LogOffset,
+    /// When the producer made it.
+    pub born_timestamp: Timestamp,
+    /// Where it came from.
+    pub born_host: SocketAddr,
+    /// When the broker stored it.
+    pub store_timestamp: Timestamp,
+    /// Which broker stored it.
+    pub store_host: SocketAddr,
+    /// How often it was sent back.
+    pub reconsume_times: i32,
+    /// Log offset of the half message of a committed one, else 0.
+    pub prepared_transaction_offset: i64,
+    /// Body as sent, possibly compressed.
+    pub body: &'a [u8],
+    /// Encoded properties (see [`crate::properties`]).
+    pub properties: &'a [u8],
+}
+
+/// A decoded record: its fields, borrowed, and what only the encoded form knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Whole length in bytes.
+    pub total_len: usize,
+    /// CRC of the body as written.
+    pub body_crc: u32,
+    /// Everything else.
+    pub fields: RecordFields<'a>,
+}
+
+/// The first eight bytes of whatever lies at a log offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// Length of record or filler in bytes, as written.
+    pub total_len: i32,
+    /// Its magic.
+    pub magic: u32,
+}
+
+impl RecordHeader {
+    /// Reads the first eight bytes; `None` where there are fewer.
+    pub fn peek(bytes: &[u8]) -> Option<RecordHeader> {
+        let (total_len, rest) = bytes.split_first_chunk::<4>()?;
+        let (magic, _) = rest.split_first_chunk::<4>()?;
+        Some(RecordHeader { total_len: i32::from_be_bytes(*total_len), magic: u32::from_be_bytes(*magic) })
+    }
+
+    /// Whether a record of a known version starts here.
+    pub fn is_record(self) -> bool {
+        self.magic == MAGIC_V1 || self.magic == MAGIC_V2
+    }
+
+    /// Whether the filler at the end of a segment starts here.
+    pub fn is_blank(self) -> bool {
+        self.magic == BLANK_MAGIC
+    }
+}
+
+/// CRC of a body as records and registrations carry it.
+pub(crate) fn body_crc(body: &[u8]) -> u32 {
+    crc32fast::hash(body) & 0x7FFF_FFFF
+}
+
+/// How many bytes [`encode_record`] will write for these fields.
+pub fn encoded_record_len(fields: &RecordFields<'_>) -> usize {
+    FIXED_LEN
+        + if fields.born_host.is_ipv6() { 12 } else { 0 }
+        + if fields.store_host.is_ipv6() { 12 } else { 0 }
+        + if fields.topic.len() > MAX_TOPIC_LEN_BYTES { 1 } else { 0 }
+        + fields.body.len()
+        + fields.topic.len()
+        + fields.properties.len()
+}
+
+/// Appends the record to `out`; its length in bytes. Nothing is appended on an error.
+pub fn encode_record(fields: &RecordFields<'_>, out: &mut Vec<u8>) -> Result<usize, RecordError> {
+    let total_len = encoded_record_len(fields);
+    let limit = properties::MAX_PROPERTIES_LEN_BYTES;
+    let properties_len = i16::try_from(fields.properties.len())
+        .map_err(|_| RecordError::PropertiesTooLong { len: fields.properties.len(), limit })?;
+    let topic_len = u16::try_from(fields.topic.len())
+        .ok()
+        .filter(|len| *len <= 255)
+        .ok_or(RecordError::TopicTooLong { len: fields.topic.len(), limit: 255 })?;
+    let total = i32::try_from(total_len)
+        .map_err(|_| RecordError::BodyTooLong { len: fields.body.len(), limit: i32::MAX as usize })?;
+    let mut flags = fields.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6);
+    if fields.born_host.is_ipv6() {
+        flags |= sys_flag::BORN_HOST_V6;
+    }
+    if fields.store_host.is_ipv6() {
+        flags |= sys_flag::STORE_HOST_V6;
+    }
+    let v2 = fields.topic.len() > MAX_TOPIC_LEN_BYTES;
+
+    out.reserve(total_len);
+    out.extend_from_slice(&total.to_be_bytes());
+    out.extend_from_slice(&(if v2 { MAGIC_V2 } else { MAGIC_V1 }).to_be_bytes());
+    out.extend_from_slice(&body_crc(fields.body).to_be_bytes());
+    out.extend_from_slice(&fields.queue_id.to_be_bytes());
+    out.extend_from_slice(&fields.flag.to_be_bytes());
+    out.extend_from_slice(&fields.queue_offset.0.to_be_bytes());
+    out.extend_from_slice(&fields.log_offset.0.to_be_bytes());
+    out.extend_from_slice(&flags.to_be_bytes());
+    out.extend_from_slice(&fields.born_timestamp.0.to_be_bytes());
+    encode_host(out, fields.born_host);
+    out.extend_from_slice(&fields.store_timestamp.0.to_be_bytes());
+    encode_host(out, fields.store_host);
+    out.extend_from_slice(&fields.reconsume_times.to_be_bytes());
+    out.extend_from_slice(&fields.prepared_transaction_offset.to_be_bytes());
+    // The body's length fits, because the total, which is greater, does.
+    out.extend_from_slice(&(fields.body.len() as u32).to_be_bytes());
+    out.extend_from_slice(fields.body);
+    if v2 {
+        out.extend_from_slice(&topic_len.to_be_bytes());
+    } else {
+        out.push(topic_len.to_be_bytes()[1]);
+    }
+    out.extend_from_slice(fields.topic.as_bytes());
+    out.extend_from_slice(&properties_len.to_be_bytes());
+    out.extend_from_slice(fields.properties);
+    Ok(total_len)
+}
+
+/// Writes the values that are known only at append time into an encoded record.
+/// Does nothing where `record` is too short to hold them.
+pub fn patch_offsets(
+    record: &mut [u8],
+    queue_offset: QueueOffset,
+    log_offset: LogOffset,
+    store_timestamp: Timestamp,
+) {
+    let born_v6 =
+        record.get(SYS_FLAG_AT + 3).is_some_and(|low| i32::from(*low) & sys_flag::BORN_HOST_V6 != 0);
+    let store_timestamp_at = BORN_HOST_AT + if born_v6 { 20 } else { 8 };
+    let mut put = |at: usize, value: [u8; 8]| {
+        if let Some(place) = record.get_mut(at..at + 8) {
+            place.copy_from_slice(&value);
+        }
+    };
+    put(QUEUE_OFFSET_AT, queue_offset.0.to_be_bytes());
+    put(LOG_OFFSET_AT, log_offset.0.to_be_bytes());
+    put(store_timestamp_at, store_timestamp.0.to_be_bytes());
+}
+
+fn encode_host(out: &mut Vec<u8>, host: SocketAddr) {
+    match host.ip() {
+        IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+    }
+    out.extend_from_slice(&u32::from(host.port()).to_be_bytes());
+}
+
+impl<'a> Record<'a> {
+    /// Decodes the record at the start of `bytes` (more may follow). The body's CRC is not checked:
+    /// see [`Record::verify_crc`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, RecordError> {
+        let truncated = |needed: usize| RecordError::Truncated { needed, available: bytes.len() };
+        let header = RecordHeader::peek(bytes).ok_or_else(|| truncated(8))?;
+        if !header.is_record() {
+            return Err(RecordError::BadMagic { magic: header.magic });
+        }
+        let total_len = usize::try_from(header.total_len).ok().filter(|len| *len >= MIN_RECORD_LEN).ok_or(
+            RecordError::BadLength {
+                field: "totalSize",
+                len: i64::from(header.total_len),
+                total: bytes.len(),
+            },
+        )?;
+        let mut reader = Reader { bytes: bytes.get(..total_len).ok_or_else(|| truncated(total_len))?, at: 8 };
+        let body_crc = reader.u32("bodyCRC")?;
+        let queue_id = reader.i32("queueId")?;
+        let flag = reader.i32("flag")?;
+        let queue_offset = QueueOffset(reader.u64("queueOffset")?);
+        let log_offset = LogOffset(reader.u64("physicalOffset")?);
+        let flags = reader.i32("sysFlag")?;
+        let born_timestamp = Timestamp(reader.i64("bornTimestamp")?);
+        let born_host = reader.host("bornHost", flags & sys_flag::BORN_HOST_V6 != 0)?;
+        let store_timestamp = Timestamp(reader.i64("storeTimestamp")?);
+        let store_host = reader.host("storeHost", flags & sys_flag::STORE_HOST_V6 != 0)?;
+        let reconsume_times = reader.i32("reconsumeTimes")?;
+        let prepared_transaction_offset = reader.i64("preparedTransactionOffset")?;
+        let body_len = reader.i32("bodyLength")?;
+        let body = reader.slice("body", i64::from(body_len))?;
+        let topic_len = if header.magic == MAGIC_V2 {
+            i64::from(u16::from_be_bytes(reader.array("topicLength")?))
+        } else {
+            i64::from(reader.array::<1>("topicLength")?[0])
+        };
+        let topic = reader.slice("topic", topic_len)?;
+        let topic = std::str::from_utf8(topic).map_err(|_| RecordError::BadLength {
+            field: "topic",
+            len: topic_len,
+            total: total_len,
+        })?;
+        let properties_len = i16::from_be_bytes(reader.array("propertiesLength")?);
+        let properties = reader.slice("properties", i64::from(properties_len))?;
+        Ok(Record {
+            total_len,
+            body_crc,
+            fields: RecordFields {
+                topic,
+                queue_id,
+                flag,
+                sys_flag: flags,
+                queue_offset,
+                log_offset,
+                born_timestamp,
+                born_host,
+                store_timestamp,
+                store_host,
+                reconsume_times,
+                prepared_transaction_offset,
+                body,
+                properties,
+            },
+        })
+    }
+
+    /// Checks the body against its CRC.
+    pub fn verify_crc(&self) -> Result<(), RecordError> {
+        let actual = body_crc(self.fields.body);
+        if actual == self.body_crc {
+            Ok(())
+        } else {
+            Err(RecordError::BadCrc { expected: self.body_crc, actual })
+        }
+    }
+}
+
+/// Reads fields one after the other and names the one that does not fit.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn slice(&mut self, field: &'static str, len: i64) -> Result<&'a [u8], RecordError> {
+        let bad = RecordError::BadLength { field, len, total: self.bytes.len() };
+        let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
+        let slice = end.and_then(|end| self.bytes.get(self.at..end)).ok_or(bad)?;
+        self.at += slice.len();
+        Ok(slice)
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecordError> {
+        let slice = self.slice(field, N as i64)?;
+        let mut array = [0; N];
+        array.copy_from_slice(slice);
+        Ok(array)
+    }
+
+    fn u32(&mut self, field: &'static str) -> Result<u32, RecordError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    fn i32(&mut self, field: &'static str) -> Result<i32, RecordError> {
+        self.array(field).map(i32::from_be_bytes)
+    }
+
+    fn u64(&mut self, field: &'static str) -> Result<u64, RecordError> {
+        self.array(field).map(u64::from_be_bytes)
+    }
+
+    fn i64(&mut self, field: &'static str) -> Result<i64, RecordError> {
+        self.array(field).map(i64::from_be_bytes)
+    }
+
+    fn host(&mut self, field: &'static str, v6: bool) -> Result<SocketAddr, RecordError> {
+        let ip = if v6 {
+            IpAddr::V6(Ipv6Addr::from(self.array::<16>(field)?))
+        } else {
+            IpAddr::V4(Ipv4Addr::from(self.array::<4>(field)?))
+        };
+        // Java writes the port as an int; only its low 16 bits are a port.
+        Ok(SocketAddr::new(ip, (self.u32(field)? & 0xFFFF) as u16))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const JAVA: &str = "0000006adaa320a75ba80bb200000003000000010000000000000005000000000000000900000000\
+        00000000000003e80a000001000004d200000000000007d00a00000200002a9f000000020000000000000000\
+        00000004626f64790154000a54414753017461674102";
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    fn java_fields() -> RecordFields<'static> {
+        RecordFields {
+            topic: "T",
+            queue_id: 3,
+            flag: 1,
+            sys_flag: 0,
+            queue_offset: QueueOffset(5),
+            log_offset: LogOffset(9),
+            born_timestamp: Timestamp(1000),
+            born_host: "10.0.0.1:1234".parse().unwrap(),
+            store_timestamp: Timestamp(2000),
+            store_host: "10.0.0.2:10911".parse().unwrap(),
+            reconsume_times: 2,
+            prepared_transaction_offset: 0,
+            body: b"body",
+            properties: b"TAGS\x01tagA\x02",
+        }
+    }
+
+    #[test]
+    fn javas_bytes_both_ways() {
+        let bytes = unhex(JAVA);
+        let record = Record::decode(&bytes).unwrap();
+        assert_eq!(record.fields, java_fields());
+        record.verify_crc().unwrap();
+        let mut encoded = Vec::new();
+        assert_eq!(encode_record(&record.fields, &mut encoded), Ok(106));
+        assert_eq!(encoded, bytes);
+    }
+
+    #[test]
+    fn long_topics_take_version_two_and_ipv6_takes_its_bits() {
+        let topic = format!("%RETRY%{}", "g".repeat(125));
+        let fields = RecordFields {
+            topic: &topic,
+            born_host: "[::1]:5".parse().unwrap(),
+            store_host: "[fe80::2]:6".parse().unwrap(),
+            ..java_fields()
+        };
+        let mut encoded = Vec::new();
+        encode_record(&fields, &mut encoded).unwrap();
+        let record = Record::decode(&encoded).unwrap();
+        assert_eq!(RecordHeader::peek(&encoded).unwrap().magic, MAGIC_V2);
+        assert_eq!(record.fields, RecordFields { sys_flag: 0x30, ..fields });
+        patch_offsets(&mut encoded, QueueOffset(77), LogOffset(88), Timestamp(99));
+        let patched = Record::decode(&encoded).unwrap().fields;
+        assert_eq!((patched.queue_offset.0, patched.log_offset.0, patched.store_timestamp.0), (77, 88, 99));
+        assert_eq!(patched.born_timestamp.0, 1000);
+    }
+
+    #[test]
+    fn a_changed_body_is_found() {
+        let mut bytes = unhex(JAVA);
+        bytes[88] ^= 1;
+        assert!(matches!(Record::decode(&bytes).unwrap().verify_crc(), Err(RecordError::BadCrc { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Record::decode(&bytes);
+        }
+
+        #[test]
+        fn any_damage_never_panics(at in 0usize..106, value: u8, cut in 0usize..107) {
+            let mut bytes = unhex(JAVA);
+            bytes[at] = value;
+            let _ = Record::decode(&bytes[..cut.min(bytes.len())]).map(|record| record.verify_crc());
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded(body in proptest::collection::vec(any::<u8>(), 0..500),
+                                      topic in "[a-zA-Z]{1,200}", queue_id: i32, flag: i32) {
+            let fields = RecordFields { body: &body, topic: &topic, queue_id, flag, ..java_fields() };
+            let mut encoded = Vec::new();
+            let len = encode_record(&fields, &mut encoded).unwrap();
+            prop_assert_eq!(len, encoded.len());
+            prop_assert_eq!(Record::decode(&encoded).unwrap().fields, fields);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! RocketMQ name server: routes in memory and the requests on them

@@ -1,0 +1,1 @@
+//! RocketMQ remoting protocol: frames and typed requests; no I/O, no async

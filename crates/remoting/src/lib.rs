@@ -1,0 +1,1 @@
+//! RocketMQ remoting over Tokio: server, client, connections, back-pressure

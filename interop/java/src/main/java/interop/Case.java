@@ -1,0 +1,150 @@
+package interop;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageConst;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** What one run of a scenario owns: fresh names, and clients that are shut down at its end. */
+public final class Case implements AutoCloseable {
+    private static final String RUN = Long.toString(System.currentTimeMillis(), 36);
+    private static final AtomicInteger INSTANCES = new AtomicInteger();
+
+    public final Cluster cluster;
+    private final String name;
+    private final Deque<Runnable> closers = new ArrayDeque<>();
+    private int names;
+
+    Case(String name, Cluster cluster) {
+        this.name = name;
+        this.cluster = cluster;
+    }
+
+    /** The same scenario on another cluster; closed together with this one. */
+    public Case on(String clusterName) {
+        Case other = new Case(name, Cluster.named(clusterName));
+        onClose(other::close);
+        return other;
+    }
+
+    /** A name for a topic or group that nobody else uses. */
+    public String freshName() {
+        return name + "-" + RUN + "-" + names++;
+    }
+
+    public String freshTopic(int queues) throws Exception {
+        String topic = freshName();
+        cluster.createTopic(topic, queues);
+        return topic;
+    }
+
+    public synchronized void onClose(Runnable closer) {
+        closers.push(closer);
+    }
+
+    @Override
+    public synchronized void close() {
+        closers.forEach(Runnable::run);
+        closers.clear();
+    }
+
+    /** A client of its own (connection and id), though all run in one process. */
+    public static String freshInstance() {
+        return "i" + INSTANCES.incrementAndGet() + "-" + RUN;
+    }
+
+    public DefaultMQProducer producer() throws Exception {
+        DefaultMQProducer producer = unstartedProducer();
+        producer.start();
+        return producer;
+    }
+
+    public DefaultMQProducer unstartedProducer() {
+        DefaultMQProducer producer = new DefaultMQProducer(freshName());
+        producer.setNamesrvAddr(cluster.namesrv);
+        producer.setInstanceName(freshInstance());
+        // A first send to a cold, busy Java broker can take longer than the default of 3 s.
+        producer.setSendMsgTimeout(10_000);
+        onClose(producer::shutdown);
+        return producer;
+    }
+
+    /** Not yet started. Commits its offsets often, so that nobody has to wait 5 s for them. */
+    public DefaultMQPushConsumer pushConsumer(String group) {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.setNamesrvAddr(cluster.namesrv);
+        consumer.setInstanceName(freshInstance());
+        consumer.setPersistConsumerOffsetInterval(500);
+        consumer.setConsumeThreadMin(4);
+        consumer.setConsumeThreadMax(4);
+        onClose(consumer::shutdown);
+        return consumer;
+    }
+
+    public DefaultMQPushConsumer startPush(String group, String topic, String tags, Received received) throws Exception {
+        DefaultMQPushConsumer consumer = pushConsumer(group);
+        consumer.subscribe(topic, tags);
+        consumer.registerMessageListener(received);
+        consumer.start();
+        return consumer;
+    }
+
+    public DefaultMQPullConsumer pullConsumer(String group) throws Exception {
+        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
+        consumer.setNamesrvAddr(cluster.namesrv);
+        consumer.setInstanceName(freshInstance());
+        onClose(consumer::shutdown);
+        consumer.start();
+        return consumer;
+    }
+
+    /** Not yet started. */
+    public DefaultLitePullConsumer litePullConsumer(String group) {
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        consumer.setNamesrvAddr(cluster.namesrv);
+        consumer.setInstanceName(freshInstance());
+        consumer.setAutoCommit(false);
+        onClose(consumer::shutdown);
+        return consumer;
+    }
+
+    /** Sends {@code count} small messages with keys PREFIX-0, PREFIX-1, … and returns the keys. */
+    public static List<String> sendSome(DefaultMQProducer producer, String topic, String prefix, int count) throws Exception {
+        List<String> keys = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            String key = prefix + "-" + i;
+            sendOk(producer, new Message(topic, "", key, ("body of " + key).getBytes()));
+            keys.add(key);
+        }
+        return keys;
+    }
+
+    public static SendResult sendOk(DefaultMQProducer producer, Message message) throws Exception {
+        SendResult result = producer.send(message);
+        Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status of " + message.getKeys());
+        return result;
+    }
+
+    /** The queues of the topic that this push consumer works on at the moment. */
+    public static Set<MessageQueue> queuesOf(DefaultMQPushConsumer consumer, String topic) {
+        return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet().stream()
+            .filter(q -> q.getTopic().equals(topic)).collect(Collectors.toSet());
+    }
+
+    /** {@code UNIQ_KEY}, which the producer reports as message id. */
+    public static String uniqueKey(Message message) {
+        return message.getProperty(MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
+    }
+}

@@ -1,0 +1,139 @@
+package interop;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** A name server and a broker under test: its addresses, its admin client, and the switch to restart it. */
+public final class Cluster {
+    public final String namesrv;
+    private final Path dir;
+    private DefaultMQAdminExt admin;
+    private static final ConcurrentHashMap<String, Cluster> OPEN = new ConcurrentHashMap<>();
+
+    private Cluster(String namesrv, Path dir) {
+        this.namesrv = namesrv;
+        this.dir = dir;
+    }
+
+    /** The cluster whose address and directory are in system properties {@code interop.NAME[.dir]}. */
+    public static Cluster named(String name) {
+        return OPEN.computeIfAbsent(name, n -> {
+            String address = System.getProperty("interop." + n);
+            if (address == null) {
+                throw new IllegalStateException("system property interop." + n + " (name server host:port) is missing");
+            }
+            String dir = System.getProperty("interop." + n + ".dir");
+            return new Cluster(address, dir == null ? null : Path.of(dir));
+        });
+    }
+
+    public static void closeAll() {
+        OPEN.values().forEach(Cluster::close);
+    }
+
+    private synchronized void close() {
+        if (admin != null) {
+            admin.shutdown();
+        }
+    }
+
+    public synchronized DefaultMQAdminExt admin() throws Exception {
+        if (admin == null) {
+            DefaultMQAdminExt fresh = new DefaultMQAdminExt();
+            fresh.setNamesrvAddr(namesrv);
+            fresh.setInstanceName("admin-" + System.nanoTime());
+            fresh.start();
+            admin = fresh;
+        }
+        return admin;
+    }
+
+    /** Address of the (only) broker as clients are told. */
+    public String brokerAddr() throws Exception {
+        var brokers = admin().examineBrokerClusterInfo().getBrokerAddrTable().values();
+        Check.equal(1, brokers.size(), "brokers in the cluster");
+        return brokers.iterator().next().selectBrokerAddr();
+    }
+
+    public void createTopic(String topic, int queues) throws Exception {
+        TopicConfig config = new TopicConfig(topic);
+        config.setReadQueueNums(queues);
+        config.setWriteQueueNums(queues);
+        config.setPerm(6);
+        admin().createAndUpdateTopicConfig(brokerAddr(), config);
+        Await.until("route of " + topic, () -> !admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty());
+    }
+
+    /** Sum of the group's committed offsets over the topic's queues, as the broker tells it now. */
+    public long committed(String group, String topic) throws Exception {
+        long sum = 0;
+        for (var entry : admin().examineConsumeStats(group).getOffsetTable().entrySet()) {
+            if (entry.getKey().getTopic().equals(topic)) {
+                sum += entry.getValue().getConsumerOffset();
+            }
+        }
+        return sum;
+    }
+
+    public void awaitCommitted(String group, String topic, long sum) {
+        Await.until(group + " has committed " + sum + " in " + topic, () -> committed(group, topic) == sum);
+    }
+
+    /**
+     * Before a kill: a broker that persists offsets only now and then (the Java one) gets the time
+     * to do so. Eruca may not need it, see {@code interop.offsets}.
+     */
+    public void awaitPersisted(String group, String topic, long sum) {
+        if (!"persisted".equals(System.getProperty("interop.offsets"))) {
+            return;
+        }
+        Await.until("offsets on disk", () -> persistedOffsets(group, topic).stream().mapToLong(q -> q[1]).sum() == sum);
+    }
+
+    /** {@code (queueId, offset)} pairs in the broker's consumerOffset.json; its integer keys have no quotes. */
+    public List<long[]> persistedOffsets(String group, String topic) throws IOException {
+        String json = Files.readString(dir.resolve("store/config/consumerOffset.json"));
+        Matcher entry = Pattern.compile("\"" + Pattern.quote(topic + "@" + group) + "\"\\s*:\\s*\\{([^}]*)}").matcher(json);
+        if (!entry.find()) {
+            return List.of();
+        }
+        return Pattern.compile("\"?(\\d+)\"?\\s*:\\s*(\\d+)").matcher(entry.group(1)).results()
+            .map(m -> new long[] {Long.parseLong(m.group(1)), Long.parseLong(m.group(2))})
+            .toList();
+    }
+
+    /** @param how {@code clean} (SIGTERM) or {@code kill} (SIGKILL) */
+    public void restartBroker(String how) throws Exception {
+        servers("restart-broker", how);
+    }
+
+    /** Runs {@code interop/servers COMMAND DIR ARGS}. */
+    public void servers(String command, String... args) throws Exception {
+        List<String> line = new java.util.ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
+        line.addAll(List.of(args));
+        Process process = new ProcessBuilder(line)
+            .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+        if (!process.waitFor(150, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+            throw new AssertionError("no end of: " + line);
+        }
+        Check.equal(0, process.exitValue(), String.join(" ", line));
+    }
+
+    public static MessageQueue queue(String topic, int id) {
+        return new MessageQueue(topic, "broker-a", id);
+    }
+}

@@ -1,0 +1,49 @@
+package interop;
+
+import interop.scenarios.AdminScenarios;
+import interop.scenarios.ConsumeFromScenarios;
+import interop.scenarios.LitePullScenarios;
+import interop.scenarios.OrderlyScenarios;
+import interop.scenarios.PullScenarios;
+import interop.scenarios.PushScenarios;
+import interop.scenarios.RestartScenarios;
+import interop.scenarios.RetryScenarios;
+import interop.scenarios.SendErrorScenarios;
+import interop.scenarios.SendScenarios;
+import interop.scenarios.SharingScenarios;
+import java.util.ArrayList;
+import java.util.List;
+
+/** {@code Main [TAG | NAME-PREFIX]...}: runs the scenarios with that tag or name, or all. */
+public final class Main {
+    private Main() {
+    }
+
+    static List<Scenario> scenarios() {
+        List<Scenario> all = new ArrayList<>();
+        // The long ones first: the others run beside them.
+        all.addAll(ConsumeFromScenarios.LIST);
+        all.addAll(OrderlyScenarios.LIST);
+        all.addAll(SharingScenarios.LIST);
+        all.addAll(RetryScenarios.LIST);
+        all.addAll(SendScenarios.LIST);
+        all.addAll(SendErrorScenarios.LIST);
+        all.addAll(PushScenarios.LIST);
+        all.addAll(PullScenarios.LIST);
+        all.addAll(LitePullScenarios.LIST);
+        all.addAll(AdminScenarios.LIST);
+        all.addAll(RestartScenarios.LIST);
+        return all;
+    }
+
+    public static void main(String[] args) throws Exception {
+        List<String> wanted = List.of(args);
+        List<Scenario> chosen = scenarios().stream()
+            .filter(s -> wanted.isEmpty() || wanted.stream().anyMatch(w -> s.tags().contains(w) || s.name().startsWith(w)))
+            .toList();
+        int failed = new Runner().run(chosen);
+        Cluster.closeAll();
+        // Clients leave threads behind, so the end has to be said.
+        System.exit(failed == 0 && !chosen.isEmpty() ? 0 : 1);
+    }
+}

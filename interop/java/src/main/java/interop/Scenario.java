@@ -1,0 +1,21 @@
+package interop;
+
+import java.util.Set;
+
+/**
+ * One independent check with real clients.
+ *
+ * @param name unique, used for its topics and groups as well
+ * @param tags {@code basic}: also run against {@code eruca up}; {@code binary}: also run with the
+ *     ROCKETMQ header encoding; {@code exclusive}: disturbs others (restarts the broker)
+ */
+public record Scenario(String name, Set<String> tags, Body body) {
+    /** What a scenario does; it fails by throwing. */
+    public interface Body {
+        void run(Case c) throws Exception;
+    }
+
+    public static Scenario of(String name, Body body, String... tags) {
+        return new Scenario(name, Set.of(tags), body);
+    }
+}

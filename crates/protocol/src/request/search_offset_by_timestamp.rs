@@ -1,0 +1,21 @@
+//! `SEARCH_OFFSET_BY_TIMESTAMP` (29).
+
+use crate::header_fields;
+
+header_fields! {
+    /// Header of the request (Java: `SearchOffsetRequestHeader`).
+    pub struct SearchOffsetByTimestampRequest = SEARCH_OFFSET_BY_TIMESTAMP {
+        topic: String = "topic",
+        lite_topic: Option<String> = "liteTopic",
+        queue_id: i32 = "queueId",
+        timestamp: i64 = "timestamp",
+        boundary_type: Option<String> = "boundaryType",
+    }
+}
+
+header_fields! {
+    /// Header of the answer (Java: `SearchOffsetResponseHeader`).
+    pub struct SearchOffsetByTimestampResponse {
+        offset: i64 = "offset",
+    }
+}

@@ -81,12 +81,17 @@ public final class Case implements AutoCloseable {
         return producer;
     }
 
-    /** Not yet started. Commits its offsets often, so that nobody has to wait 5 s for them. */
+    /** Not yet started. Does often what a client does every 5 to 30 s, so that nobody has to wait for it. */
     public DefaultMQPushConsumer pushConsumer(String group) {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
         consumer.setPersistConsumerOffsetInterval(500);
+        // The %RETRY% topic appears with the first heartbeat, after the client has asked for its route.
+        consumer.setPollNameServerInterval(1000);
+        // When a rebalance raises the subscription's version while a heartbeat is under way, the client
+        // does not tell the broker until the next one, and all its pulls are refused until then.
+        consumer.setHeartbeatBrokerInterval(1000);
         consumer.setConsumeThreadMin(4);
         consumer.setConsumeThreadMax(4);
         onClose(consumer::shutdown);

@@ -1,0 +1,130 @@
+// Drives rocketmq-client-go through the core scenarios of the interop suite.
+//
+//	go-interop -namesrv HOST:PORT -strict HOST:PORT -servers PATH -dir DIR [NAME-PREFIX...]
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/rocketmq-client-go/v2/rlog"
+)
+
+// scenario is one independent check; it fails by returning an error or by panicking.
+type scenario struct {
+	name string
+	run  func(c *testCase) error
+	// exclusive scenarios restart the broker and run alone, at the end.
+	exclusive bool
+}
+
+const (
+	sideBySide    = 5
+	scenarioBound = 240 * time.Second
+)
+
+func scenarios() []scenario {
+	var all []scenario
+	for _, list := range [][]scenario{
+		orderlyScenarios, consumeFromScenarios, sharingScenarios, retryScenarios,
+		sendScenarios, pushScenarios, pullScenarios, restartScenarios,
+	} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+func main() {
+	env := &environment{}
+	flag.StringVar(&env.namesrv, "namesrv", "", "name server of the cluster under test")
+	flag.StringVar(&env.strict, "strict", "", "name server of the pair that creates no topics and forgets old messages")
+	flag.StringVar(&env.servers, "servers", "", "path of interop/servers, to restart the broker")
+	flag.StringVar(&env.dir, "dir", "", "directory of the server pair")
+	flag.StringVar(&env.offsets, "offsets", "acknowledged", "acknowledged | persisted: what the broker promises to keep")
+	flag.Parse()
+	rlog.SetLogLevel("fatal")
+
+	var shared, exclusive []scenario
+	for _, s := range scenarios() {
+		switch {
+		case !wanted(s.name, flag.Args()):
+		case s.exclusive:
+			exclusive = append(exclusive, s)
+		default:
+			shared = append(shared, s)
+		}
+	}
+	failed := append(runAll(env, shared, sideBySide), runAll(env, exclusive, 1)...)
+	for _, name := range failed {
+		fmt.Println("FAILED", name)
+	}
+	total := len(shared) + len(exclusive)
+	fmt.Printf("%d passed, %d failed\n", total-len(failed), len(failed))
+	if len(failed) > 0 || total == 0 {
+		os.Exit(1)
+	}
+}
+
+func wanted(name string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return len(prefixes) == 0
+}
+
+// runAll runs a few scenarios side by side (they mostly wait) and returns the names of those that failed.
+func runAll(env *environment, list []scenario, atOnce int) []string {
+	var (
+		failed []string
+		mutex  sync.Mutex
+		group  sync.WaitGroup
+		slots  = make(chan struct{}, atOnce)
+	)
+	for _, s := range list {
+		slots <- struct{}{}
+		group.Add(1)
+		go func() {
+			defer func() { <-slots; group.Done() }()
+			start := time.Now()
+			err := runBounded(env, s)
+			mutex.Lock()
+			defer mutex.Unlock()
+			if err == nil {
+				fmt.Printf("ok   %-40s %6d ms\n", s.name, time.Since(start).Milliseconds())
+				return
+			}
+			fmt.Printf("FAIL %-40s %6d ms\n     %v\n", s.name, time.Since(start).Milliseconds(), err)
+			failed = append(failed, s.name)
+		}()
+	}
+	group.Wait()
+	return failed
+}
+
+// runBounded gives up on a scenario whose client never returns.
+func runBounded(env *environment, s scenario) error {
+	done := make(chan error, 1)
+	go func() {
+		c := newCase(env, s.name)
+		defer c.close()
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		done <- s.run(c)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(scenarioBound):
+		return fmt.Errorf("no end after %v", scenarioBound)
+	}
+}

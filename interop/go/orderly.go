@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	rocketmq "github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/consumer"
+	"github.com/apache/rocketmq-client-go/v2/primitive"
+	"github.com/apache/rocketmq-client-go/v2/producer"
+)
+
+// handOver: a queue that changes hands is tried again at the client's next rebalance (20 s), twice in the worst case.
+const handOver = 90 * time.Second
+
+var orderlyScenarios = []scenario{
+	{name: "orderly-two-consumers", run: orderlyTwoConsumers},
+}
+
+// orderLog notes what all members saw per queue, and when two work on one queue at a time.
+type orderLog struct {
+	mutex     sync.Mutex
+	perQueue  map[int][]int64
+	working   map[int]string
+	violation string
+}
+
+func (l *orderLog) member(name string) listener {
+	return func(_ context.Context, messages []*primitive.MessageExt) consumer.ConsumeResult {
+		queue := messages[0].Queue.QueueId
+		l.mutex.Lock()
+		if other, busy := l.working[queue]; busy && other != name {
+			l.violation = fmt.Sprintf("queue %d consumed by %s and %s at a time", queue, other, name)
+		}
+		l.working[queue] = name
+		for _, m := range messages {
+			l.perQueue[queue] = append(l.perQueue[queue], m.QueueOffset)
+		}
+		l.mutex.Unlock()
+		// The other member gets the chance to break in.
+		time.Sleep(time.Millisecond)
+		l.mutex.Lock()
+		delete(l.working, queue)
+		l.mutex.Unlock()
+		return consumer.ConsumeSuccess
+	}
+}
+
+func (l *orderLog) distinct() int {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	count := 0
+	for _, offsets := range l.perQueue {
+		seen := map[int64]bool{}
+		for _, offset := range offsets {
+			seen[offset] = true
+		}
+		count += len(seen)
+	}
+	return count
+}
+
+// check allows repeats, when a queue changes hands, but nothing may be passed over.
+func (l *orderLog) check() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	equal("", l.violation, "exclusive queues")
+	for queue, offsets := range l.perQueue {
+		var next int64
+		for _, offset := range offsets {
+			check(offset <= next, "queue %d: offset %d came before %d", queue, offset, next)
+			if offset == next {
+				next++
+			}
+		}
+	}
+}
+
+func orderlyTwoConsumers(c *testCase) error {
+	topic := c.freshTopic(4)
+	group := c.freshName()
+	log := &orderLog{perQueue: map[int][]int64{}, working: map[int]string{}}
+	p := c.producer(producer.WithQueueSelector(producer.NewHashQueueSelector()))
+	c.startPush(group, topic, "*", log.member("one"), consumer.WithConsumerOrder(true))
+	sendSharded(p, topic, 0, 60)
+	until("first 60", handOver, func() bool { return log.distinct() == 60 })
+	two := c.startPush(group, topic, "*", log.member("two"), consumer.WithConsumerOrder(true))
+	until("the second has a share", handOver, func() bool {
+		sendSharded(p, topic, 0, 4)
+		return len(two.received.all()) > 0
+	})
+	must(two.Shutdown())
+	before := log.distinct()
+	sendSharded(p, topic, 0, 20)
+	until("all, after one left", handOver, func() bool { return log.distinct() >= before+20 })
+	log.check()
+	return nil
+}
+
+func sendSharded(p rocketmq.Producer, topic string, from, to int) {
+	for i := from; i < to; i++ {
+		sendOk(p, message(topic, fmt.Sprintf("k%d", i), "x").WithShardingKey(fmt.Sprintf("order-%d", i%8)))
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/apache/rocketmq-client-go/v2/consumer"
+	"github.com/apache/rocketmq-client-go/v2/primitive"
+)
+
+// Delay levels of the server under test are 1 s each.
+var retryScenarios = []scenario{
+	{name: "retry-then-success", run: retryThenSuccess},
+	{name: "retry-then-dlq", run: retryThenDeadLetter},
+}
+
+// failing refuses messages whose key starts with "bad" until they came back so many times.
+func failing(times int32) listener {
+	return func(_ context.Context, messages []*primitive.MessageExt) consumer.ConsumeResult {
+		if strings.HasPrefix(messages[0].GetKeys(), "bad") && messages[0].ReconsumeTimes < times {
+			return consumer.ConsumeRetryLater
+		}
+		return consumer.ConsumeSuccess
+	}
+}
+
+func retryThenSuccess(c *testCase) error {
+	topic := c.freshTopic(2)
+	push := c.startPush(c.freshName(), topic, "*", failing(2), consumer.WithMaxReconsumeTimes(5))
+	p := c.producer()
+	sendOk(p, message(topic, "bad", "x"))
+	sendSome(p, topic, "good", 5)
+	until("third attempt", soon, func() bool { return len(push.received.byKey("bad")) == 3 })
+	for i, attempt := range push.received.byKey("bad") {
+		equal(int32(i), attempt.ReconsumeTimes, "reconsume times")
+		equal(topic, attempt.Topic, "topic that the listener sees")
+	}
+	return nil
+}
+
+func retryThenDeadLetter(c *testCase) error {
+	topic := c.freshTopic(2)
+	group := c.freshName()
+	push := c.startPush(group, topic, "*", failing(math.MaxInt32), consumer.WithMaxReconsumeTimes(2))
+	m := message(topic, "bad", "Körper")
+	m.WithProperty("mine", "kept")
+	sendOk(c.producer(), m)
+	dead := "%DLQ%" + group
+	until("route of "+dead, soon, func() bool {
+		_, err := brokerOf(c.namesrv, dead)
+		return err == nil
+	})
+	equal(3, len(push.received.byKey("bad")), "attempts")
+	reader := c.pullConsumer(c.freshName(), dead, "*")
+	queue := &primitive.MessageQueue{Topic: dead, BrokerName: "broker-a", QueueId: 0}
+	got := &received{}
+	until("the dead letter", soon, func() bool {
+		result, err := reader.PullFrom(context.Background(), queue, 0, 32)
+		if err == nil && result.Status == primitive.PullFound {
+			got.add(result.GetMessageExts())
+		}
+		return len(got.all()) > 0
+	})
+	letter := got.all()[0]
+	equal("bad", letter.GetKeys(), "key")
+	equal("Körper", string(letter.Body), "body")
+	equal("kept", letter.GetProperty("mine"), "property")
+	return nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+)
+
+var sharingScenarios = []scenario{
+	{name: "sharing-join-and-leave", run: sharingJoinAndLeave},
+}
+
+// The library does not tell which queues a consumer has, so a round of messages shows it.
+func sharingJoinAndLeave(c *testCase) error {
+	topic := c.freshTopic(8)
+	group := c.freshName()
+	p := c.producer()
+	one := c.startPush(group, topic, "*", nil)
+	awaitExactly(sendSome(p, topic, "alone", 64), one.received)
+	// A queue that changes hands goes on from what was committed; the client commits after 10 s.
+	c.awaitCommitted(group, topic, 8, 64)
+
+	two := c.startPush(group, topic, "*", nil)
+	round := 0
+	until("both have four queues", handOver, func() bool {
+		one.received.clear()
+		two.received.clear()
+		round++
+		keys := sendSome(p, topic, fmt.Sprintf("probe%d", round), 32)
+		until("a probe is received", soon, func() bool {
+			return distinctKeys(one.received, two.received) >= len(keys)
+		})
+		return distinctQueues(one.received) == 4 && distinctQueues(two.received) == 4
+	})
+	one.received.clear()
+	two.received.clear()
+	awaitExactly(sendSome(p, topic, "both", 64), one.received, two.received)
+	check(len(one.received.all()) > 0 && len(two.received.all()) > 0, "both have a share")
+
+	must(two.Shutdown())
+	one.received.clear()
+	keys := sendSome(p, topic, "rest", 64)
+	until("the one who stays gets all", soon, func() bool { return containsAll(one.received, keys) })
+	return nil
+}
+
+func distinctKeys(receivers ...*received) int {
+	keys := map[string]bool{}
+	for _, r := range receivers {
+		for _, m := range r.all() {
+			keys[m.GetKeys()] = true
+		}
+	}
+	return len(keys)
+}
+
+func distinctQueues(r *received) int {
+	queues := map[int]bool{}
+	for _, m := range r.all() {
+		queues[m.Queue.QueueId] = true
+	}
+	return len(queues)
+}
+
+func containsAll(r *received, keys []string) bool {
+	for _, key := range keys {
+		if len(r.byKey(key)) == 0 {
+			return false
+		}
+	}
+	return true
+}

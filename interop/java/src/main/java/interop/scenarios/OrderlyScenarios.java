@@ -1,0 +1,153 @@
+package interop.scenarios;
+
+import interop.Await;
+import interop.Case;
+import interop.Check;
+import interop.Scenario;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** Ordered consumption: one consumer at a time per queue, messages in their order. */
+public final class OrderlyScenarios {
+    /** A queue that changes hands is retried at the client's next rebalance (20 s), twice in the worst case. */
+    private static final Duration HAND_OVER = Duration.ofSeconds(70);
+
+    public static final List<Scenario> LIST = List.of(
+        Scenario.of("orderly-two-consumers", OrderlyScenarios::twoConsumers),
+        Scenario.of("orderly-suspend", OrderlyScenarios::suspend, "binary"),
+        Scenario.of("orderly-dlq", OrderlyScenarios::deadLetter));
+
+    private OrderlyScenarios() {
+    }
+
+    /** What all members of a group saw, per queue; notes when two of them work on one queue at a time. */
+    private static final class Log {
+        private final Map<Integer, List<MessageExt>> perQueue = new ConcurrentHashMap<>();
+        private final Map<Integer, String> working = new ConcurrentHashMap<>();
+        private final AtomicReference<String> violation = new AtomicReference<>();
+
+        MessageListenerOrderly member(String name) {
+            return (batch, context) -> {
+                int queue = batch.get(0).getQueueId();
+                String other = working.putIfAbsent(queue, name);
+                if (other != null) {
+                    violation.set("queue " + queue + " consumed by " + name + " and " + other + " at a time");
+                }
+                perQueue.computeIfAbsent(queue, q -> java.util.Collections.synchronizedList(new ArrayList<>())).addAll(batch);
+                if (other == null) {
+                    working.remove(queue);
+                }
+                return ConsumeOrderlyStatus.SUCCESS;
+            };
+        }
+
+        long distinct() {
+            return perQueue.values().stream()
+                .mapToLong(list -> List.copyOf(list).stream().map(MessageExt::getQueueOffset).distinct().count()).sum();
+        }
+
+        /** Repeats are allowed when a queue changes hands, but nothing may be passed over. */
+        void check() {
+            Check.equal(null, violation.get(), "exclusive queues");
+            perQueue.forEach((queue, list) -> {
+                long next = 0;
+                for (MessageExt message : list) {
+                    Check.that(message.getQueueOffset() <= next,
+                        "queue " + queue + ": offset " + message.getQueueOffset() + " came before " + next);
+                    if (message.getQueueOffset() == next) {
+                        next++;
+                    }
+                }
+            });
+        }
+    }
+
+    private static DefaultMQPushConsumer member(Case c, String group, String topic, MessageListenerOrderly listener)
+        throws Exception {
+        DefaultMQPushConsumer consumer = c.pushConsumer(group);
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener(listener);
+        consumer.start();
+        return consumer;
+    }
+
+    private static void send(DefaultMQProducer producer, String topic, int from, int to) throws Exception {
+        for (int i = from; i < to; i++) {
+            producer.send(new Message(topic, "", "k" + i, ("" + i).getBytes()),
+                (queues, message, order) -> queues.get((Integer) order % queues.size()), i);
+        }
+    }
+
+    static void twoConsumers(Case c) throws Exception {
+        String topic = c.freshTopic(4);
+        String group = c.freshName();
+        DefaultMQProducer producer = c.producer();
+        Log log = new Log();
+        DefaultMQPushConsumer one = member(c, group, topic, log.member("one"));
+        send(producer, topic, 0, 40);
+        Await.until("first 40", () -> log.distinct() == 40);
+        DefaultMQPushConsumer two = member(c, group, topic, log.member("two"));
+        send(producer, topic, 40, 120);
+        Await.until("two queues each", HAND_OVER,
+            () -> Case.queuesOf(one, topic).size() == 2 && Case.queuesOf(two, topic).size() == 2);
+        send(producer, topic, 120, 160);
+        Await.until("first 160", HAND_OVER, () -> log.distinct() == 160);
+        two.shutdown();
+        send(producer, topic, 160, 200);
+        Await.until("all 200", HAND_OVER, () -> log.distinct() == 200);
+        log.check();
+    }
+
+    static void suspend(Case c) throws Exception {
+        String topic = c.freshTopic(1);
+        List<String> seen = java.util.Collections.synchronizedList(new ArrayList<>());
+        MessageListenerOrderly listener = (batch, context) -> {
+            MessageExt message = batch.get(0);
+            seen.add(message.getKeys() + "/" + message.getReconsumeTimes());
+            if (message.getKeys().equals("k2") && message.getReconsumeTimes() < 2) {
+                return suspendBriefly(context);
+            }
+            return ConsumeOrderlyStatus.SUCCESS;
+        };
+        member(c, c.freshName(), topic, listener);
+        send(c.producer(), topic, 0, 5);
+        Await.until("the last message", () -> seen.contains("k4/0"));
+        Check.equal(List.of("k0/0", "k1/0", "k2/0", "k2/1", "k2/2", "k3/0", "k4/0"), List.copyOf(seen), "order of attempts");
+    }
+
+    private static ConsumeOrderlyStatus suspendBriefly(ConsumeOrderlyContext context) {
+        context.setSuspendCurrentQueueTimeMillis(100);
+        return ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT;
+    }
+
+    static void deadLetter(Case c) throws Exception {
+        String topic = c.freshTopic(1);
+        String group = c.freshName();
+        List<String> seen = java.util.Collections.synchronizedList(new ArrayList<>());
+        DefaultMQPushConsumer consumer = c.pushConsumer(group);
+        consumer.setMaxReconsumeTimes(1);
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerOrderly) (batch, context) -> {
+            seen.add(batch.get(0).getKeys());
+            return batch.get(0).getKeys().equals("k1") ? suspendBriefly(context) : ConsumeOrderlyStatus.SUCCESS;
+        });
+        consumer.start();
+        send(c.producer(), topic, 0, 3);
+        Check.equal("k1", RetryScenarios.deadLetter(c, group).getKeys(), "dead letter");
+        Await.until("the message behind it", () -> seen.contains("k2"));
+        MessageQueue queue = Case.queuesOf(consumer, topic).iterator().next();
+        Check.equal(0, queue.getQueueId(), "queue");
+    }
+}

@@ -1,0 +1,116 @@
+package interop.scenarios;
+
+import interop.Case;
+import interop.Check;
+import interop.Scenario;
+import java.util.List;
+import java.util.Random;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** What must be refused, and with which code. */
+public final class SendErrorScenarios {
+    private static final int TOPIC_NOT_EXIST = 17;
+    private static final int MESSAGE_ILLEGAL = 13;
+    private static final int INVALID_PARAMETER = 29;
+    /** Client codes: no route known for the topic. */
+    private static final int NOT_FOUND_TOPIC = 10005;
+
+    public static final List<Scenario> LIST = List.of(
+        Scenario.of("error-message-too-large", SendErrorScenarios::tooLarge),
+        Scenario.of("error-illegal-topic", SendErrorScenarios::illegalTopic),
+        Scenario.of("error-system-topic", SendErrorScenarios::systemTopic),
+        Scenario.of("error-unknown-queue", SendErrorScenarios::unknownQueue),
+        Scenario.of("error-no-write-permission", SendErrorScenarios::noWritePermission),
+        Scenario.of("error-topic-missing", SendErrorScenarios::topicMissing));
+
+    private SendErrorScenarios() {
+    }
+
+    static void tooLarge(Case c) throws Exception {
+        String topic = c.freshTopic(2);
+        byte[] noise = new byte[5 * 1024 * 1024];
+        new Random(5).nextBytes(noise);
+        DefaultMQProducer strict = c.producer();
+        Check.failsWithCode(MESSAGE_ILLEGAL, "5 MiB, refused by the client", () -> strict.send(new Message(topic, noise)));
+        // The broker has the same limit, whatever a client thinks.
+        DefaultMQProducer lax = c.unstartedProducer();
+        lax.setMaxMessageSize(16 * 1024 * 1024);
+        lax.setRetryTimesWhenSendFailed(0);
+        lax.start();
+        Check.failsWithCode(MESSAGE_ILLEGAL, "5 MiB, refused by the broker", () -> lax.send(new Message(topic, noise)));
+        Case.sendSome(lax, topic, "after", 3);
+    }
+
+    static void illegalTopic(Case c) throws Exception {
+        DefaultMQProducer producer = c.producer();
+        for (String bad : List.of("no spaces", "dot.dot", "ä", "x".repeat(128))) {
+            Check.that(refused(producer, bad), "topic " + bad + " must be refused");
+        }
+        boolean created = true;
+        try {
+            c.cluster.createTopic("not a topic!", 1);
+        } catch (Exception e) {
+            created = false;
+        }
+        Check.that(!created, "the broker must not create a topic with an illegal name");
+    }
+
+    private static boolean refused(DefaultMQProducer producer, String topic) {
+        try {
+            producer.send(new Message(topic, "x".getBytes()));
+            return false;
+        } catch (Exception e) {
+            return true;
+        }
+    }
+
+    static void systemTopic(Case c) throws Exception {
+        DefaultMQProducer producer = c.unstartedProducer();
+        producer.setRetryTimesWhenSendFailed(0);
+        producer.start();
+        Check.that(refused(producer, "SCHEDULE_TOPIC_XXXX"), "clients must not send to SCHEDULE_TOPIC_XXXX");
+        Check.that(refused(producer, "RMQ_SYS_TRANS_HALF_TOPIC"), "clients must not send to RMQ_SYS_TRANS_HALF_TOPIC");
+    }
+
+    static void unknownQueue(Case c) throws Exception {
+        String topic = c.freshTopic(2);
+        DefaultMQProducer producer = c.producer();
+        MessageQueue queue = producer.fetchPublishMessageQueues(topic).get(0);
+        MessageQueue beyond = new MessageQueue(topic, queue.getBrokerName(), 99);
+        Check.failsWithCode(INVALID_PARAMETER, "queue 99 of 2", () -> producer.send(new Message(topic, "x".getBytes()), beyond));
+    }
+
+    static void noWritePermission(Case c) throws Exception {
+        String topic = c.freshTopic(1);
+        DefaultMQProducer producer = c.producer();
+        MessageQueue queue = producer.fetchPublishMessageQueues(topic).get(0);
+        var config = new org.apache.rocketmq.common.TopicConfig(topic);
+        config.setReadQueueNums(1);
+        config.setWriteQueueNums(1);
+        config.setPerm(4);
+        c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), config);
+        interop.Await.until("route with permission 4",
+            () -> c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().get(0).getPerm() == 4);
+        // The broker itself looks at its own permission only; the route must keep new clients away.
+        DefaultMQProducer fresh = c.producer();
+        Check.failsWithCode(NOT_FOUND_TOPIC, "no writable queue", () -> fresh.send(new Message(topic, "x".getBytes())));
+        Check.equal(queue.getTopic(), topic, "queue known before");
+    }
+
+    /** On a broker with autoCreateTopicEnable=false. */
+    static void topicMissing(Case c) throws Exception {
+        Case strict = c.on("strict");
+        String topic = strict.freshName();
+        DefaultMQProducer producer = strict.producer();
+        Check.failsWithCode(NOT_FOUND_TOPIC, "no route for a missing topic",
+            () -> producer.send(new Message(topic, "x".getBytes())));
+        // Past the route: straight to a queue of the broker, which must not create the topic either.
+        String existing = strict.freshTopic(1);
+        MessageQueue queue = producer.fetchPublishMessageQueues(existing).get(0);
+        strict.cluster.admin().deleteTopicInBroker(java.util.Set.of(strict.cluster.brokerAddr()), existing);
+        Check.failsWithCode(TOPIC_NOT_EXIST, "deleted topic, known route",
+            () -> producer.send(new Message(existing, "x".getBytes()), queue));
+    }
+}

@@ -1,0 +1,190 @@
+package interop.scenarios;
+
+import interop.Await;
+import interop.Case;
+import interop.Check;
+import interop.Received;
+import interop.Scenario;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendCallback;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** Every way of sending; what arrives must be what was sent. */
+public final class SendScenarios {
+    public static final List<Scenario> LIST = List.of(
+        Scenario.of("send-sync", SendScenarios::sync, "basic", "binary"),
+        Scenario.of("send-async", SendScenarios::async, "binary"),
+        Scenario.of("send-oneway", SendScenarios::oneway, "binary"),
+        Scenario.of("send-batch", SendScenarios::batch, "basic", "binary"),
+        Scenario.of("send-compressed", SendScenarios::compressed, "binary"),
+        Scenario.of("send-chosen-queue", SendScenarios::chosenQueue),
+        Scenario.of("send-vip-channel", SendScenarios::vipChannel),
+        Scenario.of("send-creates-topic", SendScenarios::createsTopic, "basic"));
+
+    private SendScenarios() {
+    }
+
+    static void sync(Case c) throws Exception {
+        String topic = c.freshTopic(4);
+        Received received = new Received();
+        c.startPush(c.freshName(), topic, "*", received);
+        Message message = new Message(topic, "TagÄ", "schlüssel-钥匙", "Grüße, 你好 🚀".getBytes(StandardCharsets.UTF_8));
+        message.putUserProperty("plain", "value with = and , and ; and \"quotes\"");
+        message.putUserProperty("ünïcödé", "значение 🌱");
+        SendResult result = Case.sendOk(c.producer(), message);
+        Check.equal(topic, result.getMessageQueue().getTopic(), "topic of the result");
+        Check.equal(0L, result.getQueueOffset(), "first offset of the queue");
+        Check.equal(Case.uniqueKey(message), result.getMsgId(), "message id is the unique key");
+
+        received.awaitExactly(List.of("schlüssel-钥匙"));
+        MessageExt got = received.all().get(0);
+        Check.equal("Grüße, 你好 🚀", new String(got.getBody(), StandardCharsets.UTF_8), "body");
+        Check.equal("TagÄ", got.getTags(), "tag");
+        for (String name : List.of("plain", "ünïcödé")) {
+            Check.equal(message.getUserProperty(name), got.getUserProperty(name), "property " + name);
+        }
+        Check.equal(result.getMsgId(), got.getMsgId(), "message id");
+        Check.equal(result.getMessageQueue().getQueueId(), got.getQueueId(), "queue");
+        Check.equal(result.getQueueOffset(), got.getQueueOffset(), "queue offset");
+        Check.equal(0, got.getReconsumeTimes(), "reconsume times");
+        Check.that(got.getStoreTimestamp() >= got.getBornTimestamp() - 1000, "stored after it was born");
+    }
+
+    static void async(Case c) throws Exception {
+        String topic = c.freshTopic(4);
+        Received received = new Received();
+        c.startPush(c.freshName(), topic, "*", received);
+        DefaultMQProducer producer = c.producer();
+        List<CompletableFuture<SendResult>> results = new ArrayList<>();
+        List<String> keys = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            keys.add("async-" + i);
+            CompletableFuture<SendResult> result = new CompletableFuture<>();
+            results.add(result);
+            producer.send(new Message(topic, "", "async-" + i, new byte[] {(byte) i}), new SendCallback() {
+                @Override
+                public void onSuccess(SendResult sendResult) {
+                    result.complete(sendResult);
+                }
+
+                @Override
+                public void onException(Throwable e) {
+                    result.completeExceptionally(e);
+                }
+            });
+        }
+        for (CompletableFuture<SendResult> result : results) {
+            Check.equal(SendStatus.SEND_OK, result.get(30, TimeUnit.SECONDS).getSendStatus(), "status");
+        }
+        received.awaitExactly(keys);
+        for (int i = 0; i < 100; i++) {
+            Check.equal((byte) i, received.byKey("async-" + i).getBody()[0], "body of async-" + i);
+        }
+    }
+
+    static void oneway(Case c) throws Exception {
+        String topic = c.freshTopic(4);
+        Received received = new Received();
+        c.startPush(c.freshName(), topic, "*", received);
+        DefaultMQProducer producer = c.producer();
+        List<String> keys = new ArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            keys.add("oneway-" + i);
+            producer.sendOneway(new Message(topic, "tag", "oneway-" + i, ("body-" + i).getBytes()));
+        }
+        received.awaitExactly(keys);
+    }
+
+    static void batch(Case c) throws Exception {
+        String topic = c.freshTopic(4);
+        Received received = new Received();
+        c.startPush(c.freshName(), topic, "*", received);
+        DefaultMQProducer producer = c.producer();
+        List<Message> batch = new ArrayList<>();
+        List<String> keys = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            Message message = new Message(topic, "tag" + i % 3, "batch-" + i, ("Körper " + i).getBytes(StandardCharsets.UTF_8));
+            message.putUserProperty("number", String.valueOf(i));
+            batch.add(message);
+            keys.add("batch-" + i);
+        }
+        SendResult result = producer.send(batch);
+        Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status");
+        Check.equal(40, result.getMsgId().split(",").length, "ids of the batch");
+        Check.equal(40, result.getOffsetMsgId().split(",").length, "offset ids of the batch");
+
+        received.awaitExactly(keys);
+        for (int i = 0; i < 40; i++) {
+            MessageExt got = received.byKey("batch-" + i);
+            Check.equal("Körper " + i, new String(got.getBody(), StandardCharsets.UTF_8), "body");
+            Check.equal("tag" + i % 3, got.getTags(), "tag");
+            Check.equal(String.valueOf(i), got.getUserProperty("number"), "property");
+            Check.equal(result.getMessageQueue().getQueueId(), got.getQueueId(), "one batch, one queue");
+            Check.equal(result.getQueueOffset() + i, got.getQueueOffset(), "offsets follow each other");
+        }
+    }
+
+    static void compressed(Case c) throws Exception {
+        String topic = c.freshTopic(2);
+        Received received = new Received();
+        c.startPush(c.freshName(), topic, "*", received);
+        DefaultMQProducer producer = c.producer();
+        byte[] text = "all work and no play makes jack a dull boy. 好好学习\n".repeat(3000).getBytes(StandardCharsets.UTF_8);
+        byte[] noise = new byte[1_000_000];
+        new Random(7).nextBytes(noise);
+        Case.sendOk(producer, new Message(topic, "", "text", text));
+        Case.sendOk(producer, new Message(topic, "", "noise", noise));
+        received.awaitExactly(List.of("text", "noise"));
+        Check.that(java.util.Arrays.equals(text, received.byKey("text").getBody()), "compressible body is the same");
+        Check.that(java.util.Arrays.equals(noise, received.byKey("noise").getBody()), "random body is the same");
+        int stored = received.byKey("text").getStoreSize();
+        Check.that(stored < text.length / 10, "stored compressed, but takes " + stored + " bytes");
+    }
+
+    static void chosenQueue(Case c) throws Exception {
+        String topic = c.freshTopic(6);
+        DefaultMQProducer producer = c.producer();
+        List<MessageQueue> queues = producer.fetchPublishMessageQueues(topic);
+        Check.equal(6, queues.size(), "queues to publish to");
+        for (MessageQueue queue : queues) {
+            for (int i = 0; i < 3; i++) {
+                SendResult result = producer.send(new Message(topic, "", "k" + i, "x".getBytes()), queue);
+                Check.equal(queue, result.getMessageQueue(), "queue");
+                Check.equal((long) i, result.getQueueOffset(), "offset in " + queue);
+            }
+        }
+        SendResult selected = producer.send(new Message(topic, "", "sel", "x".getBytes()),
+            (all, message, arg) -> all.get((Integer) arg), 2);
+        Check.equal(queues.get(2), selected.getMessageQueue(), "selected queue");
+    }
+
+    static void vipChannel(Case c) throws Exception {
+        String topic = c.freshTopic(2);
+        DefaultMQProducer producer = c.unstartedProducer();
+        producer.setVipChannelEnabled(true);
+        producer.start();
+        Case.sendSome(producer, topic, "vip", 5);
+    }
+
+    static void createsTopic(Case c) throws Exception {
+        String topic = c.freshName();
+        Case.sendOk(c.producer(), new Message(topic, "", "first", "x".getBytes()));
+        Await.until("route of the new topic", () -> !c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty());
+        var queues = c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas();
+        Check.equal(1, queues.size(), "brokers with the topic");
+        Check.equal(4, queues.get(0).getReadQueueNums(), "read queues");
+        Check.equal(4, queues.get(0).getWriteQueueNums(), "write queues");
+        Check.equal(6, queues.get(0).getPerm(), "permission");
+        Check.equal(0, queues.get(0).getTopicSysFlag(), "system flag");
+    }
+}

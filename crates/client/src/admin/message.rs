@@ -1,0 +1,184 @@
+//! What brokers are asked about messages and queues.
+
+use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
+use eruca_protocol::{
+    RemotingCommand,
+    body::QueryConsumeQueueResponseBody,
+    request::{
+        GetEarliestMsgStoretimeRequest, GetEarliestMsgStoretimeResponse, GetMaxOffsetRequest,
+        GetMaxOffsetResponse, GetMinOffsetRequest, GetMinOffsetResponse, QueryConsumeQueueRequest,
+        QueryMessageRequest, SearchOffsetByTimestampRequest, SearchOffsetByTimestampResponse,
+        ViewMessageByIdRequest,
+    },
+};
+
+use super::Admin;
+use crate::{
+    CallError,
+    client::Answer,
+    consumer::{PullCall, PullOutcome},
+};
+
+/// Which message of equal store times a search by time finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Boundary {
+    /// The first one.
+    #[default]
+    Lower,
+    /// The last one.
+    Upper,
+}
+
+/// What to pull from one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePull<'a> {
+    /// In whose name; the group need not have members.
+    pub group: &'a str,
+    /// The queue.
+    pub queue: &'a MessageQueue,
+    /// From where on.
+    pub offset: i64,
+    /// Most messages of one answer.
+    pub max_messages: i32,
+    /// Filter by tag: `*`, or `a || b`.
+    pub tags: &'a str,
+}
+
+impl Admin {
+    /// The message with the offset message id `message_id`, from the broker whose address is in it.
+    pub async fn view_message(
+        &self,
+        topic: &str,
+        message_id: &OffsetMessageId,
+    ) -> Result<StoredMessage, CallError> {
+        self.view_message_at(&message_id.store_host.to_string(), topic, message_id).await
+    }
+
+    /// As [`Admin::view_message`], but asks the broker at `addr`: for where the address in the id is not the one by
+    /// which this host reaches the broker.
+    pub async fn view_message_at(
+        &self,
+        addr: &str,
+        topic: &str,
+        message_id: &OffsetMessageId,
+    ) -> Result<StoredMessage, CallError> {
+        let header = ViewMessageByIdRequest {
+            topic: Some(topic.to_owned()),
+            offset: i64::try_from(message_id.log_offset.0).unwrap_or(i64::MAX),
+        };
+        let answer = self.ask(addr, &header).await?;
+        let mut messages = decode_messages(&answer)?;
+        messages.pop().ok_or_else(|| CallError::BadMessages {
+            addr: answer.addr,
+            request: answer.request,
+            detail: "there is none".to_owned(),
+        })
+    }
+
+    /// Messages of one queue, without waiting for new ones.
+    pub async fn pull(&self, addr: &str, pull: &QueuePull<'_>) -> Result<PullOutcome, CallError> {
+        PullCall::once(pull).send(&self.session, addr).await
+    }
+
+    /// Messages of `topic` that carry `key`, on the broker at `addr`; with `by_unique_key` those whose producer's id
+    /// (`UNIQ_KEY`) it is.
+    pub async fn query_message(
+        &self,
+        addr: &str,
+        topic: &str,
+        key: &str,
+        max_messages: i32,
+        between: (Timestamp, Timestamp),
+        by_unique_key: bool,
+    ) -> Result<Vec<StoredMessage>, CallError> {
+        let header = QueryMessageRequest {
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+            max_num: max_messages,
+            begin_timestamp: between.0.0,
+            end_timestamp: between.1.0,
+            index_type: None,
+            last_key: None,
+        };
+        let mut request = RemotingCommand::request(&header);
+        request.ext_fields.push("_UNIQUE_KEY_QUERY", if by_unique_key { "true" } else { "false" });
+        match self.session.call(addr, request).await {
+            Ok(answer) => decode_messages(&answer),
+            Err(CallError::Refused { code: eruca_protocol::ResponseCode::QUERY_NOT_FOUND, .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The offset in `queue` of the first message stored at or after `timestamp`, on the broker at `addr`.
+    pub async fn search_offset(
+        &self,
+        addr: &str,
+        queue: &MessageQueue,
+        timestamp: Timestamp,
+        boundary: Boundary,
+    ) -> Result<i64, CallError> {
+        let header = SearchOffsetByTimestampRequest {
+            topic: queue.topic.clone(),
+            lite_topic: None,
+            queue_id: queue.queue_id,
+            timestamp: timestamp.0,
+            boundary_type: Some(if boundary == Boundary::Lower { "LOWER" } else { "UPPER" }.to_owned()),
+        };
+        Ok(self.ask_header::<_, SearchOffsetByTimestampResponse>(addr, &header).await?.offset)
+    }
+
+    /// The offset that the next message of `queue` will get, on the broker at `addr`.
+    pub async fn max_offset(&self, addr: &str, queue: &MessageQueue) -> Result<i64, CallError> {
+        let header =
+            GetMaxOffsetRequest { topic: queue.topic.clone(), queue_id: queue.queue_id, committed: true };
+        Ok(self.ask_header::<_, GetMaxOffsetResponse>(addr, &header).await?.offset)
+    }
+
+    /// The lowest offset of `queue` that is still stored, on the broker at `addr`.
+    pub async fn min_offset(&self, addr: &str, queue: &MessageQueue) -> Result<i64, CallError> {
+        let header = GetMinOffsetRequest { topic: queue.topic.clone(), queue_id: queue.queue_id };
+        Ok(self.ask_header::<_, GetMinOffsetResponse>(addr, &header).await?.offset)
+    }
+
+    /// When the oldest message of `queue` that is still there was stored, on the broker at `addr`; -1 where there is
+    /// none.
+    pub async fn earliest_msg_store_time(
+        &self,
+        addr: &str,
+        queue: &MessageQueue,
+    ) -> Result<Timestamp, CallError> {
+        let header =
+            GetEarliestMsgStoretimeRequest { topic: queue.topic.clone(), queue_id: queue.queue_id };
+        let answer: GetEarliestMsgStoretimeResponse = self.ask_header(addr, &header).await?;
+        Ok(Timestamp(answer.timestamp))
+    }
+
+    /// Entries of the consume queue of `queue` from `index` on, on the broker at `addr`; with what `group`'s filter
+    /// says of each, where a group is given.
+    pub async fn query_consume_queue(
+        &self,
+        addr: &str,
+        queue: &MessageQueue,
+        index: i64,
+        count: i32,
+        group: Option<&str>,
+    ) -> Result<QueryConsumeQueueResponseBody, CallError> {
+        let header = QueryConsumeQueueRequest {
+            topic: Some(queue.topic.clone()),
+            queue_id: queue.queue_id,
+            index,
+            count,
+            consumer_group: group.map(str::to_owned),
+        };
+        self.ask_body(addr, &header).await
+    }
+}
+
+/// The messages in an answer's body, decompressed.
+fn decode_messages(answer: &Answer) -> Result<Vec<StoredMessage>, CallError> {
+    crate::decode::decode_messages(&answer.reply.body).map_err(|error| CallError::BadMessages {
+        addr: answer.addr.clone(),
+        request: answer.request,
+        detail: error.to_string(),
+    })
+}

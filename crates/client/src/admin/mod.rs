@@ -1,0 +1,16 @@
+//! The admin API: one typed call per request, as in Java's `DefaultMQAdminExt`.
+//!
+//! Read in this order: how to connect (`admin`), what name servers are asked (`name_server`), and what brokers are
+//! asked (`topic`, `group`, `message`, `client`, `broker`).
+
+mod admin;
+mod broker;
+mod client;
+mod group;
+mod message;
+mod name_server;
+mod topic;
+
+pub use admin::{Admin, AdminBuilder};
+pub use broker::BrokerConfigText;
+pub use message::{QueuePull, Boundary};

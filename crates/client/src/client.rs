@@ -1,0 +1,334 @@
+//! One session: a remoting client, the routes it knows, and the calls that every part makes.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use eruca_message::{Clock, SystemClock, Timestamp};
+use eruca_protocol::{
+    HeaderFields, RemotingCommand, RequestCode, ResponseCode,
+    body::{self, HeartbeatData, TopicRouteData},
+    request::{GetRouteinfoByTopicRequest, HeartBeatRequest, UnregisterClientRequest},
+};
+use serde::de::DeserializeOwned;
+use eruca_remoting::{Client, ClientConfig, CommandService, InvokeError};
+
+use crate::{
+    CallError, ConfigError, TopicRoute,
+    client_id::{local_ip, random_u64, unique_client_id},
+    lock::lock,
+    name_servers::NameServers,
+    route_cache::{MASTER_ID, RouteCache},
+};
+
+/// How long a call may take where nothing else is said.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What every client is told.
+#[derive(Clone)]
+pub(crate) struct ClientSettings {
+    pub(crate) name_servers: String,
+    pub(crate) client_id: Option<String>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        ClientSettings {
+            name_servers: String::new(),
+            client_id: None,
+            call_timeout: CALL_TIMEOUT,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// One client's connections and routes.
+pub(crate) struct Session {
+    client_id: String,
+    local_ip: IpAddr,
+    call_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    remoting: Client,
+    name_servers: Mutex<NameServers>,
+    routes: Mutex<RouteCache>,
+    /// One fetch at a time: a hundred senders to a new topic ask once.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl Session {
+    /// A session that connects where it has something to say. `inbound` serves what brokers ask of us.
+    pub(crate) async fn open(
+        settings: ClientSettings,
+        inbound: Option<Arc<dyn CommandService>>,
+    ) -> Result<Session, ConfigError> {
+        if settings.name_servers.trim().is_empty() {
+            let remedy = "call name_servers(\"host:9876\") on the builder";
+            return Err(ConfigError::Unset { setting: "name_servers", remedy });
+        }
+        let name_servers = NameServers::parse(&settings.name_servers, random_u64() as usize)?;
+        let local_ip = local_ip(name_servers.current()).await;
+        Ok(Session {
+            client_id: settings.client_id.unwrap_or_else(|| unique_client_id(local_ip, random_u64())),
+            local_ip,
+            call_timeout: settings.call_timeout,
+            clock: settings.clock,
+            remoting: Client::new(ClientConfig::default(), inbound),
+            name_servers: Mutex::new(name_servers),
+            routes: Mutex::new(RouteCache::default()),
+            fetching: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    pub(crate) fn local_ip(&self) -> IpAddr {
+        self.local_ip
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn name_server_addrs(&self) -> Vec<String> {
+        lock(&self.name_servers).addrs().to_vec()
+    }
+
+    /// Closes all connections; calls in flight fail.
+    pub(crate) fn close(&self) {
+        self.remoting.close();
+    }
+
+    /// Asks `addr` and returns its answer, whatever its code.
+    pub(crate) async fn invoke(
+        &self,
+        addr: &str,
+        request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<RemotingCommand, InvokeError> {
+        self.remoting.invoke(addr, request, timeout).await
+    }
+
+    /// Tells `addr` something that it does not answer.
+    pub(crate) async fn oneway(&self, addr: &str, request: RemotingCommand) -> Result<(), InvokeError> {
+        self.remoting.oneway(addr, request.oneway()).await
+    }
+
+    /// Asks `addr`; an answer other than `SUCCESS` is an error.
+    pub(crate) async fn call(&self, addr: &str, request: RemotingCommand) -> Result<Answer, CallError> {
+        self.call_within(addr, request, self.call_timeout).await
+    }
+
+    /// As [`Session::call`] with a time limit of its own.
+    pub(crate) async fn call_within(
+        &self,
+        addr: &str,
+        request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<Answer, CallError> {
+        let code = request.request_code();
+        let reply = self.remoting.invoke(addr, request, timeout).await?;
+        Answer { addr: addr.to_owned(), request: code, reply }.expect_success()
+    }
+
+    /// Asks a name server, and the next one where it cannot be reached.
+    pub(crate) async fn call_name_server(&self, request: RemotingCommand) -> Result<Answer, CallError> {
+        let code = request.request_code();
+        let attempts = lock(&self.name_servers).addrs().len();
+        let mut last = CallError::ShutDown;
+        for _ in 0..attempts {
+            let addr = lock(&self.name_servers).current().to_owned();
+            match self.call(&addr, request.clone()).await {
+                Err(error @ CallError::Invoke(_)) => {
+                    lock(&self.name_servers).failed(&addr);
+                    last = error;
+                }
+                answered => return answered,
+            }
+        }
+        let name_servers = lock(&self.name_servers).to_text();
+        Err(CallError::NoNameServer { name_servers, request: code, last: Box::new(last) })
+    }
+
+    /// The route of `topic` as the name server has it now; the cache is not touched.
+    pub(crate) async fn fetch_route_data(&self, topic: &str) -> Result<TopicRouteData, CallError> {
+        let header = GetRouteinfoByTopicRequest { topic: topic.to_owned(), ..Default::default() };
+        match self.call_name_server(RemotingCommand::request(&header)).await {
+            Ok(answer) => answer.body(),
+            Err(CallError::Refused { code: ResponseCode::TOPIC_NOT_EXIST, .. }) => {
+                Err(CallError::TopicUnknown { topic: topic.to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The route of `topic`: from the cache, else from the name server.
+    pub(crate) async fn route(&self, topic: &str) -> Result<Arc<TopicRoute>, CallError> {
+        if let Some(route) = self.cached_route(topic) {
+            return Ok(route);
+        }
+        let _one_at_a_time = self.fetching.lock().await;
+        if let Some(route) = self.cached_route(topic) {
+            return Ok(route);
+        }
+        self.refresh_route(topic).await?;
+        self.cached_route(topic).ok_or_else(|| CallError::TopicUnknown { topic: topic.to_owned() })
+    }
+
+    /// As [`Session::route`]; a topic that does not exist gets the route of `template`, where the first send will
+    /// create it, with at most `max_queues` queues per broker group.
+    pub(crate) async fn route_or_template(
+        &self,
+        topic: &str,
+        template: &str,
+        max_queues: i32,
+    ) -> Result<Arc<TopicRoute>, CallError> {
+        match self.route(topic).await {
+            Err(CallError::TopicUnknown { .. }) => {}
+            answered => return answered,
+        }
+        let _one_at_a_time = self.fetching.lock().await;
+        let data = match self.fetch_route_data(template).await {
+            // The user's topic is the one to name, not the template.
+            Err(CallError::TopicUnknown { .. }) => {
+                return Err(CallError::TopicUnknown { topic: topic.to_owned() });
+            }
+            fetched => fetched?,
+        };
+        lock(&self.routes).update_from_template(topic, data, max_queues, self.now());
+        self.cached_route(topic).ok_or_else(|| CallError::TopicUnknown { topic: topic.to_owned() })
+    }
+
+    fn cached_route(&self, topic: &str) -> Option<Arc<TopicRoute>> {
+        lock(&self.routes).route(topic, self.now())
+    }
+
+    /// Asks the name server for the route of `topic`; whether it differs from what was known.
+    pub(crate) async fn refresh_route(&self, topic: &str) -> Result<bool, CallError> {
+        match self.fetch_route_data(topic).await {
+            Ok(data) => Ok(lock(&self.routes).update(topic, &data, self.now())),
+            Err(error @ CallError::TopicUnknown { .. }) => {
+                if lock(&self.routes).remove(topic) {
+                    return Ok(true);
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refreshes the routes in use; whether any changed.
+    pub(crate) async fn refresh_routes(&self) -> bool {
+        let topics = lock(&self.routes).topics_in_use(self.now());
+        let mut changed = false;
+        for topic in topics {
+            match self.refresh_route(&topic).await {
+                Ok(differs) => changed |= differs,
+                Err(CallError::TopicUnknown { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(%topic, %error, "route not refreshed, the known one stays");
+                    // The other topics would fare the same: every name server was just tried.
+                    break;
+                }
+            }
+        }
+        changed
+    }
+
+    /// The address of a group's master.
+    pub(crate) fn master_addr(&self, broker_name: &str) -> Result<String, CallError> {
+        lock(&self.routes)
+            .broker_addr(broker_name, MASTER_ID)
+            .ok_or_else(|| CallError::BrokerUnknown { broker_name: broker_name.to_owned() })
+    }
+
+    /// The address of the member `id` of a group, else the master's, else any other member's.
+    pub(crate) fn addr_to_read(&self, broker_name: &str, id: i64) -> Result<String, CallError> {
+        let routes = lock(&self.routes);
+        routes
+            .broker_addr(broker_name, id)
+            .or_else(|| routes.any_addr(broker_name))
+            .ok_or_else(|| CallError::BrokerUnknown { broker_name: broker_name.to_owned() })
+    }
+
+    /// The addresses of the brokers in use, or only of the masters among them.
+    pub(crate) fn broker_addrs(&self, masters_only: bool) -> Vec<String> {
+        lock(&self.routes).addrs(masters_only).into_iter().collect()
+    }
+
+    /// Tells the brokers in use that we are there; how many heard it.
+    pub(crate) async fn heartbeat(&self, data: &HeartbeatData, masters_only: bool) -> usize {
+        let body = body::to_json(data);
+        let mut heard = 0;
+        for addr in self.broker_addrs(masters_only) {
+            let request = RemotingCommand::request(&HeartBeatRequest {}).with_body(body.clone());
+            match self.call(&addr, request).await {
+                Ok(_) => heard += 1,
+                Err(error) => tracing::warn!(%addr, %error, "heartbeat failed, the next one is due in 30 s"),
+            }
+        }
+        heard
+    }
+
+    /// Takes leave of the brokers in use.
+    pub(crate) async fn unregister(&self, producer_group: Option<&str>, consumer_group: Option<&str>) {
+        for addr in self.broker_addrs(false) {
+            let header = UnregisterClientRequest {
+                client_id: self.client_id.clone(),
+                producer_group: producer_group.map(str::to_owned),
+                consumer_group: consumer_group.map(str::to_owned),
+            };
+            if let Err(error) = self.call(&addr, RemotingCommand::request(&header)).await {
+                tracing::debug!(%addr, %error, "broker did not hear that we leave; it notices the closed connection");
+            }
+        }
+    }
+}
+
+/// An answer, with what is needed to say where it came from.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) addr: String,
+    pub(crate) request: RequestCode,
+    pub(crate) reply: RemotingCommand,
+}
+
+impl Answer {
+    /// This answer, if its code is `SUCCESS`.
+    pub(crate) fn expect_success(self) -> Result<Answer, CallError> {
+        if self.reply.response_code() == ResponseCode::SUCCESS { Ok(self) } else { Err(self.refusal()) }
+    }
+
+    /// The error that this answer's code means.
+    pub(crate) fn refusal(self) -> CallError {
+        CallError::Refused {
+            addr: self.addr,
+            request: self.request,
+            code: self.reply.response_code(),
+            remark: self.reply.remark.unwrap_or_default(),
+        }
+    }
+
+    /// The typed header.
+    pub(crate) fn header<H: HeaderFields>(&self) -> Result<H, CallError> {
+        self.reply.header().map_err(|source| CallError::BadHeader {
+            addr: self.addr.clone(),
+            request: self.request,
+            source,
+        })
+    }
+
+    /// The JSON body.
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        body::from_json(&self.reply.body).map_err(|source| CallError::BadBody {
+            addr: self.addr.clone(),
+            request: self.request,
+            source,
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Consumer groups: their configuration.
+
+mod table;
+
+pub use table::{GroupTable, SYSTEM_GROUPS};

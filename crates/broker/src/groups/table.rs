@@ -1,0 +1,280 @@
+//! The table of consumer groups.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use eruca_message::{
+    Clock, Timestamp,
+    names::{is_system_group, validate_group},
+};
+use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::persist::{PersistError, TableFile};
+
+/// First byte of a journal record: a group was put (its JSON follows) or deleted (its name follows).
+const PUT: u8 = b'P';
+const DELETE: u8 = b'D';
+
+/// Groups that every broker has (Java: those of `SubscriptionGroupManager.init`).
+pub const SYSTEM_GROUPS: [&str; 8] = [
+    "TOOLS_CONSUMER",
+    "FILTERSRV_CONSUMER",
+    "SELF_TEST_C_GROUP",
+    "CID_ONS-HTTP-PROXY",
+    "CID_ONSAPI_PULL",
+    "CID_ONSAPI_PERMISSION",
+    "CID_ONSAPI_OWNER",
+    "CID_RMQ_SYS_TRANS",
+];
+
+/// `subscriptionGroup.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GroupFile {
+    data_version: DataVersion,
+    forbidden_table: BTreeMap<String, BTreeMap<String, i32>>,
+    subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
+}
+
+/// All consumer groups of the broker (Java: `SubscriptionGroupManager`).
+#[derive(Debug)]
+pub struct GroupTable {
+    inner: RwLock<Inner>,
+    file: TableFile,
+    /// `autoCreateSubscriptionGroup`.
+    auto_create: bool,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    groups: HashMap<String, Arc<SubscriptionGroupConfig>>,
+    /// Group, topic, bits of what is forbidden. Kept as read.
+    forbidden: BTreeMap<String, BTreeMap<String, i32>>,
+    data_version: DataVersion,
+}
+
+impl GroupTable {
+    /// Opens `subscriptionGroup.json` in `directory`, the store's `config`, and adds the system's groups.
+    pub fn open(directory: &Path, auto_create: bool, clock: Arc<dyn Clock>) -> Result<Self, PersistError> {
+        let (file, loaded) = TableFile::open(directory, "subscriptionGroup", |bytes| {
+            body::from_json::<GroupFile>(bytes).map_err(|error| error.to_string())
+        })?;
+        let now = clock.now();
+        let content = loaded.table.unwrap_or_else(|| GroupFile {
+            data_version: DataVersion::new(now),
+            ..GroupFile::default()
+        });
+        let mut inner = Inner {
+            groups: HashMap::new(),
+            forbidden: content.forbidden_table,
+            data_version: content.data_version,
+        };
+        for (name, config) in content.subscription_group_table {
+            inner.groups.insert(name, Arc::new(config));
+        }
+        for change in &loaded.changes {
+            inner.replay(change, now);
+        }
+        let table = GroupTable { inner: RwLock::new(inner), file, auto_create, clock };
+        for group in SYSTEM_GROUPS {
+            table.create_if_absent(group);
+        }
+        Ok(table)
+    }
+
+    /// The group's configuration.
+    pub fn get(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        self.read().groups.get(group).cloned()
+    }
+
+    /// The group, created with Java's defaults where it is missing and may be; `None` where automatic creation is off
+    /// or the name is not allowed. Survives kill -9 from the next [`GroupTable::settle`] on.
+    pub fn get_or_create(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        if let Some(config) = self.get(group) {
+            return Some(config);
+        }
+        let may_create = (self.auto_create || is_system_group(group)) && validate_group(group).is_ok();
+        may_create.then(|| {
+            tracing::info!(group, "consumer group created by its first use");
+            self.create_if_absent(group)
+        })
+    }
+
+    /// Creates or replaces a group, durably: when this returns, it survives a power loss.
+    pub fn put(&self, config: SubscriptionGroupConfig) -> Result<(), PersistError> {
+        {
+            let mut inner = self.write();
+            if inner.groups.get(&config.group_name).is_some_and(|old| **old == config) {
+                return Ok(());
+            }
+            self.insert(&mut inner, Arc::new(config));
+        }
+        self.file.sync()
+    }
+
+    /// Deletes a group, durably. False if there was none.
+    pub fn delete(&self, group: &str) -> Result<bool, PersistError> {
+        let removed = {
+            let mut inner = self.write();
+            let removed = inner.groups.remove(group).is_some();
+            inner.forbidden.remove(group);
+            if removed {
+                inner.data_version = inner.data_version.next(self.clock.now());
+                self.note(DELETE, group.as_bytes());
+            }
+            removed
+        };
+        if removed {
+            self.file.sync()?;
+        }
+        Ok(removed)
+    }
+
+    /// All groups, in no order.
+    pub fn all(&self) -> Vec<Arc<SubscriptionGroupConfig>> {
+        self.read().groups.values().cloned().collect()
+    }
+
+    /// The bits of what `group` must not do with `topic` (Java: `forbiddenTable`); 0 for nothing.
+    pub fn forbidden(&self, group: &str, topic: &str) -> i32 {
+        let inner = self.read();
+        inner.forbidden.get(group).and_then(|topics| topics.get(topic)).copied().unwrap_or(0)
+    }
+
+    /// The whole table of what is forbidden: group, topic, bits.
+    pub fn forbidden_table(&self) -> BTreeMap<String, BTreeMap<String, i32>> {
+        self.read().forbidden.clone()
+    }
+
+    /// The version of the table; every change makes a new one.
+    pub fn data_version(&self) -> DataVersion {
+        self.read().data_version
+    }
+
+    /// Hands all changes so far to the kernel, so that kill -9 does not lose them.
+    pub fn settle(&self) {
+        self.file.settle();
+    }
+
+    /// Writes `subscriptionGroup.json` if it is out of date. For the schedule.
+    pub fn persist_step(&self) -> Result<(), PersistError> {
+        if !self.file.is_dirty() {
+            return Ok(());
+        }
+        let content = {
+            let inner = self.read();
+            self.file.begin()?;
+            GroupFile {
+                data_version: inner.data_version,
+                forbidden_table: inner.forbidden.clone(),
+                subscription_group_table: inner
+                    .groups
+                    .iter()
+                    .map(|(name, config)| (name.clone(), (**config).clone()))
+                    .collect(),
+            }
+        };
+        self.file.write_json(&body::to_json_pretty(&content))
+    }
+
+    fn create_if_absent(&self, group: &str) -> Arc<SubscriptionGroupConfig> {
+        let mut inner = self.write();
+        if let Some(existing) = inner.groups.get(group) {
+            return existing.clone();
+        }
+        let config =
+            Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() });
+        self.insert(&mut inner, config.clone());
+        config
+    }
+
+    fn insert(&self, inner: &mut Inner, config: Arc<SubscriptionGroupConfig>) {
+        inner.data_version = inner.data_version.next(self.clock.now());
+        self.note(PUT, &body::to_json(&*config));
+        inner.groups.insert(config.group_name.clone(), config);
+    }
+
+    fn note(&self, kind: u8, content: &[u8]) {
+        let mut payload = Vec::with_capacity(content.len() + 1);
+        payload.push(kind);
+        payload.extend_from_slice(content);
+        self.file.note(&payload);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // Every change leaves the table whole before anything can panic.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn replay(&mut self, change: &[u8], now: Timestamp) {
+        match change.split_first() {
+            Some((&PUT, json)) => match body::from_json::<SubscriptionGroupConfig>(json) {
+                Ok(config) => drop(self.groups.insert(config.group_name.clone(), Arc::new(config))),
+                Err(error) => tracing::warn!(%error, "change of a group not understood, left out"),
+            },
+            Some((&DELETE, name)) => drop(self.groups.remove(&*String::from_utf8_lossy(name))),
+            _ => tracing::warn!("change of a group not understood, left out"),
+        }
+        self.data_version = self.data_version.next(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_message::ManualClock;
+
+    use super::*;
+
+    fn open(dir: &Path, auto_create: bool) -> GroupTable {
+        GroupTable::open(dir, auto_create, Arc::new(ManualClock::new(Timestamp(1_000)))).unwrap()
+    }
+
+    #[test]
+    fn groups_are_created_by_use_where_that_is_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path(), true);
+        assert!(table.get("g").is_none());
+        assert_eq!(table.get_or_create("g").unwrap().retry_max_times, 16);
+        assert!(table.get_or_create("bad name").is_none());
+        let other = tempfile::tempdir().unwrap();
+        let table = open(other.path(), false);
+        assert!(table.get_or_create("g").is_none());
+        assert!(table.get_or_create("TOOLS_CONSUMER").is_some());
+        assert!(table.get_or_create("CID_RMQ_SYS_x").is_some(), "the system's own are always allowed");
+    }
+
+    #[test]
+    fn every_change_survives_a_kill() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path(), true);
+        table.get_or_create("kept");
+        table.persist_step().unwrap();
+        table.get_or_create("auto");
+        table
+            .put(SubscriptionGroupConfig {
+                group_name: "put".into(),
+                consume_enable: false,
+                ..Default::default()
+            })
+            .unwrap();
+        table.delete("kept").unwrap();
+        table.settle();
+        let version = table.data_version();
+        drop(table);
+        let table = open(dir.path(), false);
+        assert!(table.get("auto").is_some() && table.get("kept").is_none());
+        assert!(!table.get("put").unwrap().consume_enable);
+        assert_eq!(table.data_version().counter, version.counter);
+    }
+}

@@ -1,0 +1,284 @@
+//! The table of consumer offsets.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use eruca_message::Clock;
+use eruca_protocol::body::{self, DataVersion};
+use serde::{Deserialize, Serialize};
+
+use super::change::Change;
+use crate::persist::{PersistError, TableFile};
+
+/// Committed offsets by queue.
+pub type QueueOffsets = BTreeMap<i32, i64>;
+
+/// `consumerOffset.json`: keys are `topic@group`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OffsetFile {
+    data_version: DataVersion,
+    offset_table: BTreeMap<String, QueueOffsets>,
+}
+
+/// How far each group has come in each queue (Java: `ConsumerOffsetManager`).
+///
+/// A commit is one hash lookup under a lock and a small record for the journal, which reaches the kernel with
+/// [`OffsetTable::settle`]: an acknowledged commit survives kill -9, although `consumerOffset.json` is written every few
+/// seconds only.
+#[derive(Debug)]
+pub struct OffsetTable {
+    /// Group, topic, queue.
+    inner: RwLock<HashMap<String, HashMap<String, QueueOffsets>>>,
+    file: TableFile,
+    data_version: DataVersion,
+}
+
+impl OffsetTable {
+    /// Opens `consumerOffset.json` in `directory`, the store's `config`.
+    pub fn open(directory: &Path, clock: &dyn Clock) -> Result<Self, PersistError> {
+        let (file, loaded) = TableFile::open(directory, "consumerOffset", |bytes| {
+            body::from_json::<OffsetFile>(bytes).map_err(|error| error.to_string())
+        })?;
+        let content = loaded.table.unwrap_or_else(|| OffsetFile {
+            data_version: DataVersion::new(clock.now()),
+            ..OffsetFile::default()
+        });
+        let mut inner: HashMap<String, HashMap<String, QueueOffsets>> = HashMap::new();
+        for (key, offsets) in content.offset_table {
+            // A topic has no '@'; a group may have one (`g@broadcast`).
+            match key.split_once('@') {
+                Some((topic, group)) => {
+                    inner.entry(group.to_owned()).or_default().insert(topic.to_owned(), offsets);
+                }
+                None => tracing::warn!(key, "consumerOffset.json: key without '@' left out"),
+            }
+        }
+        for change in &loaded.changes {
+            match Change::decode(change) {
+                Some(change) => apply(&mut inner, change),
+                None => tracing::warn!("change of an offset not understood, left out"),
+            }
+        }
+        Ok(OffsetTable { inner: RwLock::new(inner), file, data_version: content.data_version })
+    }
+
+    /// The offset that `group` consumes next in the queue; `None` if it never committed one.
+    pub fn committed(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        self.read().get(group)?.get(topic)?.get(&queue_id).copied()
+    }
+
+    /// Commits an offset. It may be smaller than the one before (clients reset theirs); that is logged.
+    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let mut inner = self.write();
+        let known = inner.get_mut(group).and_then(|topics| topics.get_mut(topic));
+        let before = match known {
+            Some(queues) => queues.insert(queue_id, offset),
+            None => {
+                let topics = inner.entry(group.to_owned()).or_default();
+                topics.entry(topic.to_owned()).or_default().insert(queue_id, offset)
+            }
+        };
+        if before == Some(offset) {
+            return;
+        }
+        self.note(Change::Commit { group, topic, queue_id, offset });
+        drop(inner);
+        if let Some(before) = before.filter(|before| offset < *before) {
+            tracing::warn!(group, topic, queue_id, before, offset, "a consumer offset was set back");
+        }
+    }
+
+    /// The offsets of `group` in `topic` by queue.
+    pub fn of(&self, group: &str, topic: &str) -> QueueOffsets {
+        self.read().get(group).and_then(|topics| topics.get(topic)).cloned().unwrap_or_default()
+    }
+
+    /// Topics in which `group` has offsets.
+    pub fn topics_of(&self, group: &str) -> Vec<String> {
+        self.read().get(group).map(|topics| topics.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Groups that have offsets in `topic`.
+    pub fn groups_of(&self, topic: &str) -> Vec<String> {
+        let inner = self.read();
+        inner.iter().filter(|(_, topics)| topics.contains_key(topic)).map(|(g, _)| g.clone()).collect()
+    }
+
+    /// Forgets all offsets in `topic`.
+    pub fn delete_topic(&self, topic: &str) {
+        self.change(Change::ForgetTopic { topic });
+    }
+
+    /// Forgets all offsets of `group`.
+    pub fn delete_group(&self, group: &str) {
+        self.change(Change::ForgetGroup { group });
+    }
+
+    /// Forgets the offsets of `group` in `topic`.
+    pub fn delete_group_topic(&self, group: &str, topic: &str) {
+        self.change(Change::ForgetGroupTopic { group, topic });
+    }
+
+    /// The whole table; keys are `topic@group`, as in Java's file.
+    pub fn snapshot(&self) -> BTreeMap<String, QueueOffsets> {
+        flatten(&self.read())
+    }
+
+    /// The version of the table.
+    pub fn data_version(&self) -> DataVersion {
+        self.data_version
+    }
+
+    /// Hands all changes so far to the kernel, so that kill -9 does not lose them. Cheap when there are none.
+    pub fn settle(&self) {
+        self.file.settle();
+    }
+
+    /// Whether [`OffsetTable::persist_step`] should not wait for its period.
+    pub fn is_persist_urgent(&self) -> bool {
+        self.file.is_journal_long()
+    }
+
+    /// Writes `consumerOffset.json` if it is out of date. For the schedule.
+    pub fn persist_step(&self) -> Result<(), PersistError> {
+        if !self.file.is_dirty() {
+            return Ok(());
+        }
+        let copy = {
+            let inner = self.read();
+            self.file.begin()?;
+            inner.clone()
+        };
+        let content = OffsetFile { data_version: self.data_version, offset_table: flatten(&copy) };
+        self.file.write_json(&body::to_json_pretty(&content))
+    }
+
+    fn change(&self, change: Change<'_>) {
+        let mut inner = self.write();
+        apply(&mut inner, change);
+        self.note(change);
+    }
+
+    /// To be called with the table locked.
+    fn note(&self, change: Change<'_>) {
+        let mut payload = Vec::with_capacity(96);
+        change.encode(&mut payload);
+        self.file.note(&payload);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, HashMap<String, QueueOffsets>>> {
+        // Every change leaves the table whole before anything can panic.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, HashMap<String, QueueOffsets>>> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn apply(table: &mut HashMap<String, HashMap<String, QueueOffsets>>, change: Change<'_>) {
+    match change {
+        Change::Commit { group, topic, queue_id, offset } => {
+            let topics = table.entry(group.to_owned()).or_default();
+            topics.entry(topic.to_owned()).or_default().insert(queue_id, offset);
+        }
+        Change::ForgetGroup { group } => drop(table.remove(group)),
+        Change::ForgetTopic { topic } => table.values_mut().for_each(|topics| drop(topics.remove(topic))),
+        Change::ForgetGroupTopic { group, topic } => {
+            if let Some(topics) = table.get_mut(group) {
+                topics.remove(topic);
+            }
+        }
+    }
+}
+
+fn flatten(table: &HashMap<String, HashMap<String, QueueOffsets>>) -> BTreeMap<String, QueueOffsets> {
+    let of_group = |(group, topics): (&String, &HashMap<String, QueueOffsets>)| {
+        let group = Arc::<str>::from(group.as_str());
+        let keyed = topics.iter().map(move |(topic, queues)| (format!("{topic}@{group}"), queues.clone()));
+        keyed.collect::<Vec<_>>()
+    };
+    table.iter().flat_map(of_group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_message::{ManualClock, Timestamp};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn open(dir: &Path) -> OffsetTable {
+        OffsetTable::open(dir, &ManualClock::new(Timestamp(1_000))).unwrap()
+    }
+
+    #[test]
+    fn javas_file_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let json = "{\n\t\"dataVersion\":{\n\t\t\"counter\":0,\n\t\t\"stateVersion\":0,\n\t\t\"timestamp\":1795415246636\n\t},\n\t\"groupTopicMap\":{\n\t\t\"g_pop\":[\"GPop\"]\n\t},\n\t\"offsetTable\":{\n\t\t\"GNormal@g_trace\":{\n\t\t\t0:5,\n\t\t\t1:6\n\t\t},\n\t\t\"GNormal@g_bcast@broadcast\":{0:7}\n\t},\n\t\"pullOffsetTable\":{}\n}";
+        std::fs::write(dir.path().join("consumerOffset.json"), json).unwrap();
+        let table = open(dir.path());
+        assert_eq!(table.committed("g_trace", "GNormal", 1), Some(6));
+        assert_eq!(table.committed("g_bcast@broadcast", "GNormal", 0), Some(7));
+        assert_eq!(table.committed("g_trace", "GNormal", 2), None);
+        assert_eq!(table.groups_of("GNormal").len(), 2);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Commit(u8, u8, i32, i64),
+        ForgetGroup(u8),
+        ForgetTopic(u8),
+        Persist,
+        Kill,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (0..3u8, 0..3u8, 0..3i32, 0..100i64).prop_map(|(g, t, q, o)| Step::Commit(g, t, q, o)),
+            1 => (0..3u8).prop_map(Step::ForgetGroup),
+            1 => (0..3u8).prop_map(Step::ForgetTopic),
+            2 => Just(Step::Persist),
+            2 => Just(Step::Kill),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn what_was_settled_is_there_after_any_kills(steps in proptest::collection::vec(step(), 1..40)) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut table = open(dir.path());
+            let mut model: BTreeMap<(String, String), QueueOffsets> = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Commit(g, t, q, o) => {
+                        table.commit(&format!("g{g}"), &format!("t{t}"), q, o);
+                        model.entry((format!("t{t}"), format!("g{g}"))).or_default().insert(q, o);
+                    }
+                    Step::ForgetGroup(g) => {
+                        table.delete_group(&format!("g{g}"));
+                        model.retain(|(_, group), _| *group != format!("g{g}"));
+                    }
+                    Step::ForgetTopic(t) => {
+                        table.delete_topic(&format!("t{t}"));
+                        model.retain(|(topic, _), _| *topic != format!("t{t}"));
+                    }
+                    Step::Persist => table.persist_step().unwrap(),
+                    Step::Kill => {
+                        table.settle();
+                        drop(table);
+                        table = open(dir.path());
+                    }
+                }
+                let expected: BTreeMap<_, _> =
+                    model.iter().map(|((t, g), q)| (format!("{t}@{g}"), q.clone())).collect();
+                prop_assert_eq!(table.snapshot(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The one place where errors become response codes and remarks.
+
+use eruca_message::{BatchError, PropertiesError, names::NameError};
+use eruca_protocol::{HeaderError, RemotingCommand, ResponseCode, body::BodyError};
+
+use crate::persist::PersistError;
+
+/// Why a request is not served: the protocol's code, and a text for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {remark}")]
+pub struct HandlerError {
+    /// What the answer's code says.
+    pub code: ResponseCode,
+    /// What the answer's remark says: the thing, the value, the limit, the remedy.
+    pub remark: String,
+}
+
+impl HandlerError {
+    /// An error with this code and remark.
+    pub fn new(code: ResponseCode, remark: impl Into<String>) -> Self {
+        HandlerError { code, remark: remark.into() }
+    }
+
+    /// `SYSTEM_ERROR` with a remark.
+    pub fn system_error(remark: impl Into<String>) -> Self {
+        Self::new(ResponseCode::SYSTEM_ERROR, remark)
+    }
+
+    /// `TOPIC_NOT_EXIST` for `topic`.
+    pub fn topic_not_exist(topic: &str) -> Self {
+        Self::new(
+            ResponseCode::TOPIC_NOT_EXIST,
+            format!("topic[{topic}] not exist, apply first please! (eruca admin updateTopic -t {topic})"),
+        )
+    }
+
+    /// `SUBSCRIPTION_GROUP_NOT_EXIST` for `group`.
+    pub fn group_not_exist(group: &str) -> Self {
+        Self::new(
+            ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST,
+            format!(
+                "subscription group [{group}] does not exist: autoCreateSubscriptionGroup is off or the name is not allowed; \
+                 create it with eruca admin updateSubGroup -g {group}"
+            ),
+        )
+    }
+
+    /// `NO_PERMISSION` with a remark.
+    pub fn no_permission(remark: impl Into<String>) -> Self {
+        Self::new(ResponseCode::NO_PERMISSION, remark)
+    }
+
+    /// `INVALID_PARAMETER` with a remark.
+    pub fn invalid_parameter(remark: impl Into<String>) -> Self {
+        Self::new(ResponseCode::INVALID_PARAMETER, remark)
+    }
+
+    /// The answer to `request` that says this.
+    pub fn into_reply(self, request: &RemotingCommand) -> RemotingCommand {
+        request.reply_error(self.code, self.remark)
+    }
+}
+
+/// As Java, where a header that cannot be decoded ends as an exception.
+impl From<HeaderError> for HandlerError {
+    fn from(error: HeaderError) -> Self {
+        HandlerError::system_error(error.to_string())
+    }
+}
+
+impl From<BodyError> for HandlerError {
+    fn from(error: BodyError) -> Self {
+        HandlerError::system_error(error.to_string())
+    }
+}
+
+impl From<PersistError> for HandlerError {
+    fn from(error: PersistError) -> Self {
+        HandlerError::system_error(error.to_string())
+    }
+}
+
+impl From<NameError> for HandlerError {
+    fn from(error: NameError) -> Self {
+        HandlerError::invalid_parameter(error.to_string())
+    }
+}
+
+impl From<PropertiesError> for HandlerError {
+    fn from(error: PropertiesError) -> Self {
+        HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string())
+    }
+}
+
+impl From<BatchError> for HandlerError {
+    fn from(error: BatchError) -> Self {
+        HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string())
+    }
+}

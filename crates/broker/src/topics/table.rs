@@ -1,0 +1,393 @@
+//! The table of topics.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use eruca_message::{
+    Clock, Timestamp,
+    names::{dlq_topic, is_dlq_topic, is_retry_topic, retry_topic},
+};
+use eruca_protocol::body::{self, DataVersion, TopicConfig, TopicConfigSerializeWrapper};
+use tokio::sync::Notify;
+
+use super::perm;
+use crate::persist::{PersistError, TableFile};
+
+const READ_WRITE: i32 = perm::READ | perm::WRITE;
+/// First byte of a journal record: a topic was put (its JSON follows) or deleted (its name follows).
+const PUT: u8 = b'P';
+const DELETE: u8 = b'D';
+
+/// Bounds of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicLimits {
+    /// Whether a first send creates a topic (`autoCreateTopicEnable`).
+    pub auto_create: bool,
+    /// Most queues that automatic creation gives a topic.
+    pub auto_create_queue_nums_max: i32,
+}
+
+impl Default for TopicLimits {
+    fn default() -> Self {
+        TopicLimits { auto_create: true, auto_create_queue_nums_max: 1024 }
+    }
+}
+
+/// All topics of the broker (Java: `TopicConfigManager`).
+///
+/// A lookup takes a shared lock for the time of one hash lookup and allocates nothing. Changes are noted in a journal
+/// (see [`TopicTable::settle`]) and wake whoever waits on [`TopicTable::changes`].
+#[derive(Debug)]
+pub struct TopicTable {
+    inner: RwLock<Inner>,
+    file: TableFile,
+    limits: TopicLimits,
+    clock: Arc<dyn Clock>,
+    changes: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    topics: HashMap<String, Arc<TopicConfig>>,
+    data_version: DataVersion,
+}
+
+impl TopicTable {
+    /// Opens `topics.json` in `directory`, the store's `config`.
+    pub fn open(
+        directory: &Path,
+        limits: TopicLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<TopicTable, PersistError> {
+        let (file, loaded) = TableFile::open(directory, "topics", |bytes| {
+            body::from_json::<TopicConfigSerializeWrapper>(bytes).map_err(|error| error.to_string())
+        })?;
+        let now = clock.now();
+        let (configs, data_version) = match loaded.table {
+            Some(table) => (table.topic_config_table, table.data_version),
+            None => (BTreeMap::new(), DataVersion::new(now)),
+        };
+        let mut inner = Inner { topics: HashMap::new(), data_version };
+        for (name, config) in configs {
+            inner.topics.insert(name, Arc::new(config));
+        }
+        for change in &loaded.changes {
+            inner.replay(change, now);
+        }
+        let changes = Arc::new(Notify::new());
+        Ok(TopicTable { inner: RwLock::new(inner), file, limits, clock, changes })
+    }
+
+    /// The topic's configuration.
+    pub fn get(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        self.read().topics.get(topic).cloned()
+    }
+
+    /// Whether the topic exists.
+    pub fn contains(&self, topic: &str) -> bool {
+        self.read().topics.contains_key(topic)
+    }
+
+    /// All topics, in no order.
+    pub fn all(&self) -> Vec<Arc<TopicConfig>> {
+        self.read().topics.values().cloned().collect()
+    }
+
+    /// How many topics there are.
+    pub fn len(&self) -> usize {
+        self.read().topics.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All topics with the version that they are.
+    pub fn snapshot(&self) -> TopicConfigSerializeWrapper {
+        let inner = self.read();
+        TopicConfigSerializeWrapper {
+            topic_config_table: inner.topics.iter().map(|(n, c)| (n.clone(), (**c).clone())).collect(),
+            data_version: inner.data_version,
+        }
+    }
+
+    /// The version of the table; every change makes a new one.
+    pub fn data_version(&self) -> DataVersion {
+        self.read().data_version
+    }
+
+    /// Creates or replaces a topic, durably: when this returns, it survives a power loss.
+    pub fn put(&self, config: TopicConfig) -> Result<(), PersistError> {
+        let replaced = {
+            let mut inner = self.write();
+            if inner.topics.get(&config.topic_name).is_some_and(|old| **old == config) {
+                return Ok(());
+            }
+            self.insert(&mut inner, Arc::new(config))
+        };
+        drop(replaced);
+        self.file.sync()
+    }
+
+    /// The topic, created by the rules of automatic creation where it is missing; `None` where they do not allow it.
+    ///
+    /// The template `default_topic` must exist and be inheritable; the new topic has at most as many queues as the
+    /// template, and as the client wishes (`queue_nums_hint`; negative: none). The name must have been checked.
+    pub fn create_by_default(
+        &self,
+        topic: &str,
+        default_topic: &str,
+        queue_nums_hint: i32,
+        topic_sys_flag: i32,
+    ) -> Option<Arc<TopicConfig>> {
+        let template = self.get(default_topic)?;
+        if !self.limits.auto_create || !perm::is_inherited(template.perm) {
+            return None;
+        }
+        let queue_nums = queue_nums_hint
+            .min(template.write_queue_nums)
+            .clamp(0, self.limits.auto_create_queue_nums_max);
+        let created = self.create_if_absent(TopicConfig {
+            topic_name: topic.to_owned(),
+            read_queue_nums: queue_nums,
+            write_queue_nums: queue_nums,
+            perm: template.perm & !perm::INHERIT,
+            topic_filter_type: template.topic_filter_type,
+            topic_sys_flag,
+            ..TopicConfig::default()
+        });
+        tracing::info!(topic, default_topic, queue_nums, "topic created by its first message");
+        Some(created)
+    }
+
+    /// The retry topic of `group`, created with one queue where it is missing.
+    pub fn ensure_retry(&self, group: &str) -> Arc<TopicConfig> {
+        self.ensure(&retry_topic(group), 1)
+    }
+
+    /// The dead letter topic of `group`, created with one queue where it is missing.
+    pub fn ensure_dlq(&self, group: &str) -> Arc<TopicConfig> {
+        self.ensure(&dlq_topic(group), 1)
+    }
+
+    /// The topic, created readable and writeable with `queue_nums` queues where it is missing.
+    pub fn ensure(&self, topic: &str, queue_nums: i32) -> Arc<TopicConfig> {
+        self.get(topic).unwrap_or_else(|| {
+            self.create_if_absent(TopicConfig {
+                topic_name: topic.to_owned(),
+                read_queue_nums: queue_nums,
+                write_queue_nums: queue_nums,
+                perm: READ_WRITE,
+                ..TopicConfig::default()
+            })
+        })
+    }
+
+    /// The topic as it is, or as `config` says where it is missing. Survives kill -9 from the next
+    /// [`TopicTable::settle`] on.
+    pub fn create_if_absent(&self, config: TopicConfig) -> Arc<TopicConfig> {
+        let mut inner = self.write();
+        if let Some(existing) = inner.topics.get(&config.topic_name) {
+            return existing.clone();
+        }
+        let config = Arc::new(config);
+        self.insert(&mut inner, config.clone());
+        config
+    }
+
+    /// Deletes a topic, durably. False if there was none.
+    pub fn delete(&self, topic: &str) -> Result<bool, PersistError> {
+        let removed = {
+            let mut inner = self.write();
+            let removed = inner.topics.remove(topic).is_some();
+            if removed {
+                inner.data_version = inner.data_version.next(self.clock.now());
+                self.note(DELETE, topic.as_bytes());
+            }
+            removed
+        };
+        if removed {
+            self.file.sync()?;
+        }
+        Ok(removed)
+    }
+
+    /// Creates what the store has queues of but the table does not know, after a table was lost or replaced by an
+    /// older one; and gives topics the queues that hold messages.
+    pub fn adopt_queues(&self, queues: &HashMap<String, HashSet<i32>>) {
+        for (topic, ids) in queues {
+            let queue_nums = ids.iter().max().map_or(1, |max| max.saturating_add(1));
+            match self.get(topic) {
+                Some(_) => {}
+                None if is_retry_topic(topic) || is_dlq_topic(topic) => {
+                    self.ensure(topic, queue_nums);
+                    tracing::warn!(%topic, "topic was missing in topics.json but has messages, created again");
+                }
+                None => {
+                    let queue_nums = queue_nums.max(4);
+                    self.ensure(topic, queue_nums);
+                    tracing::warn!(
+                        %topic,
+                        queue_nums,
+                        "topic was missing in topics.json but has messages, created again"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Is notified (once for many changes at once) when a topic was created, changed or deleted.
+    pub fn changes(&self) -> &Arc<Notify> {
+        &self.changes
+    }
+
+    /// Hands all changes so far to the kernel, so that kill -9 does not lose them.
+    pub fn settle(&self) {
+        self.file.settle();
+    }
+
+    /// Writes `topics.json` if it is out of date. For the schedule.
+    pub fn persist_step(&self) -> Result<(), PersistError> {
+        if !self.file.is_dirty() {
+            return Ok(());
+        }
+        let snapshot = {
+            let inner = self.read();
+            self.file.begin()?;
+            TopicConfigSerializeWrapper {
+                topic_config_table: inner.topics.iter().map(|(n, c)| (n.clone(), (**c).clone())).collect(),
+                data_version: inner.data_version,
+            }
+        };
+        self.file.write_json(&body::to_json_pretty(&snapshot))
+    }
+
+    fn insert(&self, inner: &mut Inner, config: Arc<TopicConfig>) -> Option<Arc<TopicConfig>> {
+        inner.data_version = inner.data_version.next(self.clock.now());
+        self.note(PUT, &body::to_json(&*config));
+        inner.topics.insert(config.topic_name.clone(), config)
+    }
+
+    fn note(&self, kind: u8, content: &[u8]) {
+        let mut payload = Vec::with_capacity(content.len() + 1);
+        payload.push(kind);
+        payload.extend_from_slice(content);
+        self.file.note(&payload);
+        self.changes.notify_one();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // Every change leaves the table whole before anything can panic.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn replay(&mut self, change: &[u8], now: Timestamp) {
+        match change.split_first() {
+            Some((&PUT, json)) => match body::from_json::<TopicConfig>(json) {
+                Ok(config) => drop(self.topics.insert(config.topic_name.clone(), Arc::new(config))),
+                Err(error) => tracing::warn!(%error, "change of a topic not understood, left out"),
+            },
+            Some((&DELETE, name)) => drop(self.topics.remove(&*String::from_utf8_lossy(name))),
+            _ => tracing::warn!("change of a topic not understood, left out"),
+        }
+        self.data_version = self.data_version.next(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_message::{ManualClock, names::AUTO_CREATE_TOPIC};
+
+    use super::*;
+
+    fn open(dir: &Path) -> TopicTable {
+        open_with(dir, TopicLimits::default())
+    }
+
+    fn open_with(dir: &Path, limits: TopicLimits) -> TopicTable {
+        TopicTable::open(dir, limits, Arc::new(ManualClock::new(Timestamp(1_000)))).unwrap()
+    }
+
+    fn template(table: &TopicTable, perm: i32) {
+        table
+            .put(TopicConfig {
+                topic_name: AUTO_CREATE_TOPIC.to_owned(),
+                read_queue_nums: 8,
+                write_queue_nums: 8,
+                perm,
+                ..TopicConfig::default()
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn automatic_creation_follows_the_template() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path());
+        assert!(table.create_by_default("T", AUTO_CREATE_TOPIC, 4, 0).is_none(), "no template");
+        template(&table, 6);
+        assert!(table.create_by_default("T", AUTO_CREATE_TOPIC, 4, 0).is_none(), "not inheritable");
+        template(&table, 7);
+        let created = table.create_by_default("T", AUTO_CREATE_TOPIC, 4, 0).unwrap();
+        assert_eq!((created.read_queue_nums, created.write_queue_nums, created.perm), (4, 4, 6));
+        assert_eq!(table.create_by_default("Many", AUTO_CREATE_TOPIC, 99, 0).unwrap().write_queue_nums, 8);
+        assert_eq!(table.create_by_default("None", AUTO_CREATE_TOPIC, -1, 0).unwrap().write_queue_nums, 0);
+    }
+
+    #[test]
+    fn switched_off_nothing_is_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open_with(dir.path(), TopicLimits { auto_create: false, ..TopicLimits::default() });
+        template(&table, 7);
+        assert!(table.create_by_default("T", AUTO_CREATE_TOPIC, 4, 0).is_none());
+    }
+
+    #[test]
+    fn every_change_survives_a_kill_and_makes_a_new_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path());
+        table.ensure_retry("g");
+        table.persist_step().unwrap();
+        template(&table, 7);
+        table.create_by_default("T", AUTO_CREATE_TOPIC, 4, 0);
+        assert!(table.delete("%RETRY%g").unwrap());
+        assert!(!table.delete("%RETRY%g").unwrap());
+        table.settle();
+        let before = (table.data_version(), table.snapshot());
+        drop(table);
+        let table = open(dir.path());
+        assert_eq!(table.data_version().counter, before.0.counter);
+        assert_eq!(table.snapshot().topic_config_table, before.1.topic_config_table);
+        assert!(table.get("T").is_some() && table.get("%RETRY%g").is_none());
+    }
+
+    #[test]
+    fn what_is_put_again_unchanged_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path());
+        template(&table, 7);
+        let version = table.data_version();
+        template(&table, 7);
+        assert_eq!(table.data_version(), version);
+    }
+
+    #[test]
+    fn queues_without_a_topic_are_adopted() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path());
+        let queues = [("T".to_owned(), HashSet::from([6])), ("%RETRY%g".to_owned(), HashSet::from([0]))];
+        table.adopt_queues(&HashMap::from(queues));
+        assert_eq!(table.get("T").unwrap().read_queue_nums, 7);
+        assert_eq!(table.get("%RETRY%g").unwrap().read_queue_nums, 1);
+    }
+}

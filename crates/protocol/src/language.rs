@@ -48,3 +48,22 @@ languages! {
     Rust = 12, "RUST";
     NodeJs = 13, "NODE_JS";
 }
+
+impl Default for Language {
+    /// [`Language::Other`]: nothing was said.
+    fn default() -> Self {
+        Language::Other
+    }
+}
+
+impl serde::Serialize for Language {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Language {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|name| Language::from_name(&name))
+    }
+}

@@ -7,7 +7,9 @@ mod command;
 mod ext_fields;
 mod header_fields;
 mod language;
+mod lenient_json;
 
+pub mod body;
 pub mod code;
 pub mod request;
 
@@ -16,3 +18,4 @@ pub use command::{FLAG_ONEWAY, FLAG_RESPONSE, HeaderEncoding, RemotingCommand, V
 pub use ext_fields::ExtFields;
 pub use header_fields::{HeaderError, HeaderField, HeaderFields, RequestHeader, decode_field};
 pub use language::Language;
+pub use lenient_json::JsonError;

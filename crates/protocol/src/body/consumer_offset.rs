@@ -1,0 +1,39 @@
+//! Offsets that groups committed: `config/consumerOffset.json`, `config/delayOffset.json` and the answers made of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::DataVersion;
+
+/// Committed offsets of all groups (Java: `ConsumerOffsetSerializeWrapper`, and the file `consumerOffset.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumerOffsetSerializeWrapper {
+    /// How new the table is; since 5.
+    pub data_version: Option<DataVersion>,
+    /// Group to the topics in which it has offsets; since 5.5.
+    pub group_topic_map: Option<BTreeMap<String, Vec<String>>>,
+    /// `topic@group` to queue id to committed queue offset.
+    pub offset_table: BTreeMap<String, BTreeMap<i32, i64>>,
+    /// `topic@group` to queue id to the queue offset pulled up to; since 5.
+    pub pull_offset_table: Option<BTreeMap<String, BTreeMap<i32, i64>>>,
+}
+
+/// Offsets of the delay levels (Java: `DelayOffsetSerializeWrapper`, and the file `delayOffset.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DelayOffsetSerializeWrapper {
+    /// How new the table is; since 5.
+    pub data_version: Option<DataVersion>,
+    /// Delay level to the queue offset delivered up to.
+    pub offset_table: BTreeMap<i32, i64>,
+}
+
+/// Answer of `QUERY_CORRECTION_OFFSET` (Java: `QueryCorrectionOffsetBody`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueryCorrectionOffsetBody {
+    /// Queue id to queue offset.
+    pub correction_offsets: BTreeMap<i32, i64>,
+}

@@ -1,0 +1,155 @@
+//! Consumer groups and their settings.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DataVersion, GroupRetryPolicyType};
+
+/// Settings of a consumer group (Java: `SubscriptionGroupConfig`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionGroupConfig {
+    /// Further settings by name.
+    pub attributes: BTreeMap<String, String>,
+    /// Broker to pull from; 0 is the master.
+    pub broker_id: i64,
+    /// Whether the group may broadcast.
+    pub consume_broadcast_enable: bool,
+    /// Whether the group may consume.
+    pub consume_enable: bool,
+    /// Whether the group may start at the first message.
+    pub consume_from_min_enable: bool,
+    /// Whether the group consumes in order.
+    pub consume_message_orderly: bool,
+    /// Longest time to consume one message, in minutes.
+    pub consume_timeout_minute: i32,
+    /// Name of the group.
+    pub group_name: String,
+    /// Delays between attempts.
+    pub group_retry_policy: GroupRetryPolicy,
+    /// Bits of the group; 1 is unit mode.
+    pub group_sys_flag: i32,
+    /// Whether members are told when others come and go.
+    pub notify_consumer_ids_changed_enable: bool,
+    /// Attempts before a message goes to the dead letter queue.
+    pub retry_max_times: i32,
+    /// Queues of its retry topic.
+    pub retry_queue_nums: i32,
+    /// Subscriptions that are fixed at the broker.
+    pub subscription_data_set: Option<Vec<SimpleSubscriptionData>>,
+    /// Broker to pull from when the group is far behind.
+    pub which_broker_when_consume_slowly: i64,
+}
+
+impl Default for SubscriptionGroupConfig {
+    /// Java's defaults.
+    fn default() -> Self {
+        SubscriptionGroupConfig {
+            attributes: Default::default(),
+            broker_id: Default::default(),
+            consume_broadcast_enable: true,
+            consume_enable: true,
+            consume_from_min_enable: true,
+            consume_message_orderly: Default::default(),
+            consume_timeout_minute: 15,
+            group_name: Default::default(),
+            group_retry_policy: Default::default(),
+            group_sys_flag: Default::default(),
+            notify_consumer_ids_changed_enable: true,
+            retry_max_times: 16,
+            retry_queue_nums: 1,
+            subscription_data_set: Default::default(),
+            which_broker_when_consume_slowly: 1,
+        }
+    }
+}
+
+impl SubscriptionGroupConfig {
+    /// The settings of a new group.
+    pub fn new(group_name: impl Into<String>) -> Self {
+        SubscriptionGroupConfig { group_name: group_name.into(), ..Self::default() }
+    }
+}
+
+/// Delays between attempts (Java: `GroupRetryPolicy`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupRetryPolicy {
+    /// Delays by a list.
+    pub customized_retry_policy: Option<CustomizedRetryPolicy>,
+    /// Delays that grow by a factor.
+    pub exponential_retry_policy: Option<ExponentialRetryPolicy>,
+    /// Which of the two holds.
+    #[serde(rename = "type")]
+    pub policy_type: GroupRetryPolicyType,
+}
+
+/// Delays that grow by a factor (Java: `ExponentialRetryPolicy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExponentialRetryPolicy {
+    /// First delay in milliseconds.
+    pub initial: i64,
+    /// Longest delay in milliseconds.
+    pub max: i64,
+    /// Factor from one to the next.
+    pub multiplier: i64,
+}
+
+impl Default for ExponentialRetryPolicy {
+    /// Java's defaults.
+    fn default() -> Self {
+        ExponentialRetryPolicy { initial: 5_000, max: 7_200_000, multiplier: 2 }
+    }
+}
+
+/// Delays by a list (Java: `CustomizedRetryPolicy`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CustomizedRetryPolicy {
+    /// Delays in milliseconds, of the first attempt and so on.
+    pub next: Vec<i64>,
+}
+
+/// A subscription fixed at the broker (Java: `SimpleSubscriptionData`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SimpleSubscriptionData {
+    /// Which messages.
+    pub expression: Option<String>,
+    /// `TAG` or `SQL92`.
+    pub expression_type: Option<String>,
+    /// The topic.
+    pub topic: String,
+    /// When it was made, in milliseconds since 1970.
+    pub version: i64,
+}
+
+/// All groups of a broker, and the file `subscriptionGroup.json` (Java: `SubscriptionGroupWrapper`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionGroupWrapper {
+    /// How new the table is.
+    pub data_version: DataVersion,
+    /// Group to topic to bits that forbid.
+    pub forbidden_table: Option<BTreeMap<String, BTreeMap<String, i32>>>,
+    /// Name to settings.
+    pub subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
+}
+
+/// Request of `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` (Java: `SubscriptionGroupList`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionGroupList {
+    /// The groups.
+    pub group_config_list: Vec<SubscriptionGroupConfig>,
+}
+
+/// Answer of `QUERY_TOPIC_CONSUME_BY_WHO` (Java: `GroupList`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupList {
+    /// Names of groups.
+    pub group_list: Vec<String>,
+}

@@ -1,0 +1,260 @@
+//! The tokens of fastjson's dialect of JSON.
+
+use std::borrow::Cow;
+
+/// How deep objects and arrays may be nested. Bodies of the Java system nest eight deep.
+pub(crate) const DEPTH_MAX: usize = 64;
+
+/// Why a text is not the JSON that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Something else stands here.
+    #[error("JSON needs {expected} at byte {at}, it has '{found}'")]
+    Unexpected {
+        /// Where, in bytes from the start.
+        at: usize,
+        /// What could stand here.
+        expected: &'static str,
+        /// What stands here, cut where it is long.
+        found: String,
+    },
+    /// The text ends too early.
+    #[error("JSON ends after {len} bytes, where it needs {expected}")]
+    Ended {
+        /// Length of the text in bytes.
+        len: usize,
+        /// What is missing.
+        expected: &'static str,
+    },
+    /// Objects or arrays are nested too deep.
+    #[error("JSON is nested deeper than {limit} levels at byte {at}")]
+    TooDeep {
+        /// Where, in bytes from the start.
+        at: usize,
+        /// The deepest nesting that is read.
+        limit: usize,
+    },
+    /// So many objects and arrays would take far more memory than the text.
+    #[error("JSON of {len} bytes has more than {limit} objects and arrays")]
+    TooMany {
+        /// Length of the text in bytes.
+        len: usize,
+        /// How many are read in a text of this length.
+        limit: usize,
+    },
+    /// A value is not what the type needs.
+    #[error("JSON before byte {at}: {reason}")]
+    Value {
+        /// Where reading stopped, in bytes from the start.
+        at: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Reads tokens from the front of a text.
+pub(crate) struct Scanner<'a> {
+    input: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        let at = if input.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        Scanner { input, at }
+    }
+
+    /// Position in bytes.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte that is not blank; it is not taken.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.input.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Takes `byte`, if it is next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes `byte` or fails.
+    pub(crate) fn need(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
+        if self.take(byte) { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    /// What to say when the next token is not `expected`.
+    pub(crate) fn unexpected(&mut self, expected: &'static str) -> JsonError {
+        if self.peek().is_none() {
+            return JsonError::Ended { len: self.input.len(), expected };
+        }
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let found = String::from_utf8_lossy(rest.get(..20).unwrap_or(rest)).into_owned();
+        JsonError::Unexpected { at: self.at, expected, found }
+    }
+
+    /// Whether the next token is the word `null`; it is taken then.
+    pub(crate) fn take_null(&mut self) -> bool {
+        let is_null = self.peek() == Some(b'n')
+            && self.input.get(self.at..).is_some_and(|rest| rest.starts_with(b"null"))
+            && !self.input.get(self.at + 4).is_some_and(|byte| is_bare(*byte));
+        if is_null {
+            self.at += 4;
+        }
+        is_null
+    }
+
+    /// A text in quotes, or a word or number without; the flag says whether there were quotes.
+    pub(crate) fn scalar(&mut self, expected: &'static str) -> Result<(Cow<'a, str>, bool), JsonError> {
+        match self.peek() {
+            Some(quote @ (b'"' | b'\'')) => {
+                self.at += 1;
+                Ok((self.quoted(quote)?, true))
+            }
+            Some(byte) if is_bare(byte) => {
+                let from = self.at;
+                while self.input.get(self.at).is_some_and(|byte| is_bare(*byte)) {
+                    self.at += 1;
+                }
+                let word = self.input.get(from..self.at).unwrap_or_default();
+                Ok((String::from_utf8_lossy(word), false))
+            }
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
+    /// The rest of a text whose opening quote was taken.
+    fn quoted(&mut self, quote: u8) -> Result<Cow<'a, str>, JsonError> {
+        let mut owned: Option<String> = None;
+        loop {
+            let rest = self.input.get(self.at..).unwrap_or_default();
+            let Some(len) = memchr::memchr2(quote, b'\\', rest) else {
+                return Err(JsonError::Ended {
+                    len: self.input.len(),
+                    expected: "the closing quote of a text",
+                });
+            };
+            let plain = String::from_utf8_lossy(rest.get(..len).unwrap_or_default());
+            self.at += len + 1;
+            if rest.get(len) == Some(&quote) {
+                return Ok(match owned {
+                    None => plain,
+                    Some(text) => Cow::Owned(text + &plain),
+                });
+            }
+            let text = owned.get_or_insert_default();
+            text.push_str(&plain);
+            let character = self.escaped()?;
+            owned.get_or_insert_default().push(character);
+        }
+    }
+
+    /// The character after a backslash.
+    fn escaped(&mut self) -> Result<char, JsonError> {
+        let Some(byte) = self.input.get(self.at).copied() else {
+            return Err(JsonError::Ended { len: self.input.len(), expected: "the rest of an escape" });
+        };
+        let character = match byte {
+            b'"' | b'\'' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'v' => '\u{b}',
+            b'0'..=b'7' => char::from(byte - b'0'),
+            b'u' => {
+                self.at += 1;
+                return self.utf16_escape();
+            }
+            b'x' => {
+                self.at += 1;
+                return Ok(char::from(self.hex(2)? as u8));
+            }
+            _ => return Err(self.unexpected("a character that can follow a backslash")),
+        };
+        self.at += 1;
+        Ok(character)
+    }
+
+    /// The digits of `\uXXXX`, and a second one where the first is half of a pair. A lone half becomes U+FFFD.
+    fn utf16_escape(&mut self) -> Result<char, JsonError> {
+        let high = self.hex(4)?;
+        if !(0xD800..0xDC00).contains(&high) {
+            return Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+        let after_high = self.at;
+        if self.input.get(self.at..).is_some_and(|rest| rest.starts_with(b"\\u")) {
+            self.at += 2;
+            let low = self.hex(4)?;
+            if (0xDC00..0xE000).contains(&low) {
+                let scalar = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                return Ok(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = after_high;
+        }
+        Ok(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn hex(&mut self, digits: usize) -> Result<u32, JsonError> {
+        let text = self.input.get(self.at..self.at + digits).unwrap_or_default();
+        let value = text.iter().try_fold(0, |value, byte| Some(value * 16 + char::from(*byte).to_digit(16)?));
+        match value {
+            Some(value) if text.len() == digits => {
+                self.at += digits;
+                Ok(value)
+            }
+            _ => Err(self.unexpected("hexadecimal digits")),
+        }
+    }
+
+    /// Passes over one value of any kind and returns its bytes. Uses no recursion.
+    pub(crate) fn skip_value(&mut self) -> Result<&'a [u8], JsonError> {
+        let _ = self.peek();
+        let from = self.at;
+        // One bit for each open bracket, the innermost lowest: 1 for an object.
+        let mut open: u64 = 0;
+        let mut depth = 0;
+        loop {
+            match self.peek() {
+                Some(b'{' | b'[') if depth == DEPTH_MAX => {
+                    return Err(JsonError::TooDeep { at: self.at, limit: DEPTH_MAX });
+                }
+                Some(byte @ (b'{' | b'[')) => {
+                    open = open << 1 | u64::from(byte == b'{');
+                    depth += 1;
+                    self.at += 1;
+                }
+                Some(byte @ (b'}' | b']')) if depth > 0 && (open & 1 == 1) == (byte == b'}') => {
+                    open >>= 1;
+                    depth -= 1;
+                    self.at += 1;
+                }
+                Some(b',' | b':') if depth > 0 => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {
+                    self.scalar("a value")?;
+                }
+            }
+            if depth == 0 {
+                return Ok(self.input.get(from..self.at).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Characters of words and numbers that stand without quotes.
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'+' | b'-' | b'.') || byte >= 0x80
+}

@@ -13,6 +13,7 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -86,6 +87,9 @@ public final class Case implements AutoCloseable {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
+        // From the last one, the client's default, a message is skipped if it arrives between the client's
+        // two questions for a new queue: "what is committed?" and "where is the end?".
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setPersistConsumerOffsetInterval(500);
         // The %RETRY% topic appears with the first heartbeat, after the client has asked for its route.
         consumer.setPollNameServerInterval(1000);
@@ -120,6 +124,7 @@ public final class Case implements AutoCloseable {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setAutoCommit(false);
         onClose(consumer::shutdown);
         return consumer;

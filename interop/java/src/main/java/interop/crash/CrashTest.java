@@ -12,6 +12,7 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 
 /**
  * Kills the broker again and again under load and checks what it promised.
@@ -134,6 +135,7 @@ public final class CrashTest {
         DefaultMQPushConsumer push = new DefaultMQPushConsumer(PUSH_GROUP);
         push.setNamesrvAddr(cluster.namesrv);
         push.setInstanceName(Case.freshInstance());
+        push.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         push.setPersistConsumerOffsetInterval(200);
         // A restarted broker knows nobody and refuses pulls until the next heartbeat.
         push.setHeartbeatBrokerInterval(500);

@@ -1,5 +1,6 @@
 package interop.scenarios;
 
+import interop.Await;
 import interop.Case;
 import interop.Check;
 import interop.Cluster;
@@ -128,7 +129,11 @@ public final class PullScenarios {
         }
         DefaultMQPullConsumer consumer = c.pullConsumer(group);
         consumer.fetchSubscribeMessageQueues(topic);
-        consumer.getDefaultMQPullConsumerImpl().getOffsetStore().updateConsumeOffsetToBroker(queue, 7, false);
+        // The broker knows the group from the client's first heartbeat on.
+        Await.until("the first update is accepted", () -> {
+            consumer.getDefaultMQPullConsumerImpl().getOffsetStore().updateConsumeOffsetToBroker(queue, 7, false);
+            return true;
+        });
         Check.equal(7L, consumer.fetchConsumeOffset(queue, true), "offset read back from the broker");
         consumer.getDefaultMQPullConsumerImpl().getOffsetStore().updateConsumeOffsetToBroker(queue, 3, false);
         Check.equal(3L, consumer.fetchConsumeOffset(queue, true), "a smaller offset is accepted too");

@@ -47,8 +47,8 @@ public final class RestartScenarios {
         Received.awaitExactly(Duration.ofSeconds(60), everything, received);
         Check.equal(everything.size(), readAll(c, topic).size(), "messages in the queues");
 
-        consumer.shutdown();
         c.cluster.awaitCommitted(group, topic, 60);
+        consumer.shutdown();
         Received successor = new Received();
         c.startPush(group, topic, "*", successor);
         successor.awaitExactly(Case.sendSome(producer, topic, "last", 10));

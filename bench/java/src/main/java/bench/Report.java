@@ -9,7 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.StringJoiner;
 
-/** {@code Report RESULTS.tsv RESULTS.json}: medians over the rounds, and Java / Eruca ratios. */
+/** {@code Report RESULTS.tsv RESULTS.json}: medians over the rounds, and the ratio of Eruca to Java. */
 public final class Report {
     private Report() {
     }
@@ -29,14 +29,15 @@ public final class Report {
     public static void main(String[] args) throws Exception {
         Map<String, Map<String, List<Double>>> table = read(Path.of(args[0]));
         StringJoiner json = new StringJoiner(",\n", "{\n", "\n}\n");
-        System.out.printf("%-28s %14s %14s %14s%n", "median over the rounds", "eruca", "java 5.5.0", "eruca / java");
+        System.out.printf("%-28s %12s %12s %14s %12s%n", "median over the rounds", "eruca", "java 5.5.0", "eruca / java", "eruca up");
         table.forEach((metric, servers) -> {
             double eruca = median(servers.get("eruca"));
             double java = median(servers.get("java"));
             double ratio = eruca / java;
-            System.out.printf("%-28s %14s %14s %14s%n", metric, text(eruca), text(java), text(ratio));
-            json.add(String.format("  \"%s\": {\"eruca\": %s, \"java\": %s, \"ratio\": %s, \"rounds\": {%s}}",
-                metric, jsonNumber(eruca), jsonNumber(java), jsonNumber(ratio), rounds(servers)));
+            double up = median(servers.get("up"));
+            System.out.printf("%-28s %12s %12s %14s %12s%n", metric, text(eruca), text(java), text(ratio), text(up));
+            json.add(String.format("  \"%s\": {\"eruca\": %s, \"java\": %s, \"ratio\": %s, \"up\": %s, \"rounds\": {%s}}",
+                metric, jsonNumber(eruca), jsonNumber(java), jsonNumber(ratio), jsonNumber(up), rounds(servers)));
         });
         Files.writeString(Path.of(args[1]), json.toString());
     }

@@ -56,6 +56,20 @@ impl ExtFields {
         self.push_span(name_at, value_at);
     }
 
+    /// Adds a field whose value `write` appends to the text it is given, unless it fails.
+    pub(crate) fn try_push_with<E>(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let name_at = self.text.len();
+        self.text.push_str(name);
+        let value_at = self.text.len();
+        write(&mut self.text)?;
+        self.push_span(name_at, value_at);
+        Ok(())
+    }
+
     fn push_span(&mut self, name_at: usize, value_at: usize) {
         // A frame has at most 16 MB, so that positions fit 32 bits.
         self.spans.push((name_at as u32, value_at as u32, self.text.len() as u32));

@@ -5,6 +5,8 @@
 
 mod command;
 mod ext_fields;
+mod frame;
+mod header;
 mod header_fields;
 mod language;
 mod lenient_json;
@@ -16,6 +18,7 @@ pub mod request;
 pub use code::{RequestCode, ResponseCode};
 pub use command::{FLAG_ONEWAY, FLAG_RESPONSE, HeaderEncoding, RemotingCommand, VERSION};
 pub use ext_fields::ExtFields;
+pub use frame::{FrameDecoder, FrameError};
 pub use header_fields::{HeaderError, HeaderField, HeaderFields, RequestHeader, decode_field};
 pub use language::Language;
 pub use lenient_json::JsonError;

@@ -14,4 +14,5 @@ mod write;
 pub(crate) use names::{newer_name, older_name};
 pub(crate) use read::from_slice;
 pub use scan::JsonError;
-pub(crate) use write::{Style, to_vec};
+pub(crate) use scan::Scanner;
+pub(crate) use write::{Style, escape_into, to_vec};

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::newer_name;
@@ -16,11 +15,12 @@ const CONTAINERS_MIN: usize = 1000;
 /// `"T@g":{0:5}`, has 11; without a limit three bytes of `{},` could cost some hundred bytes of memory.
 const BYTES_PER_CONTAINER: usize = 8;
 
-/// Reads one value and nothing after it.
-pub(crate) fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, JsonError> {
-    let limit = CONTAINERS_MIN + input.len() / BYTES_PER_CONTAINER;
+/// Reads one value and nothing after it. Bytes that are no UTF-8 become U+FFFD, as in Java.
+pub(crate) fn from_slice<T: DeserializeOwned>(input: &[u8]) -> Result<T, JsonError> {
+    let text = String::from_utf8_lossy(input);
+    let limit = CONTAINERS_MIN + text.len() / BYTES_PER_CONTAINER;
     let mut reader =
-        Reader { scan: Scanner::new(input), depth: 0, containers_left: limit, limit, len: input.len() };
+        Reader { scan: Scanner::new(&text), depth: 0, containers_left: limit, limit, len: text.len() };
     let value = T::deserialize(&mut reader).map_err(|error| reader.located(error))?;
     match reader.scan.peek() {
         None => Ok(value),
@@ -234,8 +234,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
                 let key = if self.shape.is_some() {
                     // An object as the name of a field: no field has it.
                     let raw = self.reader.scan.skip_value()?;
-                    let text =
-                        Text { text: String::from_utf8_lossy(raw), quoted: true, at: self.reader.scan.at() };
+                    let text = Text { text: Cow::Borrowed(raw), quoted: true, at: self.reader.scan.at() };
                     seed.deserialize(text)?
                 } else {
                     seed.deserialize(&mut *self.reader)?

@@ -54,14 +54,27 @@ pub enum JsonError {
 
 /// Reads tokens from the front of a text.
 pub(crate) struct Scanner<'a> {
-    input: &'a [u8],
+    text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(input: &'a [u8]) -> Self {
-        let at = if input.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Scanner { input, at }
+    pub(crate) fn new(text: &'a str) -> Self {
+        let at = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        Scanner { text, at }
+    }
+
+    fn input(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.input().get(self.at..).unwrap_or_default()
+    }
+
+    /// Text between two positions, both beside an ASCII character.
+    fn between(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
     }
 
     /// Position in bytes.
@@ -71,7 +84,7 @@ impl<'a> Scanner<'a> {
 
     /// The next byte that is not blank; it is not taken.
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        while let Some(byte) = self.input.get(self.at) {
+        while let Some(byte) = self.input().get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return Some(*byte);
             }
@@ -95,9 +108,9 @@ impl<'a> Scanner<'a> {
     /// What to say when the next token is not `expected`.
     pub(crate) fn unexpected(&mut self, expected: &'static str) -> JsonError {
         if self.peek().is_none() {
-            return JsonError::Ended { len: self.input.len(), expected };
+            return JsonError::Ended { len: self.text.len(), expected };
         }
-        let rest = self.input.get(self.at..).unwrap_or_default();
+        let rest = self.rest();
         let found = String::from_utf8_lossy(rest.get(..20).unwrap_or(rest)).into_owned();
         JsonError::Unexpected { at: self.at, expected, found }
     }
@@ -105,8 +118,8 @@ impl<'a> Scanner<'a> {
     /// Whether the next token is the word `null`; it is taken then.
     pub(crate) fn take_null(&mut self) -> bool {
         let is_null = self.peek() == Some(b'n')
-            && self.input.get(self.at..).is_some_and(|rest| rest.starts_with(b"null"))
-            && !self.input.get(self.at + 4).is_some_and(|byte| is_bare(*byte));
+            && self.rest().starts_with(b"null")
+            && !self.input().get(self.at + 4).is_some_and(|byte| is_bare(*byte));
         if is_null {
             self.at += 4;
         }
@@ -115,53 +128,63 @@ impl<'a> Scanner<'a> {
 
     /// A text in quotes, or a word or number without; the flag says whether there were quotes.
     pub(crate) fn scalar(&mut self, expected: &'static str) -> Result<(Cow<'a, str>, bool), JsonError> {
+        let mut text = String::new();
+        match self.scalar_into(&mut text, expected)? {
+            (Some(plain), quoted) => Ok((Cow::Borrowed(plain), quoted)),
+            (None, quoted) => Ok((Cow::Owned(text), quoted)),
+        }
+    }
+
+    /// As [`Scanner::scalar`]. A text without escapes is returned as it stands; else it is appended to `out`.
+    pub(crate) fn scalar_into(
+        &mut self,
+        out: &mut String,
+        expected: &'static str,
+    ) -> Result<(Option<&'a str>, bool), JsonError> {
         match self.peek() {
             Some(quote @ (b'"' | b'\'')) => {
                 self.at += 1;
-                Ok((self.quoted(quote)?, true))
+                Ok((self.quoted_into(quote, out)?, true))
             }
             Some(byte) if is_bare(byte) => {
                 let from = self.at;
-                while self.input.get(self.at).is_some_and(|byte| is_bare(*byte)) {
-                    self.at += 1;
-                }
-                let word = self.input.get(from..self.at).unwrap_or_default();
-                Ok((String::from_utf8_lossy(word), false))
+                self.at += self.rest().iter().take_while(|byte| is_bare(**byte)).count();
+                Ok((Some(self.between(from, self.at)), false))
             }
             _ => Err(self.unexpected(expected)),
         }
     }
 
     /// The rest of a text whose opening quote was taken.
-    fn quoted(&mut self, quote: u8) -> Result<Cow<'a, str>, JsonError> {
-        let mut owned: Option<String> = None;
+    fn quoted_into(&mut self, quote: u8, out: &mut String) -> Result<Option<&'a str>, JsonError> {
+        let mut escapes = false;
         loop {
-            let rest = self.input.get(self.at..).unwrap_or_default();
-            let Some(len) = memchr::memchr2(quote, b'\\', rest) else {
+            let Some(len) = memchr::memchr2(quote, b'\\', self.rest()) else {
                 return Err(JsonError::Ended {
-                    len: self.input.len(),
+                    len: self.text.len(),
                     expected: "the closing quote of a text",
                 });
             };
-            let plain = String::from_utf8_lossy(rest.get(..len).unwrap_or_default());
-            self.at += len + 1;
-            if rest.get(len) == Some(&quote) {
-                return Ok(match owned {
-                    None => plain,
-                    Some(text) => Cow::Owned(text + &plain),
-                });
+            let end = self.at + len;
+            let plain = self.between(self.at, end);
+            self.at = end + 1;
+            let ended = self.input().get(end) == Some(&quote);
+            if ended && !escapes {
+                return Ok(Some(plain));
             }
-            let text = owned.get_or_insert_default();
-            text.push_str(&plain);
-            let character = self.escaped()?;
-            owned.get_or_insert_default().push(character);
+            out.push_str(plain);
+            if ended {
+                return Ok(None);
+            }
+            escapes = true;
+            out.push(self.escaped()?);
         }
     }
 
     /// The character after a backslash.
     fn escaped(&mut self) -> Result<char, JsonError> {
-        let Some(byte) = self.input.get(self.at).copied() else {
-            return Err(JsonError::Ended { len: self.input.len(), expected: "the rest of an escape" });
+        let Some(byte) = self.input().get(self.at).copied() else {
+            return Err(JsonError::Ended { len: self.text.len(), expected: "the rest of an escape" });
         };
         let character = match byte {
             b'"' | b'\'' | b'\\' | b'/' => char::from(byte),
@@ -193,7 +216,7 @@ impl<'a> Scanner<'a> {
             return Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
         }
         let after_high = self.at;
-        if self.input.get(self.at..).is_some_and(|rest| rest.starts_with(b"\\u")) {
+        if self.rest().starts_with(b"\\u") {
             self.at += 2;
             let low = self.hex(4)?;
             if (0xDC00..0xE000).contains(&low) {
@@ -206,7 +229,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn hex(&mut self, digits: usize) -> Result<u32, JsonError> {
-        let text = self.input.get(self.at..self.at + digits).unwrap_or_default();
+        let text = self.rest().get(..digits).unwrap_or_default();
         let value = text.iter().try_fold(0, |value, byte| Some(value * 16 + char::from(*byte).to_digit(16)?));
         match value {
             Some(value) if text.len() == digits => {
@@ -217,8 +240,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over one value of any kind and returns its bytes. Uses no recursion.
-    pub(crate) fn skip_value(&mut self) -> Result<&'a [u8], JsonError> {
+    fn skip_scalar(&mut self) -> Result<(), JsonError> {
+        self.scalar("a value").map(|_| ())
+    }
+
+    /// Passes over one value of any kind and returns its text. Uses no recursion.
+    pub(crate) fn skip_value(&mut self) -> Result<&'a str, JsonError> {
         let _ = self.peek();
         let from = self.at;
         // One bit for each open bracket, the innermost lowest: 1 for an object.
@@ -243,12 +270,10 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     continue;
                 }
-                _ => {
-                    self.scalar("a value")?;
-                }
+                _ => self.skip_scalar()?,
             }
             if depth == 0 {
-                return Ok(self.input.get(from..self.at).unwrap_or_default());
+                return Ok(self.between(from, self.at));
             }
         }
     }

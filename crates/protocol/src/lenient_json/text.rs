@@ -37,7 +37,7 @@ impl<'de> Text<'de> {
 
     /// A key that is an object, written as a text: `"{\"topic\":\"T\"}"`.
     fn members(&self) -> Result<Vec<(Text<'static>, Text<'static>)>, JsonError> {
-        let mut scan = Scanner::new(self.text.as_bytes());
+        let mut scan = Scanner::new(&self.text);
         let mut members = Vec::new();
         let owned = |(text, quoted): (Cow<'_, str>, bool)| Text {
             text: Cow::Owned(text.into_owned()),

@@ -1,5 +1,6 @@
 //! Writing: the bytes that fastjson writes for the same object.
 
+use bytes::BufMut;
 use serde::ser::{
     self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
     SerializeTupleStruct, Serializer,
@@ -27,31 +28,31 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T, style: Style) -> Vec<u8> 
 }
 
 /// Appends `text` with fastjson's escapes, without quotes.
-pub(crate) fn escape_into(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn escape_into(text: &str, out: &mut impl BufMut) {
     let bytes = text.as_bytes();
     let mut from = 0;
     for (at, byte) in bytes.iter().enumerate() {
         if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
             continue;
         }
-        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        out.put_slice(bytes.get(from..at).unwrap_or_default());
         from = at + 1;
         match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
+            b'"' => out.put_slice(b"\\\""),
+            b'\\' => out.put_slice(b"\\\\"),
+            b'\n' => out.put_slice(b"\\n"),
+            b'\r' => out.put_slice(b"\\r"),
+            b'\t' => out.put_slice(b"\\t"),
+            0x08 => out.put_slice(b"\\b"),
+            0x0c => out.put_slice(b"\\f"),
             _ => {
-                out.extend_from_slice(if *byte < 0x10 { b"\\u000" } else { b"\\u001" });
+                out.put_slice(if *byte < 0x10 { b"\\u000" } else { b"\\u001" });
                 let low = byte & 0xf;
-                out.push(if low < 10 { b'0' + low } else { b'a' + low - 10 });
+                out.put_u8(if low < 10 { b'0' + low } else { b'a' + low - 10 });
             }
         }
     }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    out.put_slice(bytes.get(from..).unwrap_or_default());
 }
 
 /// A value that has no form in JSON.

@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -102,7 +103,9 @@ public final class Cluster {
 
     /** {@code (queueId, offset)} pairs in the broker's consumerOffset.json; its integer keys have no quotes. */
     public List<long[]> persistedOffsets(String group, String topic) throws IOException {
-        String json = Files.readString(dir.resolve("store/config/consumerOffset.json"));
+        Path file = dir.resolve("store/config/consumerOffset.json");
+        // A broker that was killed soon after its first start may not have written one yet.
+        String json = Files.exists(file) ? Files.readString(file) : "";
         Matcher entry = Pattern.compile("\"" + Pattern.quote(topic + "@" + group) + "\"\\s*:\\s*\\{([^}]*)}").matcher(json);
         if (!entry.find()) {
             return List.of();
@@ -119,7 +122,7 @@ public final class Cluster {
 
     /** Runs {@code interop/servers COMMAND DIR ARGS}. */
     public void servers(String command, String... args) throws Exception {
-        List<String> line = new java.util.ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
+        List<String> line = new ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
         line.addAll(List.of(args));
         Process process = new ProcessBuilder(line)
             .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))

@@ -5,6 +5,7 @@ import interop.Case;
 import interop.Cluster;
 import interop.crash.History.Claim;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -153,7 +154,7 @@ public final class CrashTest {
         DefaultMQPullConsumer pull = new DefaultMQPullConsumer(COMMIT_GROUP);
         pull.setNamesrvAddr(cluster.namesrv);
         pull.setInstanceName(Case.freshInstance());
-        pull.setRegisterTopics(new java.util.HashSet<>(List.of(TOPIC)));
+        pull.setRegisterTopics(new HashSet<>(List.of(TOPIC)));
         pull.setHeartbeatBrokerInterval(500);
         pull.start();
         pull.fetchSubscribeMessageQueues(TOPIC);

@@ -7,6 +7,7 @@ import interop.Received;
 import interop.Scenario;
 import java.util.List;
 import java.util.Set;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -154,9 +155,9 @@ public final class AdminScenarios {
     private static boolean isOffline(DefaultMQAdminExt admin, String group) throws Exception {
         try {
             return admin.examineConsumerConnectionInfo(group).getConnectionSet().isEmpty();
-        } catch (MQClientException | org.apache.rocketmq.client.exception.MQBrokerException e) {
+        } catch (MQClientException | MQBrokerException e) {
             int code = e instanceof MQClientException client ? client.getResponseCode()
-                : ((org.apache.rocketmq.client.exception.MQBrokerException) e).getResponseCode();
+                : ((MQBrokerException) e).getResponseCode();
             Check.equal(206, code, "code for an offline group (CONSUMER_NOT_ONLINE)");
             return true;
         }

@@ -12,6 +12,7 @@ import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -103,7 +104,7 @@ public final class ConsumeFromScenarios {
 
     private static byte[] incompressible(byte[] buffer, int seed) {
         byte[] copy = buffer.clone();
-        new java.util.Random(seed).nextBytes(copy);
+        new Random(seed).nextBytes(copy);
         return copy;
     }
 }

@@ -6,6 +6,7 @@ import interop.Check;
 import interop.Scenario;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -45,7 +46,7 @@ public final class OrderlyScenarios {
                 if (other != null) {
                     violation.set("queue " + queue + " consumed by " + name + " and " + other + " at a time");
                 }
-                perQueue.computeIfAbsent(queue, q -> java.util.Collections.synchronizedList(new ArrayList<>())).addAll(batch);
+                perQueue.computeIfAbsent(queue, q -> Collections.synchronizedList(new ArrayList<>())).addAll(batch);
                 if (other == null) {
                     working.remove(queue);
                 }
@@ -112,7 +113,7 @@ public final class OrderlyScenarios {
 
     static void suspend(Case c) throws Exception {
         String topic = c.freshTopic(1);
-        List<String> seen = java.util.Collections.synchronizedList(new ArrayList<>());
+        List<String> seen = Collections.synchronizedList(new ArrayList<>());
         MessageListenerOrderly listener = (batch, context) -> {
             MessageExt message = batch.get(0);
             seen.add(message.getKeys() + "/" + message.getReconsumeTimes());
@@ -135,7 +136,7 @@ public final class OrderlyScenarios {
     static void deadLetter(Case c) throws Exception {
         String topic = c.freshTopic(1);
         String group = c.freshName();
-        List<String> seen = java.util.Collections.synchronizedList(new ArrayList<>());
+        List<String> seen = Collections.synchronizedList(new ArrayList<>());
         DefaultMQPushConsumer consumer = c.pushConsumer(group);
         consumer.setMaxReconsumeTimes(1);
         consumer.subscribe(topic, "*");

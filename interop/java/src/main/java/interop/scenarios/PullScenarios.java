@@ -8,6 +8,7 @@ import interop.Scenario;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
@@ -95,7 +96,7 @@ public final class PullScenarios {
         try {
             waiting.get(1, TimeUnit.SECONDS);
             throw new AssertionError("a pull at the end must be held, but got " + waiting.get());
-        } catch (java.util.concurrent.TimeoutException expected) {
+        } catch (TimeoutException expected) {
             sendTo(producer, queue, "", "second");
         }
         PullResult result = waiting.get(10, TimeUnit.SECONDS);

@@ -14,6 +14,7 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -69,7 +70,7 @@ public final class RestartScenarios {
         for (int i = 0; i < count; i++) {
             String key = prefix + "-" + i;
             Await.until("sent " + key, () -> {
-                Case.sendOk(producer, new org.apache.rocketmq.common.message.Message(topic, "", key, "x".getBytes()));
+                Case.sendOk(producer, new Message(topic, "", key, "x".getBytes()));
                 return true;
             });
             keys.add(key);

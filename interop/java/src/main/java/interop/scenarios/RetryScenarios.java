@@ -6,6 +6,7 @@ import interop.Check;
 import interop.Cluster;
 import interop.Received;
 import interop.Scenario;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -63,7 +64,7 @@ public final class RetryScenarios {
     }
 
     private static Message bad(String topic) {
-        Message message = new Message(topic, "tag", "bad", "Körper".getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        Message message = new Message(topic, "tag", "bad", "Körper".getBytes(StandardCharsets.UTF_8));
         message.putUserProperty("mine", "kept");
         return message;
     }
@@ -103,7 +104,7 @@ public final class RetryScenarios {
         Check.equal(3, attempts.size(), "attempts");
         checkAttempts(attempts, topic);
         Check.equal("bad", dead.getKeys(), "key of the dead letter");
-        Check.equal("Körper", new String(dead.getBody(), java.nio.charset.StandardCharsets.UTF_8), "its body");
+        Check.equal("Körper", new String(dead.getBody(), StandardCharsets.UTF_8), "its body");
         Check.equal("kept", dead.getUserProperty("mine"), "its user property");
         Check.equal(topic, dead.getProperty("RETRY_TOPIC"), "where it came from");
     }

@@ -1,11 +1,14 @@
 package interop.scenarios;
 
+import interop.Await;
 import interop.Case;
 import interop.Check;
 import interop.Scenario;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -84,19 +87,16 @@ public final class SendErrorScenarios {
 
     static void noWritePermission(Case c) throws Exception {
         String topic = c.freshTopic(1);
-        DefaultMQProducer producer = c.producer();
-        MessageQueue queue = producer.fetchPublishMessageQueues(topic).get(0);
-        var config = new org.apache.rocketmq.common.TopicConfig(topic);
-        config.setReadQueueNums(1);
-        config.setWriteQueueNums(1);
-        config.setPerm(4);
-        c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), config);
-        interop.Await.until("route with permission 4",
+        TopicConfig readOnly = new TopicConfig(topic);
+        readOnly.setReadQueueNums(1);
+        readOnly.setWriteQueueNums(1);
+        readOnly.setPerm(4);
+        c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), readOnly);
+        Await.until("route with permission 4",
             () -> c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().get(0).getPerm() == 4);
-        // The broker itself looks at its own permission only; the route must keep new clients away.
-        DefaultMQProducer fresh = c.producer();
-        Check.failsWithCode(NOT_FOUND_TOPIC, "no writable queue", () -> fresh.send(new Message(topic, "x".getBytes())));
-        Check.equal(queue.getTopic(), topic, "queue known before");
+        // A broker only looks at its own permission; it is the route that keeps clients away from a topic.
+        DefaultMQProducer producer = c.producer();
+        Check.failsWithCode(NOT_FOUND_TOPIC, "no writable queue", () -> producer.send(new Message(topic, "x".getBytes())));
     }
 
     /** On a broker with autoCreateTopicEnable=false. */
@@ -109,7 +109,7 @@ public final class SendErrorScenarios {
         // Past the route: straight to a queue of the broker, which must not create the topic either.
         String existing = strict.freshTopic(1);
         MessageQueue queue = producer.fetchPublishMessageQueues(existing).get(0);
-        strict.cluster.admin().deleteTopicInBroker(java.util.Set.of(strict.cluster.brokerAddr()), existing);
+        strict.cluster.admin().deleteTopicInBroker(Set.of(strict.cluster.brokerAddr()), existing);
         Check.failsWithCode(TOPIC_NOT_EXIST, "deleted topic, known route",
             () -> producer.send(new Message(existing, "x".getBytes()), queue));
     }

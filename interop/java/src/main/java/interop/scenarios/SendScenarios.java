@@ -7,6 +7,7 @@ import interop.Received;
 import interop.Scenario;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -145,8 +146,8 @@ public final class SendScenarios {
         Case.sendOk(producer, new Message(topic, "", "text", text));
         Case.sendOk(producer, new Message(topic, "", "noise", noise));
         received.awaitExactly(List.of("text", "noise"));
-        Check.that(java.util.Arrays.equals(text, received.byKey("text").getBody()), "compressible body is the same");
-        Check.that(java.util.Arrays.equals(noise, received.byKey("noise").getBody()), "random body is the same");
+        Check.that(Arrays.equals(text, received.byKey("text").getBody()), "compressible body is the same");
+        Check.that(Arrays.equals(noise, received.byKey("noise").getBody()), "random body is the same");
         int stored = received.byKey("text").getStoreSize();
         Check.that(stored < text.length / 10, "stored compressed, but takes " + stored + " bytes");
     }

@@ -1,1 +1,67 @@
-//! RocketMQ storage engine: CommitLog, ConsumeQueue, recovery; embeddable, no network
+//! RocketMQ's storage engine: one CommitLog of all messages, and ConsumeQueues that say for each queue where its
+//! messages lie. Embeddable; no network, no thread of its own.
+//!
+//! Read in this order: `store` (the façade) → `append` → `commit_log` → `dispatch` → `consume_queue` → `flush` →
+//! `read`, `query` → `retention`; then `recovery`, and below all of it `disk`, the only door to files.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use eruca_message::{QueueOffset, SystemClock, Timestamp};
+//! use eruca_store::{AppendMessage, EveryMessage, MessageStore, ReadLimits, RealDisk, StoreConfig};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let (store, _report) =
+//!     MessageStore::open(StoreConfig::new(dir.path()), Arc::new(RealDisk), Arc::new(SystemClock))?;
+//! let host = "127.0.0.1:10911".parse()?;
+//! let appended = store.append(&AppendMessage {
+//!     topic: "orders", queue_id: 0, flag: 0, sys_flag: 0, born_timestamp: Timestamp(0), born_host: host,
+//!     store_host: host, reconsume_times: 0, prepared_transaction_offset: 0, body: b"hi", properties: b"",
+//! })?;
+//! store.settle()?; // now it can be read, and survives a killed process
+//! store.flush_step()?; // and now a power cut
+//! let read = store.read("orders", 0, QueueOffset(0), &ReadLimits::default(), &EveryMessage);
+//! assert_eq!((appended.queue_offset, read.message_count), (QueueOffset(0), 1));
+//! store.close()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod append;
+mod arrival;
+mod checkpoint;
+mod commit_log;
+mod config;
+mod consume_queue;
+pub mod disk;
+mod dispatch;
+mod error;
+mod flush;
+mod query;
+mod read;
+mod recovery;
+mod retention;
+mod segment;
+mod store;
+mod watermark;
+mod write_state;
+
+#[cfg(test)]
+mod tests;
+
+pub use append::{AppendMessage, Appended};
+pub use arrival::{Arrival, ArrivalListener};
+pub use checkpoint::Checkpoint;
+pub use commit_log::{LogItem, log_item};
+pub use config::{FlushMode, StoreConfig, StoreConfigError};
+pub use consume_queue::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
+pub use disk::{Disk, DiskError, RealDisk};
+pub use error::{AppendError, OpenError, ReadError};
+pub use flush::QueueFlushed;
+pub use query::{Boundary, QueueRange};
+pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
+pub use recovery::{Damage, RecoveryReport, TornTail};
+pub use retention::{DiskUsage, RetentionReport};
+pub use store::MessageStore;
+pub use watermark::{FlushWaiter, FlushWork, Watermarks};
+pub use write_state::{WriteState, WriteStopped};

@@ -1,0 +1,445 @@
+//! Appending: giving messages their places in log and queue, and handing them to the operating system.
+//!
+//! `append` encodes outside of the lock and holds it for the copy alone; `settle` writes what all threads
+//! staged in one go. Locks, in this order: `writing`, `append`, a queue's state.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use eruca_message::{LogOffset, QueueOffset, RecordFields, Timestamp, encode_record, names};
+
+use crate::{
+    arrival::Arrival,
+    commit_log::{Pending, Staging},
+    consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    disk::DiskError,
+    dispatch::{entry_tags_code, has_queue_entry},
+    error::AppendError,
+    store::MessageStore,
+    watermark::LogTip,
+    write_state::WriteStopped,
+};
+
+/// Staged bytes at which an append settles by itself.
+const STAGED_MAX_BYTES: usize = 1 << 20;
+/// What a thread's encoding buffer keeps after a large message.
+const SCRATCH_KEPT_BYTES: usize = 256 << 10;
+/// Entries in memory at which those who settle help to write them behind.
+const UNWRITTEN_ENTRIES_MAX: u64 = 512 << 10;
+
+/// A message to append.
+#[derive(Debug, Clone, Copy)]
+pub struct AppendMessage<'a> {
+    /// Topic name. Whether there is such a topic is not the store's business.
+    pub topic: &'a str,
+    /// Queue number, from 0.
+    pub queue_id: i32,
+    /// The user's flag.
+    pub flag: i32,
+    /// See [`eruca_message::sys_flag`]; the two host bits are set from the hosts.
+    pub sys_flag: i32,
+    /// When the producer made it.
+    pub born_timestamp: Timestamp,
+    /// Where it came from.
+    pub born_host: SocketAddr,
+    /// The broker.
+    pub store_host: SocketAddr,
+    /// How often it was sent back.
+    pub reconsume_times: i32,
+    /// Log offset of the half message of a committed one, else 0.
+    pub prepared_transaction_offset: i64,
+    /// Body.
+    pub body: &'a [u8],
+    /// Encoded properties (see [`eruca_message::properties`]).
+    pub properties: &'a [u8],
+}
+
+/// Where a message lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Start of its record.
+    pub log_offset: LogOffset,
+    /// End of its record, exclusive: what [`MessageStore::on_flushed`] takes.
+    pub log_offset_end: LogOffset,
+    /// Index in its queue; 0 for a kind of record that has no queue entry.
+    pub queue_offset: QueueOffset,
+    /// When it was stored.
+    pub store_timestamp: Timestamp,
+}
+
+/// What the append lock guards.
+#[derive(Debug, Default)]
+pub(crate) struct AppendState {
+    /// Where the next record goes.
+    pub(crate) log_end: u64,
+    /// Store times never go back in the log: queries by time search it by halves.
+    pub(crate) last_store_timestamp: Timestamp,
+    staging: Staging,
+    /// Counts how often staged records were dropped.
+    drops: u64,
+    /// Why they were the last time.
+    dropped_for: Option<WriteStopped>,
+}
+
+impl AppendState {
+    /// Behind the last record of the log.
+    pub(crate) fn at(tip: LogTip) -> AppendState {
+        AppendState { log_end: tip.end, last_store_timestamp: tip.store_timestamp, ..AppendState::default() }
+    }
+}
+
+/// Records back to back, as far as they are known before they have a place.
+#[derive(Debug, Default)]
+struct Encoded {
+    bytes: Vec<u8>,
+    /// Length and `tagsCode` of each.
+    records: Vec<(usize, i64)>,
+}
+
+/// What a thread appended to a store and did not settle yet.
+#[derive(Debug, Clone, Copy)]
+struct Unsettled {
+    store: u64,
+    /// [`AppendState::drops`] at the first of it.
+    drops: u64,
+    /// End of the last of it.
+    end: u64,
+}
+
+thread_local! {
+    /// Encoded records on their way into the staging buffer.
+    static SCRATCH: Cell<Encoded> = const { Cell::new(Encoded { bytes: Vec::new(), records: Vec::new() }) };
+    /// Arrivals on their way to the listener.
+    static ARRIVALS: Cell<Vec<Arrival>> = const { Cell::new(Vec::new()) };
+    /// By store; a thread rarely has more than one.
+    static UNSETTLED: RefCell<Vec<Unsettled>> = const { RefCell::new(Vec::new()) };
+}
+
+impl MessageStore {
+    /// Gives a message its place in log and queue. It is visible and survives a killed process after the next
+    /// [`MessageStore::settle`] on this thread; do not acknowledge it before.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing of the message is in the log then.
+    pub fn append(&self, message: &AppendMessage<'_>) -> Result<Appended, AppendError> {
+        let mut one = None;
+        self.append_all(std::slice::from_ref(message), |appended| one = Some(appended))?;
+        // One message in, one place out; an empty batch cannot come here.
+        one.ok_or(AppendError::MixedBatch)
+    }
+
+    /// Appends messages for one queue of one topic, all or none of them: they lie one after the other in the log
+    /// and have consecutive queue offsets. An empty batch is nothing.
+    ///
+    /// # Errors
+    /// As [`MessageStore::append`]; [`AppendError::MixedBatch`] for messages of different queues.
+    pub fn append_batch(&self, messages: &[AppendMessage<'_>]) -> Result<Vec<Appended>, AppendError> {
+        let mut all = Vec::with_capacity(messages.len());
+        self.append_all(messages, |appended| all.push(appended))?;
+        Ok(all)
+    }
+
+    fn append_all(
+        &self,
+        messages: &[AppendMessage<'_>],
+        placed: impl FnMut(Appended),
+    ) -> Result<(), AppendError> {
+        let Some(first) = messages.first() else { return Ok(()) };
+        self.gate.check()?;
+        self.check_place(first)?;
+        if messages.iter().any(|other| (other.topic, other.queue_id) != (first.topic, first.queue_id)) {
+            return Err(AppendError::MixedBatch);
+        }
+        let mut encoded = SCRATCH.take();
+        let staged =
+            self.encode_all(messages, &mut encoded).and_then(|()| self.stage_all(messages, &encoded, placed));
+        encoded.bytes.clear();
+        encoded.bytes.shrink_to(SCRATCH_KEPT_BYTES);
+        encoded.records.clear();
+        SCRATCH.set(encoded);
+        if staged? > STAGED_MAX_BYTES {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Topic and queue number become the names of directories.
+    fn check_place(&self, message: &AppendMessage<'_>) -> Result<(), AppendError> {
+        let topic = message.topic;
+        if !is_directory_name(topic) {
+            return Err(AppendError::IllegalTopic { topic: topic.chars().take(64).collect() });
+        }
+        if message.queue_id < 0 {
+            return Err(AppendError::IllegalQueueId { topic: topic.to_owned(), queue_id: message.queue_id });
+        }
+        if self.queues.is_batch_topic(topic) {
+            return Err(AppendError::BatchQueue { topic: topic.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn encode_all(&self, messages: &[AppendMessage<'_>], into: &mut Encoded) -> Result<(), AppendError> {
+        let segment = usize::try_from(self.config.segment_size_bytes).unwrap_or(usize::MAX);
+        for message in messages {
+            let (len_bytes, limit_bytes) = (message.body.len(), self.config.max_message_size_bytes);
+            if len_bytes > limit_bytes {
+                return Err(AppendError::BodyTooLarge { len_bytes, limit_bytes });
+            }
+            let fields = RecordFields {
+                topic: message.topic,
+                queue_id: message.queue_id,
+                flag: message.flag,
+                sys_flag: message.sys_flag,
+                queue_offset: QueueOffset(0),
+                log_offset: LogOffset(0),
+                born_timestamp: message.born_timestamp,
+                born_host: message.born_host,
+                store_timestamp: Timestamp(0),
+                store_host: message.store_host,
+                reconsume_times: message.reconsume_times,
+                prepared_transaction_offset: message.prepared_transaction_offset,
+                body: message.body,
+                properties: message.properties,
+            };
+            let len_bytes = encode_record(&fields, &mut into.bytes)?;
+            let limit_bytes = self.config.record_size_max_bytes().min(segment - 8);
+            if len_bytes > limit_bytes {
+                return Err(AppendError::RecordTooLarge { len_bytes, limit_bytes });
+            }
+            // A batch lies in one segment.
+            if into.bytes.len() > segment - 8 {
+                let len_bytes = into.bytes.len();
+                return Err(AppendError::RecordTooLarge { len_bytes, limit_bytes: segment - 8 });
+            }
+            into.records.push((len_bytes, self.tags_code(message, Timestamp(0))));
+        }
+        Ok(())
+    }
+
+    fn tags_code(&self, message: &AppendMessage<'_>, store_timestamp: Timestamp) -> i64 {
+        entry_tags_code(message.topic, message.properties, store_timestamp, &self.config.delay_levels)
+    }
+
+    /// Gives the encoded records their places. How many bytes are staged now.
+    fn stage_all(
+        &self,
+        messages: &[AppendMessage<'_>],
+        encoded: &Encoded,
+        mut placed: impl FnMut(Appended),
+    ) -> Result<usize, AppendError> {
+        let Some(first) = messages.first() else { return Ok(0) };
+        let with_entry = messages.iter().any(|message| has_queue_entry(message.sys_flag));
+        let queue = with_entry.then(|| self.queues.find_or_create(first.topic, first.queue_id));
+        let has_delivery_time = first.topic == names::SCHEDULE_TOPIC;
+        let now = self.clock.now();
+
+        let mut state = self.append_lock();
+        // Again, under the lock: what is staged after writing stopped would be settled as if nothing happened.
+        self.gate.check()?;
+        let state = &mut *state;
+        let now = now.max(state.last_store_timestamp);
+        state.last_store_timestamp = now;
+        let unsettled_drops = state.drops;
+        let mut at = state.staging.make_room(
+            state.log_end,
+            encoded.bytes.len() as u64,
+            self.config.segment_size_bytes,
+        );
+        let mut rest = encoded.bytes.as_slice();
+        for (message, (len, tags_code)) in messages.iter().zip(&encoded.records) {
+            let (record, later) = rest.split_at(*len);
+            rest = later;
+            let queue = queue.as_ref().filter(|_| has_queue_entry(message.sys_flag));
+            let queue_offset = queue.map_or(0, |queue| queue.assign(1));
+            let tags_code = if has_delivery_time { self.tags_code(message, now) } else { *tags_code };
+            let (log_offset, size_bytes) = (LogOffset(at), record.len() as u32);
+            let entry = ConsumeQueueEntry { log_offset, size_bytes, tags_code };
+            let pending = Pending { queue: queue.cloned(), queue_offset, entry, store_timestamp: now };
+            state.staging.push_record(record, at, queue_offset, now, pending);
+            at += record.len() as u64;
+            placed(Appended {
+                log_offset,
+                log_offset_end: LogOffset(at),
+                queue_offset: QueueOffset(queue_offset),
+                store_timestamp: now,
+            });
+        }
+        state.log_end = at;
+        self.progress.set_appended(at);
+        self.note_unsettled(unsettled_drops, at);
+        Ok(state.staging.len_bytes())
+    }
+
+    pub(crate) fn append_lock(&self) -> MutexGuard<'_, AppendState> {
+        self.append.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_unsettled(&self, drops: u64, end: u64) {
+        UNSETTLED.with_borrow_mut(|all| match all.iter_mut().find(|one| one.store == self.number) {
+            Some(one) => one.end = end,
+            None => all.push(Unsettled { store: self.number, drops, end }),
+        });
+    }
+
+    /// Hands everything staged to the operating system with one write per segment, then makes it visible to
+    /// readers and tells the listener.
+    ///
+    /// Call it on the thread that appended, and without letting other work run on that thread in between, before
+    /// anything is acknowledged: `Ok` says that everything this thread appended since its last call is written.
+    ///
+    /// # Errors
+    /// The reason where something that this thread appended was dropped, because the write failed: it has no
+    /// place any more.
+    pub fn settle(&self) -> Result<(), WriteStopped> {
+        let mine = UNSETTLED.with_borrow_mut(|all| {
+            let place = all.iter().position(|one| one.store == self.number)?;
+            Some(all.swap_remove(place))
+        });
+        if let Some(mine) = mine
+            && self.progress.written() >= mine.end
+        {
+            // Another thread wrote it already.
+            return self.check_not_dropped(mine);
+        }
+        let mut arrivals = ARRIVALS.take();
+        let dropped_from = {
+            let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.write_staged(&mut writing, &mut arrivals)
+        };
+        if let Some((from, why)) = dropped_from {
+            self.flush_waiters.take_after(from).into_iter().for_each(|waiter| waiter(Err(why.clone())));
+        }
+        if let Some(listener) = self.listener.get()
+            && !arrivals.is_empty()
+        {
+            listener.arrived(&arrivals);
+        }
+        arrivals.clear();
+        ARRIVALS.set(arrivals);
+        if self.queues.unwritten_entries() > UNWRITTEN_ENTRIES_MAX {
+            // Whoever makes entries faster than they are written behind helps to write them. An error is the
+            // store's state then, and what was settled is.
+            let _ = self.queue_flush_step();
+        }
+        match mine {
+            Some(mine) => self.check_not_dropped(mine),
+            None => Ok(()),
+        }
+    }
+
+    fn check_not_dropped(&self, mine: Unsettled) -> Result<(), WriteStopped> {
+        let state = self.append_lock();
+        if state.drops == mine.drops {
+            debug_assert!(self.progress.written() >= mine.end, "what was settled is written");
+            return Ok(());
+        }
+        Err(state.dropped_for.clone().unwrap_or(WriteStopped::ShuttingDown))
+    }
+
+    /// Writes what is staged; on an error all that is not written is dropped: from where on, and why.
+    fn write_staged(
+        &self,
+        writing: &mut Staging,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Option<(u64, WriteStopped)> {
+        {
+            let mut state = self.append_lock();
+            if state.staging.is_empty() {
+                return None;
+            }
+            std::mem::swap(writing, &mut state.staging);
+        }
+        let mut published = 0;
+        let mut dropped = None;
+        for part in writing.parts() {
+            let written = match self.gate.check() {
+                // A failed sync elsewhere: what comes after it cannot be kept either.
+                Err(why @ WriteStopped::Io { .. }) => Err(why),
+                _ => self.write_part(writing.bytes_of(part), part.at).map_err(|error| self.stop_for(&error)),
+            };
+            if let Err(why) = written {
+                self.take_back(writing, published, part.at, &why);
+                dropped = Some((part.at, why));
+                break;
+            }
+            published += self.publish(writing, published, part.end, arrivals);
+        }
+        writing.clear();
+        dropped
+    }
+
+    fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
+        self.segments.find_or_create(at)?.write(bytes, at)
+    }
+
+    /// Makes the records before `end` visible, of which the first `from` are. How many.
+    fn publish(&self, written: &Staging, from: usize, end: u64, arrivals: &mut Vec<Arrival>) -> usize {
+        let tell = self.listener.get().is_some();
+        let mut tip = LogTip { end, ..self.progress.tip() };
+        let mut count = 0;
+        for pending in written.pending().iter().skip(from) {
+            if pending.entry.log_offset.0 >= end {
+                break;
+            }
+            count += 1;
+            tip.last_record = pending.entry.log_offset.0;
+            tip.store_timestamp = pending.store_timestamp;
+            let Some(queue) = &pending.queue else { continue };
+            let (max, list) = queue.publish(pending.queue_offset, pending.entry);
+            self.queues.entry_added(queue, list);
+            if tell {
+                arrivals.push(arrival(queue, pending, max));
+            }
+        }
+        // After the entries, so that whoever flushes up to here finds them all in their queues.
+        self.progress.set_written(tip);
+        count
+    }
+
+    /// Takes back all records that are not published, also those staged meanwhile: their places in the log, which
+    /// ends at `log_end` again, and in their queues.
+    fn take_back(&self, writing: &Staging, published: usize, log_end: u64, why: &WriteStopped) {
+        let mut state = self.append_lock();
+        // Backwards, so that each queue ends up at the first index that it gave in vain.
+        let failed = writing.pending().get(published..).unwrap_or_default();
+        for pending in state.staging.pending().iter().rev().chain(failed.iter().rev()) {
+            if let Some(queue) = &pending.queue {
+                queue.take_back(pending.queue_offset);
+            }
+        }
+        state.staging.clear();
+        state.log_end = log_end;
+        state.drops += 1;
+        state.dropped_for = Some(why.clone());
+        self.progress.set_appended(log_end);
+        drop(state);
+        // Part of the bytes may be in the file. The records that will come to lie here have other lengths: what
+        // is left behind them must never be taken for records.
+        if let Some(segment) = self.segments.find(log_end)
+            && let Err(error) = segment.zero_from(log_end)
+        {
+            self.stop(WriteStopped::from_io(&error));
+        }
+    }
+}
+
+fn arrival(queue: &Arc<ConsumeQueue>, pending: &Pending, max: u64) -> Arrival {
+    Arrival {
+        topic: Arc::clone(queue.topic()),
+        queue_id: queue.queue_id(),
+        queue_offset: QueueOffset(pending.queue_offset),
+        queue_offset_max: QueueOffset(max),
+        tags_code: pending.entry.tags_code,
+        log_offset: pending.entry.log_offset,
+        size_bytes: pending.entry.size_bytes,
+        store_timestamp: pending.store_timestamp,
+    }
+}
+
+/// Whether a topic can be the name of a directory.
+pub(crate) fn is_directory_name(topic: &str) -> bool {
+    !(topic.is_empty() || topic == "." || topic == ".." || topic.contains(['/', '\0']))
+}

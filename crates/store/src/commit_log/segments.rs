@@ -1,0 +1,190 @@
+//! The files of the log: each holds `segment_size_bytes`, zero filled behind the last record.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::{
+    disk::{Disk, DiskError, DiskFile},
+    error::OpenError,
+    segment::{file_path, list_files},
+};
+
+/// One file of the log. It stays readable as long as someone holds it, even when it was deleted meanwhile.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// Log offset of its first byte.
+    pub(crate) start: u64,
+    /// Its length in bytes.
+    pub(crate) len_bytes: u64,
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    file: Arc<dyn DiskFile>,
+}
+
+impl Segment {
+    /// Log offset behind its last byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.len_bytes
+    }
+
+    /// Appends `len` bytes from log offset `at` to `into`.
+    pub(crate) fn read_append(&self, into: &mut Vec<u8>, len: usize, at: u64) -> Result<(), DiskError> {
+        self.file.read_append(into, len, at - self.start).map_err(DiskError::at("read", &self.path))
+    }
+
+    /// Fills `into` from log offset `at`.
+    pub(crate) fn read_exact(&self, into: &mut [u8], at: u64) -> Result<(), DiskError> {
+        self.file.read_exact_at(into, at - self.start).map_err(DiskError::at("read", &self.path))
+    }
+
+    /// Writes at log offset `at`.
+    pub(crate) fn write(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
+        debug_assert!(at >= self.start && at + bytes.len() as u64 <= self.end());
+        self.file.write_all_at(bytes, at - self.start).map_err(DiskError::at("write", &self.path))
+    }
+
+    /// Makes what was written survive a power cut.
+    pub(crate) fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(DiskError::at("sync", &self.path))
+    }
+
+    /// Makes everything from log offset `at` zero.
+    pub(crate) fn zero_from(&self, at: u64) -> Result<(), DiskError> {
+        self.file.zero_from(at - self.start).map_err(DiskError::at("clear the end of", &self.path))
+    }
+}
+
+/// The segments in order, without a gap. The last one may be prepared ahead and still empty.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    size: u64,
+    list: RwLock<VecDeque<Arc<Segment>>>,
+}
+
+impl Segments {
+    /// Opens all files of `dir`. An empty last one is the trace of an interrupted creation and removed.
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: PathBuf, size: u64) -> Result<Segments, OpenError> {
+        let mut files = list_files(&*disk, &dir)?;
+        if let Some(last) = files.last().copied()
+            && last.len_bytes == 0
+        {
+            let path = file_path(&dir, last.start);
+            disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
+            files.pop();
+        }
+        let mut list: VecDeque<Arc<Segment>> = VecDeque::new();
+        for found in files {
+            let path = file_path(&dir, found.start);
+            if found.len_bytes != size {
+                let (len_bytes, expected_bytes) = (found.len_bytes, size);
+                let key = "mappedFileSizeCommitLog";
+                return Err(OpenError::WrongFileSize { path, len_bytes, expected_bytes, key });
+            }
+            if let Some(before) = list.back()
+                && before.end() != found.start
+            {
+                return Err(OpenError::MissingFile { path: file_path(&dir, before.end()) });
+            }
+            let file = disk.open(&path).map_err(DiskError::at("open", &path))?;
+            list.push_back(Arc::new(Segment { start: found.start, len_bytes: size, path, file }));
+        }
+        Ok(Segments { disk, dir, size, list: RwLock::new(list) })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, VecDeque<Arc<Segment>>> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, VecDeque<Arc<Segment>>> {
+        self.list.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Length of every segment in bytes.
+    pub(crate) fn segment_size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the log starts; 0 where there is no file.
+    pub(crate) fn min(&self) -> u64 {
+        self.read().front().map_or(0, |segment| segment.start)
+    }
+
+    /// The segment that holds log offset `at`.
+    pub(crate) fn find(&self, at: u64) -> Option<Arc<Segment>> {
+        let list = self.read();
+        let since = at.checked_sub(list.front()?.start)?;
+        list.get(usize::try_from(since / self.size).ok()?).cloned()
+    }
+
+    /// The segments that hold bytes of `from..to`.
+    pub(crate) fn overlapping(&self, from: u64, to: u64) -> Vec<Arc<Segment>> {
+        self.read().iter().filter(|segment| segment.start < to && segment.end() > from).cloned().collect()
+    }
+
+    /// All segments.
+    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
+        self.read().iter().cloned().collect()
+    }
+
+    /// The segment that holds `at`; created where it would be the next one. Its name is durable then.
+    pub(crate) fn find_or_create(&self, at: u64) -> Result<Arc<Segment>, DiskError> {
+        if let Some(segment) = self.find(at) {
+            return Ok(segment);
+        }
+        // Creation holds the list: two that roll at once would both create the file.
+        let mut list = self.write();
+        let start = list.back().map_or(at - at % self.size, |segment| segment.end());
+        if let Some(segment) = list.iter().find(|segment| segment.start <= at && at < segment.end()) {
+            return Ok(Arc::clone(segment));
+        }
+        debug_assert_eq!(start, at - at % self.size, "segments follow each other");
+        let path = file_path(&self.dir, start);
+        let file = self.disk.create(&path, self.size).map_err(DiskError::at("create", &path))?;
+        file.sync_data().map_err(DiskError::at("sync", &path))?;
+        self.disk.sync_dir(&self.dir).map_err(DiskError::at("sync", &self.dir))?;
+        let segment = Arc::new(Segment { start, len_bytes: self.size, path, file });
+        list.push_back(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    /// Removes the first segment, unless it is the only one; its file goes when the last reader lets it go.
+    pub(crate) fn remove_first(&self) -> Result<Option<Arc<Segment>>, DiskError> {
+        let first = {
+            let mut list = self.write();
+            if list.len() < 2 {
+                return Ok(None);
+            }
+            list.pop_front()
+        };
+        if let Some(segment) = &first {
+            let removed = self.disk.remove_file(&segment.path);
+            if let Err(error) = removed {
+                // Still there: back to its place, so that the list says what the directory says.
+                self.write().push_front(Arc::clone(segment));
+                return Err(DiskError::at("remove", &segment.path)(error));
+            }
+        }
+        Ok(first)
+    }
+
+    /// Removes the last segment: recovery's way with files behind the end.
+    pub(crate) fn remove_last(&self) -> Result<(), DiskError> {
+        let Some(segment) = self.write().pop_back() else { return Ok(()) };
+        self.disk.remove_file(&segment.path).map_err(DiskError::at("remove", &segment.path))
+    }
+
+    /// Appends `len` bytes from `at` to `into`; `false` where the log does not hold them in one segment.
+    pub(crate) fn read_append(&self, into: &mut Vec<u8>, len: usize, at: u64) -> Result<bool, DiskError> {
+        match self.find(at) {
+            Some(segment) if at + len as u64 <= segment.end() => {
+                segment.read_append(into, len, at).map(|()| true)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What the files of a ConsumeQueue hold at start.
+
+use std::path::Path;
+
+use super::{ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, queue::QueueState};
+use crate::{
+    disk::{DiskError, DiskFile},
+    error::OpenError,
+    segment::{file_path, list_files},
+};
+
+/// Entries looked at first: most queues are short.
+const FIRST_LOOK: u64 = 200;
+
+/// Reads the range of the queue in `dir` from its files.
+pub(crate) fn load_queue(files: &QueueFiles, dir: &Path) -> Result<QueueState, OpenError> {
+    let mut found = list_files(files.disk(), dir)?;
+    if let Some(last) = found.last().copied()
+        && last.len_bytes == 0
+    {
+        // The trace of an interrupted creation.
+        let path = file_path(dir, last.start);
+        files.disk().remove_file(&path).map_err(DiskError::at("remove", &path))?;
+        found.pop();
+    }
+    let size = files.file_size_bytes();
+    let mut expected = found.first().map_or(0, |file| file.start);
+    for file in &found {
+        if file.len_bytes != size || !file.start.is_multiple_of(size) {
+            let path = file_path(dir, file.start);
+            let (len_bytes, expected_bytes) = (file.len_bytes, size);
+            return Err(OpenError::WrongFileSize {
+                path,
+                len_bytes,
+                expected_bytes,
+                key: "mappedFileSizeConsumeQueue",
+            });
+        }
+        if file.start != expected {
+            return Err(OpenError::MissingFile { path: file_path(dir, expected) });
+        }
+        expected += size;
+    }
+    let files_from = found.first().map_or(0, |file| file.start / ENTRY_LEN_BYTES);
+    let mut max = files_from;
+    // From the end: files behind the last entry may have been prepared and never used.
+    for file in found.iter().rev() {
+        let path = file_path(dir, file.start);
+        let open = files.disk().open(&path).map_err(DiskError::at("open", &path))?;
+        let count =
+            written_entries(&*open, files.entries_per_file()).map_err(DiskError::at("read", &path))?;
+        if count > 0 {
+            max = file.start / ENTRY_LEN_BYTES + count;
+            break;
+        }
+    }
+    Ok(QueueState::stored(files_from, max))
+}
+
+/// How many entries stand at the start of a file before the first that was not written.
+fn written_entries(file: &dyn DiskFile, capacity: u64) -> std::io::Result<u64> {
+    let look = FIRST_LOOK.min(capacity);
+    let mut bytes = vec![0; (look * ENTRY_LEN_BYTES) as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    let count = ConsumeQueueEntry::decode_all(&bytes).count() as u64;
+    if count < look {
+        return Ok(count);
+    }
+    // Entries are written in order: a binary search finds the end.
+    let (mut low, mut high) = (count, capacity);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut entry = [0; ENTRY_LEN_BYTES as usize];
+        file.read_exact_at(&mut entry, middle * ENTRY_LEN_BYTES)?;
+        if ConsumeQueueEntry::decode(&entry).is_some() {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}

@@ -1,0 +1,131 @@
+//! What can go wrong, one enum per operation.
+
+use std::path::PathBuf;
+
+use eruca_message::{LogOffset, RecordError};
+
+use crate::{config::StoreConfigError, disk::DiskError, write_state::WriteStopped};
+
+/// Why a store directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] StoreConfigError),
+    /// Another process works with the directory.
+    #[error(
+        "the data directory {} is in use by another broker (its file 'lock' is held): stop that one or choose another directory",
+        root.display()
+    )]
+    InUse {
+        /// The directory.
+        root: PathBuf,
+    },
+    /// A file of the log does not have the configured size.
+    #[error(
+        "{} has {len_bytes} bytes, {key} says {expected_bytes}: set {key} to the size that the directory was made with, or move the file away if it is damaged",
+        path.display()
+    )]
+    WrongFileSize {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        len_bytes: u64,
+        /// What the configuration says.
+        expected_bytes: u64,
+        /// The key that says so.
+        key: &'static str,
+    },
+    /// Files of a log do not follow each other.
+    #[error(
+        "{} is missing: the files before and after it are there; bring it back from a copy, or move the files before it away to go on without them",
+        path.display()
+    )]
+    MissingFile {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// ConsumeQueues are kept in a way that this version does not read.
+    #[error(
+        "{} holds consume queues in RocksDB, which this version does not read: start the Java broker with storeType=default once, or move the directory away to have the queues rebuilt from the log",
+        path.display()
+    )]
+    UnsupportedQueues {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file operation failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Writing stopped while the store was put in order.
+    #[error(transparent)]
+    Stopped(#[from] WriteStopped),
+}
+
+/// Why a message was not appended. Nothing of it is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Larger than allowed.
+    #[error(
+        "the message body has {len_bytes} bytes, maxMessageSize is {limit_bytes}: send less or compress it"
+    )]
+    BodyTooLarge {
+        /// Length in bytes.
+        len_bytes: usize,
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
+    /// A record or batch larger than allowed, or than a segment.
+    #[error("the message needs {len_bytes} bytes in the log, the limit is {limit_bytes}: send less at once")]
+    RecordTooLarge {
+        /// Length in bytes.
+        len_bytes: usize,
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
+    /// Fields that no record can hold.
+    #[error(transparent)]
+    Illegal(#[from] RecordError),
+    /// A topic that cannot be the name of a directory.
+    #[error("the topic {topic:?} cannot be stored: a name has no '/', is not empty, '.' or '..'")]
+    IllegalTopic {
+        /// The name, cut where it is very long.
+        topic: String,
+    },
+    /// A queue number below 0.
+    #[error("queue {queue_id} of topic {topic} cannot be: queue ids start at 0")]
+    IllegalQueueId {
+        /// Topic name.
+        topic: String,
+        /// Queue number.
+        queue_id: i32,
+    },
+    /// Messages of one batch have different topics or queues.
+    #[error("a batch goes to one queue of one topic: split it")]
+    MixedBatch,
+    /// The topic keeps its messages in batch consume queues.
+    #[error("topic {topic} has batch consume queues (queue.type=BatchCQ), which this version does not write")]
+    BatchQueue {
+        /// Topic name.
+        topic: String,
+    },
+    /// Writing is stopped.
+    #[error(transparent)]
+    Stopped(#[from] WriteStopped),
+}
+
+/// Why a record could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// The record at this place is damaged.
+    #[error("the record at log offset {at} is damaged: {source}")]
+    Damaged {
+        /// Where it starts.
+        at: LogOffset,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// A file operation failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}

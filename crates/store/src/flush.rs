@@ -1,0 +1,197 @@
+//! Flushing: from the operating system to the disk, first the log, then the queues, then the checkpoint.
+//!
+//! The order is what recovery rests on: a queue entry is written to its file only when its record is on the
+//! disk, and the checkpoint says only what is on the disk before it.
+
+use std::{sync::PoisonError, time::Duration};
+
+use eruca_message::LogOffset;
+
+use crate::{
+    checkpoint::Checkpoint,
+    consume_queue::TouchedFiles,
+    disk::{DiskError, DiskSpace},
+    store::MessageStore,
+    watermark::{FlushWaiter, FlushWork, LogTip},
+    write_state::WriteStopped,
+};
+
+/// What `queue_flush_step` keeps from one time to the next.
+#[derive(Debug, Default)]
+pub(crate) struct QueueFlush {
+    pub(crate) touched: TouchedFiles,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+/// What [`MessageStore::queue_flush_step`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFlushed {
+    /// Queue entries written.
+    pub entries: u64,
+    /// Everything before this is on the disk, log and queues.
+    pub up_to: LogOffset,
+}
+
+impl MessageStore {
+    /// Calls `waiter` when the log is on the disk up to `end` (exclusive; see
+    /// [`crate::Appended::log_offset_end`]), or with the error when writing stops before. It may be called at
+    /// once, on this thread; else on the one that flushes. Where very many wait already, this thread flushes.
+    ///
+    /// `waiter` must be quick and must not call the steps of the store.
+    pub fn on_flushed(&self, end: LogOffset, waiter: FlushWaiter) {
+        if self.progress.flushed() >= end.0 {
+            return waiter(Ok(()));
+        }
+        if let Err(why @ WriteStopped::Io { .. }) = self.gate.check() {
+            return waiter(Err(why));
+        }
+        if let Err(waiter) = self.flush_waiters.register(end.0, waiter) {
+            return match self.flush_step() {
+                Ok(flushed) if flushed >= end => waiter(Ok(())),
+                Ok(_) => waiter(Err(self.gate.check().err().unwrap_or(WriteStopped::ShuttingDown))),
+                Err(why) => waiter(Err(why)),
+            };
+        }
+        // It may have been flushed, or have failed, between the look and the registration.
+        self.flush_waiters.take_up_to(self.progress.flushed()).into_iter().for_each(|waiter| waiter(Ok(())));
+        if let Err(why @ WriteStopped::Io { .. }) = self.gate.check() {
+            self.flush_waiters.take_after(0).into_iter().for_each(|waiter| waiter(Err(why.clone())));
+        }
+    }
+
+    /// Sleeps until someone waits for a flush (then at once), the store is closed, or `timeout` is over: for the
+    /// thread that calls [`MessageStore::flush_step`].
+    pub fn wait_for_flush_work(&self, timeout: Duration) -> FlushWork {
+        self.flush_waiters.wait(timeout)
+    }
+
+    /// Forces everything written so far to the disk and calls those who wait for it. One sync covers all that
+    /// was written while the one before ran. Up to where the log is on the disk then.
+    ///
+    /// # Errors
+    /// A failed sync: nothing is written until a restart, and all who wait are told.
+    pub fn flush_step(&self) -> Result<LogOffset, WriteStopped> {
+        self.flush_to_tip().map(|tip| LogOffset(tip.end))
+    }
+
+    fn flush_to_tip(&self) -> Result<LogTip, WriteStopped> {
+        let result = self.flush_written();
+        match &result {
+            Ok(tip) => self.flush_waiters.take_up_to(tip.end).into_iter().for_each(|waiter| waiter(Ok(()))),
+            Err(why) => {
+                self.flush_waiters.take_up_to(u64::MAX - 1).into_iter().for_each(|w| w(Err(why.clone())));
+            }
+        }
+        result
+    }
+
+    fn flush_written(&self) -> Result<LogTip, WriteStopped> {
+        let mut flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(why @ WriteStopped::Io { .. }) = self.gate.check() {
+            return Err(why);
+        }
+        let tip = self.progress.tip();
+        if tip.end > self.progress.flushed() {
+            for segment in self.segments.overlapping(self.progress.flushed(), tip.end) {
+                // Room lacking at this late moment is no better than any other failure: what the kernel held
+                // may be gone.
+                segment.sync().map_err(|error| self.stop(WriteStopped::from_io(&error)))?;
+            }
+            self.progress.set_flushed(tip.end);
+        }
+        *flushing = tip;
+        drop(flushing);
+        self.prepare_next_segment();
+        Ok(tip)
+    }
+
+    /// Creates the file that comes after the present one when that is half full, so that no append has to.
+    fn prepare_next_segment(&self) {
+        let written = self.progress.written();
+        let size = self.segments.segment_size();
+        if written % size <= size / 2 {
+            return;
+        }
+        let next = written - written % size + size;
+        if self.segments.find(next).is_none()
+            && let Err(error) = self.segments.find_or_create(next)
+        {
+            // The append that needs it will try again and then say so.
+            tracing::warn!(%error, "the next file of the log could not be prepared");
+        }
+    }
+
+    /// Flushes the log, writes the queue entries of what is flushed behind, forces them to the disk, and moves
+    /// the checkpoint: recovery starts there. To be called about once a second.
+    ///
+    /// # Errors
+    /// As [`MessageStore::flush_step`]; a full disk is tried again the next time.
+    pub fn queue_flush_step(&self) -> Result<QueueFlushed, WriteStopped> {
+        let mut flush = self.queue_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let tip = self.flush_to_tip()?;
+        let QueueFlush { touched, checkpoint } = &mut *flush;
+        let entries = self.queues.write_behind(tip.end, touched).map_err(|error| self.stop_for(&error))?;
+        self.queues.files().sync(touched).map_err(|error| self.stop(WriteStopped::from_io(&error)))?;
+        let moved = Checkpoint {
+            log_timestamp: tip.store_timestamp,
+            queue_timestamp: tip.store_timestamp,
+            queue_log_offset: LogOffset(tip.last_record),
+            ..*checkpoint
+        };
+        if moved != *checkpoint {
+            let path = self.config.checkpoint_path();
+            moved.store(&*self.disk, &path).map_err(|error| self.stop_for(&error))?;
+            *checkpoint = moved;
+        }
+        Ok(QueueFlushed { entries, up_to: LogOffset(tip.end) })
+    }
+
+    /// Looks whether the disk has room: stops writing where it has not, lets it go on where it has again.
+    /// To be called every few seconds.
+    pub fn space_step(&self) {
+        let dir = &self.config.commit_log_dir;
+        let space = match self.disk.space(dir) {
+            Ok(space) => space,
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "free space of the disk cannot be told");
+                return;
+            }
+        };
+        if space.used_ratio() >= self.config.disk_warning_ratio {
+            self.stop(self.disk_full(space));
+        } else if self.gate.space_is_back() {
+            tracing::info!(dir = %dir.display(), free_bytes = space.free_bytes, "room on the disk again, writing goes on");
+        }
+    }
+
+    fn disk_full(&self, space: DiskSpace) -> WriteStopped {
+        let whole = space.used_bytes.saturating_add(space.free_bytes);
+        let threshold_bytes = (whole as f64 * (1.0 - self.config.disk_warning_ratio)).ceil() as u64;
+        let path = self.config.commit_log_dir.clone();
+        WriteStopped::DiskFull { path, free_bytes: space.free_bytes, threshold_bytes }
+    }
+
+    /// Stops writing for a failed file operation; the reason.
+    pub(crate) fn stop_for(&self, error: &DiskError) -> WriteStopped {
+        if !error.is_full() {
+            return self.stop(WriteStopped::from_io(error));
+        }
+        let space = self.disk.space(&self.config.commit_log_dir);
+        // Where even that cannot be told, nothing is free as far as we know.
+        self.stop(self.disk_full(space.unwrap_or(DiskSpace { used_bytes: 0, free_bytes: 0 })))
+    }
+
+    /// Stops writing; the reason that holds from now on.
+    pub(crate) fn stop(&self, why: WriteStopped) -> WriteStopped {
+        if self.gate.stop(why.clone()) {
+            match &why {
+                WriteStopped::ShuttingDown => {
+                    tracing::info!("the store takes no more messages: shutting down")
+                }
+                WriteStopped::DiskFull { .. } => tracing::warn!(reason = %why, "writing stopped"),
+                WriteStopped::Io { .. } => tracing::error!(reason = %why, "writing stopped"),
+            }
+        }
+        self.gate.check().err().unwrap_or(why)
+    }
+}

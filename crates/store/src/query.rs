@@ -1,0 +1,210 @@
+//! Looking into queues and the log: ranges, times, single records, names; and deleting a topic.
+
+use bytes::Bytes;
+use eruca_message::{LogOffset, QueueOffset, Record, RecordHeader, Timestamp};
+
+use crate::{
+    consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    disk::DiskError,
+    error::ReadError,
+    read::is_record_at,
+    recovery::store_time_at,
+    store::MessageStore,
+};
+
+/// Most entries that one [`MessageStore::queue_entries`] returns.
+const QUEUE_ENTRIES_MAX: u64 = 100_000;
+
+/// The offsets of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueRange {
+    /// Lowest offset that can be read.
+    pub min: QueueOffset,
+    /// End, exclusive: the offset of the next message.
+    pub max: QueueOffset,
+}
+
+/// Which message a search by time means where none has exactly that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Boundary {
+    /// The first one stored at that time or later.
+    #[default]
+    Lower,
+    /// The last one stored at that time or before.
+    Upper,
+}
+
+impl MessageStore {
+    /// The whole record that starts at `at`; `None` where none does. Its CRC is checked.
+    ///
+    /// # Errors
+    /// [`ReadError`] for a damaged record and for a file that cannot be read.
+    pub fn record_at(&self, at: LogOffset) -> Result<Option<Bytes>, ReadError> {
+        if at.0 >= self.progress.written() {
+            return Ok(None);
+        }
+        let Some(segment) = self.segments.find(at.0) else { return Ok(None) };
+        let room = segment.end().min(self.progress.written()) - at.0;
+        let mut bytes = Vec::new();
+        segment.read_append(&mut bytes, room.min(8) as usize, at.0)?;
+        let len = RecordHeader::peek(&bytes)
+            .filter(|header| header.is_record())
+            .and_then(|header| u64::try_from(header.total_len).ok());
+        let Some(len) = len.filter(|len| *len <= room) else { return Ok(None) };
+        bytes.clear();
+        segment.read_append(&mut bytes, len as usize, at.0)?;
+        if !is_record_at(&bytes, at.0) {
+            return Ok(None);
+        }
+        match Record::decode(&bytes).and_then(|record| record.verify_crc()) {
+            Ok(()) => Ok(Some(Bytes::from(bytes))),
+            Err(source) => Err(ReadError::Damaged { at, source }),
+        }
+    }
+
+    /// The offsets of a queue; 0..0 for one that is not there.
+    pub fn queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {
+        let (min, max) = self.queues.find(topic, queue_id).map_or((0, 0), |queue| queue.range());
+        QueueRange { min: QueueOffset(min), max: QueueOffset(max) }
+    }
+
+    /// The offset of a queue at a time, by Java's rules (`getOffsetInQueueByTime`):
+    ///
+    /// | messages | [`Boundary::Lower`] | [`Boundary::Upper`] |
+    /// |---|---|---|
+    /// | some at exactly that time | the first of them | the last of them |
+    /// | some before, some after | the first after | the last before |
+    /// | all before | the end of the queue | the last |
+    /// | all after | the first | 0 |
+    /// | none | 0 | 0 |
+    pub fn queue_offset_by_time(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        time: Timestamp,
+        boundary: Boundary,
+    ) -> QueueOffset {
+        let Some(queue) = self.queues.find(topic, queue_id) else { return QueueOffset(0) };
+        let (min, max) = queue.range();
+        if min == max {
+            return QueueOffset(if boundary == Boundary::Lower { max } else { 0 });
+        }
+        // The first message that is past the boundary; store times never go back along the log. A message
+        // that cannot be read (expired, damaged) counts as an old one.
+        let (mut low, mut high) = (min, max);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let stored = self.store_time_of(&queue, middle);
+            let is_past = stored.is_some_and(|stored| match boundary {
+                Boundary::Lower => stored >= time,
+                Boundary::Upper => stored > time,
+            });
+            if is_past {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        QueueOffset(match boundary {
+            Boundary::Lower => low,
+            Boundary::Upper if low == min => 0,
+            Boundary::Upper => low - 1,
+        })
+    }
+
+    /// When the message at an offset was stored; `None` where there is none.
+    pub fn store_time_at(&self, topic: &str, queue_id: i32, at: QueueOffset) -> Option<Timestamp> {
+        let queue = self.queues.find(topic, queue_id)?;
+        let (min, max) = queue.range();
+        (min..max).contains(&at.0).then(|| self.store_time_of(&queue, at.0)).flatten()
+    }
+
+    /// When the first message of a queue was stored; `None` where there is none.
+    pub fn earliest_store_time(&self, topic: &str, queue_id: i32) -> Option<Timestamp> {
+        self.store_time_at(topic, queue_id, self.queue_range(topic, queue_id).min)
+    }
+
+    fn store_time_of(&self, queue: &ConsumeQueue, index: u64) -> Option<Timestamp> {
+        let found = queue.entry(self.queues.files(), index).and_then(|entry| match entry {
+            Some(entry) if !entry.is_blank() => store_time_at(&self.segments, entry.log_offset.0),
+            Some(_) | None => Ok(None),
+        });
+        found.unwrap_or_else(|error| {
+            tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(), index, %error, "a store time cannot be read");
+            None
+        })
+    }
+
+    /// Up to `count` entries of a queue from `from` on (at most 100,000).
+    pub fn queue_entries(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: QueueOffset,
+        count: usize,
+    ) -> Vec<ConsumeQueueEntry> {
+        let mut entries = Vec::new();
+        let Some(queue) = self.queues.find(topic, queue_id) else { return entries };
+        let (min, max) = queue.range();
+        let mut next = from.0.max(min);
+        let end = max.min(next.saturating_add((count as u64).min(QUEUE_ENTRIES_MAX)));
+        while next < end {
+            let before = entries.len();
+            if let Err(error) = queue.read(self.queues.files(), next, end - next, &mut entries) {
+                tracing::error!(topic, queue_id, next, %error, "a queue cannot be read");
+                break;
+            }
+            if entries.len() == before {
+                break;
+            }
+            next += (entries.len() - before) as u64;
+        }
+        entries
+    }
+
+    /// Every topic that has queues here, with their numbers; sorted.
+    pub fn topics_with_queues(&self) -> Vec<(String, Vec<i32>)> {
+        self.queues.names()
+    }
+
+    /// Removes the queues of a topic and their files. Its records stay in the log until that expires. Whether
+    /// there was anything. The caller sees to it that nobody sends to the topic meanwhile.
+    ///
+    /// # Errors
+    /// A file that cannot be removed; the topic is gone for readers all the same.
+    pub fn delete_topic(&self, topic: &str) -> Result<bool, DiskError> {
+        // What is staged for the topic would come into queues that are no more; an error is no matter here.
+        let _ = self.settle();
+        let deleted = {
+            let _no_writing_behind =
+                self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let queues = self.queues.remove(topic);
+            let files = self.queues.files();
+            for queue in &queues {
+                let dropped = queue.delete(files)?;
+                self.queues.entries_dropped(dropped);
+                remove_dir(files.disk(), &files.queue_dir(topic, queue.queue_id()))?;
+            }
+            if !queues.is_empty() {
+                remove_dir(files.disk(), &files.dir().join(topic))?;
+            }
+            !queues.is_empty()
+        };
+        if deleted {
+            // Moves the checkpoint past the topic's records, so that recovery does not bring it back.
+            let _ = self.queue_flush_step();
+        }
+        Ok(deleted)
+    }
+}
+
+/// Removes a directory; that it is not there, or holds what is not ours, is no error.
+fn remove_dir(disk: &dyn crate::disk::Disk, dir: &std::path::Path) -> Result<(), DiskError> {
+    use std::io::ErrorKind::{DirectoryNotEmpty, NotFound};
+    match disk.remove_dir(dir) {
+        Err(error) if !matches!(error.kind(), NotFound | DirectoryNotEmpty) => {
+            Err(DiskError::at("remove", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,310 @@
+//! Reading a queue: from entries to the records' bytes, which are never decoded on the way.
+
+use bytes::Bytes;
+use eruca_message::{LogOffset, QueueOffset, RecordHeader};
+
+use crate::{
+    consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    disk::DiskError,
+    store::MessageStore,
+};
+
+/// Entries fetched from a queue at a time.
+const ENTRIES_AT_ONCE: u64 = 64;
+/// Where a record says its own place.
+const LOG_OFFSET_AT: usize = 28;
+
+/// Bounds of one read. At least one message is returned where there is one, however large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Most messages.
+    pub max_messages: usize,
+    /// Most bytes of records (but for the first).
+    pub max_bytes: usize,
+    /// Most queue entries looked at, whether they match or not.
+    pub max_entries_scanned: usize,
+}
+
+impl Default for ReadLimits {
+    /// Java's limits for a pull from memory: 32 messages, 256 KiB, 16,000 bytes of entries.
+    fn default() -> Self {
+        ReadLimits { max_messages: 32, max_bytes: 256 << 10, max_entries_scanned: 800 }
+    }
+}
+
+/// Chooses messages of a queue.
+pub trait EntryFilter {
+    /// Whether a message may match, by the `tagsCode` of its entry.
+    fn matches_entry(&self, tags_code: i64) -> bool;
+
+    /// Whether it does match, by its record; asked only where [`EntryFilter::needs_record`].
+    fn matches_record(&self, _record: &[u8]) -> bool {
+        true
+    }
+
+    /// Whether records have to be looked at.
+    fn needs_record(&self) -> bool {
+        false
+    }
+}
+
+/// Takes every message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EveryMessage;
+
+impl EntryFilter for EveryMessage {
+    fn matches_entry(&self, _tags_code: i64) -> bool {
+        true
+    }
+}
+
+/// How a read went (Java: `GetMessageStatus`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadStatus {
+    /// There are messages.
+    Found,
+    /// None of those looked at matches: go on at the next offset.
+    NoMatchedMessage,
+    /// The queue never had a message.
+    NoMessageInQueue,
+    /// There is no such queue.
+    NoMatchedQueue,
+    /// Before the first message.
+    OffsetTooSmall,
+    /// Exactly at the end: the next message will be there.
+    OffsetOverflowOne,
+    /// Behind the end.
+    OffsetOverflowBadly,
+    /// The messages there are being deleted: go on at the next offset.
+    MessageWasRemoving,
+    /// The queue has no entry there.
+    OffsetFoundNull,
+}
+
+/// What a read brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOutcome {
+    /// How it went.
+    pub status: ReadStatus,
+    /// The records, back to back.
+    pub records: Bytes,
+    /// How many.
+    pub message_count: usize,
+    /// Where to read next.
+    pub next_offset: QueueOffset,
+    /// Lowest offset of the queue.
+    pub min_offset: QueueOffset,
+    /// End of the queue, exclusive.
+    pub max_offset: QueueOffset,
+    /// Start of the last record looked at.
+    pub last_log_offset: LogOffset,
+    /// Bytes of the log from there to its end; 0 where none was looked at.
+    pub lag_bytes: u64,
+}
+
+/// Records that were chosen and not read yet: one range of the log.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    at: u64,
+    len: usize,
+}
+
+/// What a read has gathered.
+struct Gathered {
+    runs: Vec<Run>,
+    sizes: Vec<u32>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Adjacent records are read at once, but never over the end of a segment.
+    fn push(&mut self, entry: &ConsumeQueueEntry, segment_size: u64) {
+        let (at, len) = (entry.log_offset.0, entry.size_bytes as usize);
+        match self.runs.last_mut() {
+            Some(run) if run.at + run.len as u64 == at && at % segment_size != 0 => run.len += len,
+            _ => self.runs.push(Run { at, len }),
+        }
+        self.sizes.push(entry.size_bytes);
+        self.bytes += len;
+    }
+}
+
+impl MessageStore {
+    /// Reads messages of a queue from `from` on.
+    ///
+    /// | status | next offset |
+    /// |---|---|
+    /// | Found, NoMatchedMessage | behind the last one looked at |
+    /// | MessageWasRemoving | the same |
+    /// | NoMatchedQueue, NoMessageInQueue | 0 |
+    /// | OffsetTooSmall | the queue's lowest |
+    /// | OffsetOverflowOne | `from` |
+    /// | OffsetOverflowBadly | the queue's end |
+    /// | OffsetFoundNull | start of the next file of the queue |
+    pub fn read(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: QueueOffset,
+        limits: &ReadLimits,
+        filter: &dyn EntryFilter,
+    ) -> ReadOutcome {
+        let Some(queue) = self.queues.find(topic, queue_id) else {
+            return outcome(ReadStatus::NoMatchedQueue, 0, (0, 0));
+        };
+        let (min, max) = queue.range();
+        let refused = if max == 0 {
+            Some((ReadStatus::NoMessageInQueue, 0))
+        } else if from.0 < min {
+            Some((ReadStatus::OffsetTooSmall, min))
+        } else if from.0 == max {
+            Some((ReadStatus::OffsetOverflowOne, max))
+        } else if from.0 > max {
+            Some((ReadStatus::OffsetOverflowBadly, max))
+        } else {
+            None
+        };
+        match refused {
+            Some((status, next)) => outcome(status, next, (min, max)),
+            None => self.read_from(&queue, from.0, (min, max), limits, filter).unwrap_or_else(|error| {
+                tracing::error!(topic, queue_id, from = from.0, %error, "a queue cannot be read");
+                outcome(ReadStatus::OffsetFoundNull, from.0, (min, max))
+            }),
+        }
+    }
+
+    fn read_from(
+        &self,
+        queue: &ConsumeQueue,
+        from: u64,
+        range: (u64, u64),
+        limits: &ReadLimits,
+        filter: &dyn EntryFilter,
+    ) -> Result<ReadOutcome, DiskError> {
+        let files = self.queues.files();
+        let log_min = self.segments.min();
+        let mut result = outcome(ReadStatus::NoMatchedMessage, from, range);
+        let mut gathered = Gathered { runs: Vec::new(), sizes: Vec::new(), bytes: 0 };
+        let mut records = Vec::new();
+        let mut entries = Vec::new();
+        let mut next = from;
+        let scan_end = range.1.min(from.saturating_add(limits.max_entries_scanned.max(1) as u64));
+        'scan: while next < scan_end {
+            entries.clear();
+            let wanted = ENTRIES_AT_ONCE.min(limits.max_messages.max(8) as u64).min(scan_end - next);
+            queue.read(files, next, wanted, &mut entries)?;
+            if entries.is_empty() {
+                if next == from {
+                    result.status = ReadStatus::OffsetFoundNull;
+                    next = (files.file_of(next) + files.entries_per_file()).min(range.1);
+                }
+                break;
+            }
+            for entry in &entries {
+                let size = entry.size_bytes as usize;
+                let count = gathered.sizes.len();
+                let is_full = count >= limits.max_messages.max(1)
+                    || gathered.bytes.saturating_add(size) > limits.max_bytes;
+                if count > 0 && is_full && !entry.is_blank() {
+                    break 'scan;
+                }
+                next += 1;
+                if entry.is_blank() || entry.log_offset.0 < log_min {
+                    if count == 0 {
+                        result.status = ReadStatus::MessageWasRemoving;
+                    }
+                    continue;
+                }
+                result.last_log_offset = entry.log_offset;
+                if !filter.matches_entry(entry.tags_code) {
+                    continue;
+                }
+                if filter.needs_record() && !self.record_matches(entry, filter, &mut records)? {
+                    continue;
+                }
+                gathered.push(entry, self.config.segment_size_bytes);
+            }
+        }
+        result.next_offset = QueueOffset(next);
+        if result.last_log_offset != LogOffset(0) || !gathered.sizes.is_empty() {
+            result.lag_bytes = self.progress.written().saturating_sub(result.last_log_offset.0);
+        }
+        if !gathered.sizes.is_empty() {
+            records.clear();
+            result.message_count = self.read_runs(&gathered, &mut records)?;
+            let all_gone = result.message_count == 0;
+            result.status = if all_gone { ReadStatus::MessageWasRemoving } else { ReadStatus::Found };
+            result.records = Bytes::from(records);
+        }
+        Ok(result)
+    }
+
+    /// Whether the filter takes a message by its record; `scratch` is overwritten.
+    fn record_matches(
+        &self,
+        entry: &ConsumeQueueEntry,
+        filter: &dyn EntryFilter,
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool, DiskError> {
+        scratch.clear();
+        let there = self.segments.read_append(scratch, entry.size_bytes as usize, entry.log_offset.0)?;
+        Ok(there && filter.matches_record(scratch))
+    }
+
+    /// Reads what was gathered into `records`, and leaves out what is not there as its entry says. How many
+    /// records there are.
+    fn read_runs(&self, gathered: &Gathered, records: &mut Vec<u8>) -> Result<usize, DiskError> {
+        records.reserve_exact(gathered.bytes);
+        let mut sizes = gathered.sizes.iter();
+        let mut count = 0;
+        for run in &gathered.runs {
+            let start = records.len();
+            let there = self.segments.read_append(records, run.len, run.at)?;
+            let (mut at, mut from) = (run.at, start);
+            let run_end = run.at + run.len as u64;
+            while at < run_end {
+                let Some(size) = sizes.next() else { break };
+                let len = *size as usize;
+                at += u64::from(*size);
+                if !there {
+                    continue;
+                }
+                // Eight bytes of each record are compared: an entry that leads elsewhere must not reach a client.
+                let record = records.get(from..from + len).unwrap_or_default();
+                if is_record_at(record, at - u64::from(*size)) {
+                    from += len;
+                    count += 1;
+                } else {
+                    tracing::error!(
+                        log_offset = at - u64::from(*size),
+                        len,
+                        "a queue entry leads to no record, it is passed over"
+                    );
+                    records.drain(from..from + len);
+                }
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Whether `record` is a whole record that lies at log offset `at`, as far as its frame says.
+pub(crate) fn is_record_at(record: &[u8], at: u64) -> bool {
+    let place = record.get(LOG_OFFSET_AT..).and_then(|rest| rest.first_chunk::<8>());
+    RecordHeader::peek(record)
+        .is_some_and(|header| header.is_record() && usize::try_from(header.total_len) == Ok(record.len()))
+        && place.map(|place| u64::from_be_bytes(*place)) == Some(at)
+}
+
+fn outcome(status: ReadStatus, next: u64, (min, max): (u64, u64)) -> ReadOutcome {
+    ReadOutcome {
+        status,
+        records: Bytes::new(),
+        message_count: 0,
+        next_offset: QueueOffset(next),
+        min_offset: QueueOffset(min),
+        max_offset: QueueOffset(max),
+        last_log_offset: LogOffset(0),
+        lag_bytes: 0,
+    }
+}

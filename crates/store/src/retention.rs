@@ -1,0 +1,152 @@
+//! Expiry: whole segments go when they are old or room is needed, and the queues follow.
+
+use eruca_message::Timestamp;
+
+use crate::{disk::DiskError, recovery::store_time_at, store::MessageStore};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What [`MessageStore::retention_step`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RetentionReport {
+    /// Segments deleted.
+    pub segments_deleted: usize,
+    /// Their bytes.
+    pub bytes_deleted: u64,
+    /// Share of the disk in use when it was looked at.
+    pub disk_used_ratio: f64,
+}
+
+/// What the store takes of the disk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DiskUsage {
+    /// Share of the log's file system in use, 0 to 1, by whomever.
+    pub used_ratio: f64,
+    /// Bytes free there.
+    pub free_bytes: u64,
+    /// Bytes from the start of the log to its end.
+    pub log_bytes: u64,
+}
+
+/// Why segments may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Only those past their age.
+    Expired,
+    /// Room is needed, whatever their age.
+    Forced,
+}
+
+impl MessageStore {
+    /// Deletes segments, oldest first, never the one that is written:
+    ///
+    /// | when | which |
+    /// |---|---|
+    /// | in an hour of `deleteWhen` | older than `fileReservedTime` |
+    /// | disk use above `diskMaxUsedSpaceRatio` | the same |
+    /// | disk use above `diskSpaceCleanForciblyRatio` | any, where `cleanFileForciblyEnable` |
+    ///
+    /// A segment is as old as its last record. At most `deleteFileBatchMax` go at a time. To be called about
+    /// every ten seconds.
+    pub fn retention_step(&self, now: Timestamp) -> RetentionReport {
+        self.space_step();
+        let mut report =
+            RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
+        let ratio = report.disk_used_ratio;
+        let reason = if ratio > self.config.disk_clean_forcibly_ratio && self.config.clean_forcibly {
+            Reason::Forced
+        } else if ratio > self.config.disk_max_used_ratio || self.is_hour_to_delete(now) {
+            Reason::Expired
+        } else {
+            return report;
+        };
+        self.delete_segments(now, reason, &mut report);
+        report
+    }
+
+    /// Deletes the expired segments at any hour (`deleteExpiredCommitLog` of the admin tools), as
+    /// [`MessageStore::retention_step`] does.
+    pub fn delete_expired_now(&self, now: Timestamp) -> RetentionReport {
+        let mut report =
+            RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
+        self.delete_segments(now, Reason::Expired, &mut report);
+        report
+    }
+
+    fn delete_segments(&self, now: Timestamp, reason: Reason, report: &mut RetentionReport) {
+        let result = self.delete_while_allowed(now, reason, report);
+        if report.segments_deleted > 0 {
+            tracing::info!(
+                segments = report.segments_deleted,
+                ?reason,
+                log_min = self.segments.min(),
+                "old segments of the log deleted"
+            );
+            self.trim_queues();
+            // Deletion made room: need not wait for the next look.
+            self.space_step();
+        }
+        if let Err(error) = result {
+            tracing::warn!(%error, "an old segment of the log could not be deleted, it is tried again");
+        }
+    }
+
+    fn delete_while_allowed(
+        &self,
+        now: Timestamp,
+        reason: Reason,
+        report: &mut RetentionReport,
+    ) -> Result<(), DiskError> {
+        while report.segments_deleted < self.config.delete_batch_max.max(1) {
+            let first = self.segments.min();
+            let next = first + self.segments.segment_size();
+            // The segment that is written stays, and so does one that is not on the disk or in the queues.
+            if next > self.progress.flushed() || next >= self.progress.written() {
+                break;
+            }
+            if reason == Reason::Expired && !self.is_expired(next, now)? {
+                break;
+            }
+            let Some(deleted) = self.segments.remove_first()? else { break };
+            report.segments_deleted += 1;
+            report.bytes_deleted += deleted.len_bytes;
+        }
+        Ok(())
+    }
+
+    /// Whether everything before `next`, where a segment starts, is past its age: the first record there is no
+    /// older than the last one before.
+    fn is_expired(&self, next: u64, now: Timestamp) -> Result<bool, DiskError> {
+        let reserved_ms = i64::from(self.config.file_reserved_hours) * HOUR_MS;
+        let stored = store_time_at(&self.segments, next)?;
+        Ok(stored.is_some_and(|stored| now.ms_since(stored) >= reserved_ms))
+    }
+
+    /// Lets every queue begin at its first message that is in the log.
+    fn trim_queues(&self) {
+        let log_min = self.segments.min();
+        for queue in self.queues.all() {
+            if let Err(error) = queue.expire(self.queues.files(), log_min) {
+                tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), %error,
+                    "a queue could not be trimmed, it is tried again");
+            }
+        }
+    }
+
+    fn is_hour_to_delete(&self, now: Timestamp) -> bool {
+        let local_ms = now.0.saturating_add(i64::from(self.config.utc_offset_s) * 1000);
+        let hour = local_ms.div_euclid(HOUR_MS).rem_euclid(24);
+        self.config.delete_when_hours.iter().any(|when| i64::from(*when) == hour)
+    }
+
+    /// What the store takes of the disk. Where that cannot be told, the disk counts as full.
+    pub fn disk_usage(&self) -> DiskUsage {
+        let space = self.disk.space(&self.config.commit_log_dir);
+        let (min, max) = self.log_range();
+        DiskUsage {
+            used_ratio: space.as_ref().map_or(1.0, |space| space.used_ratio()),
+            free_bytes: space.map_or(0, |space| space.free_bytes),
+            log_bytes: max.0 - min.0,
+        }
+    }
+}

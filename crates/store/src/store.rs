@@ -1,0 +1,174 @@
+//! The store from outside: what it holds, opening, closing and looking at it.
+//!
+//! Appending is in `append`, flushing in `flush`, reading in `read` and `query`, expiry in `retention`.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use eruca_message::{Clock, LogOffset};
+
+use crate::{
+    append::AppendState,
+    arrival::ArrivalListener,
+    commit_log::{Segments, Staging},
+    config::StoreConfig,
+    consume_queue::QueueTable,
+    disk::{Disk, DiskError, DiskLock},
+    error::OpenError,
+    flush::QueueFlush,
+    recovery::{self, RecoveryReport},
+    watermark::{FlushWaiters, LogProgress, LogTip, Watermarks},
+    write_state::{WriteGate, WriteState, WriteStopped},
+};
+
+/// A message store: one CommitLog and the ConsumeQueues over it.
+///
+/// Shared by many threads behind an [`Arc`]. It starts no thread: whoever owns it calls
+/// [`MessageStore::flush_step`], [`MessageStore::queue_flush_step`], [`MessageStore::space_step`] and
+/// [`MessageStore::retention_step`] from time to time. Dropping it without [`MessageStore::close`] is to the
+/// directory what a killed process is.
+pub struct MessageStore {
+    pub(crate) config: StoreConfig,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) segments: Segments,
+    pub(crate) queues: QueueTable,
+    pub(crate) progress: LogProgress,
+    pub(crate) gate: WriteGate,
+    pub(crate) flush_waiters: FlushWaiters,
+    pub(crate) listener: OnceLock<Arc<dyn ArrivalListener>>,
+    /// Tells the stores of a process apart.
+    pub(crate) number: u64,
+    pub(crate) append: Mutex<AppendState>,
+    /// Held by the one who writes; the buffer that is being written.
+    pub(crate) writing: Mutex<Staging>,
+    /// Held by the one who flushes; what was flushed last.
+    pub(crate) flushing: Mutex<LogTip>,
+    pub(crate) queue_flush: Mutex<QueueFlush>,
+    /// Given back with the store, or when it is closed.
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+impl MessageStore {
+    /// Opens the store in `config.root`, and puts it in order where it was not closed. Directories that are
+    /// missing are created.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file or setting, and the remedy.
+    pub fn open(
+        config: StoreConfig,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(MessageStore, RecoveryReport), OpenError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        config.validate()?;
+        let lock = recovery::take_directory(&config, &*disk)?;
+        let was_closed = recovery::mark_open(&config, &*disk)?;
+        let recovery::Recovered { segments, queues, checkpoint, tip, report } =
+            recovery::recover(&config, &disk, was_closed)?;
+        let store = MessageStore {
+            segments,
+            queues,
+            progress: LogProgress::at(tip),
+            gate: WriteGate::default(),
+            flush_waiters: FlushWaiters::default(),
+            listener: OnceLock::new(),
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            append: Mutex::new(AppendState::at(tip)),
+            writing: Mutex::default(),
+            flushing: Mutex::new(tip),
+            queue_flush: Mutex::new(QueueFlush { checkpoint, ..QueueFlush::default() }),
+            lock: Mutex::new(Some(lock)),
+            config,
+            disk,
+            clock,
+        };
+        // The first append of a new store creates no file, either.
+        if let Err(error) = store.segments.find_or_create(tip.end) {
+            // A full disk is no reason not to serve what is there.
+            if !error.is_full() {
+                return Err(error.into());
+            }
+            store.stop_for(&error);
+        }
+        store.space_step();
+        Ok((store, report))
+    }
+
+    /// Sets who is told of messages that become visible. Once: a second listener is refused with `false`.
+    pub fn set_arrival_listener(&self, listener: Arc<dyn ArrivalListener>) -> bool {
+        self.listener.set(listener).is_ok()
+    }
+
+    /// Start of the log, and its end as readers see it (exclusive).
+    pub fn log_range(&self) -> (LogOffset, LogOffset) {
+        let min = self.segments.min();
+        (LogOffset(min), LogOffset(self.progress.written().max(min)))
+    }
+
+    /// How far the log has got.
+    pub fn watermarks(&self) -> Watermarks {
+        self.progress.watermarks()
+    }
+
+    /// Whether messages are taken, and if not, why.
+    pub fn write_state(&self) -> WriteState {
+        self.gate.state()
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// Takes no more messages, brings everything to the disk, and leaves the directory so that the next start
+    /// has nothing to put in order. A second call does nothing.
+    ///
+    /// # Errors
+    /// Where something could not be brought to the disk: the next start recovers then.
+    pub fn close(&self) -> Result<(), WriteStopped> {
+        if let Err(why @ WriteStopped::Io { .. }) = self.gate.check() {
+            self.flush_waiters.close();
+            self.unlock();
+            return Err(why);
+        }
+        self.stop(WriteStopped::ShuttingDown);
+        let result = self.close_in_order();
+        self.flush_waiters.close();
+        self.unlock();
+        result
+    }
+
+    fn close_in_order(&self) -> Result<(), WriteStopped> {
+        if self.lock.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(());
+        }
+        self.settle()?;
+        self.queue_flush_step()?;
+        let abort = self.config.abort_path();
+        let removed = self.disk.remove_file(&abort).map_err(DiskError::at("remove", &abort));
+        let synced = removed.and_then(|()| {
+            self.disk.sync_dir(&self.config.root).map_err(DiskError::at("sync", &self.config.root))
+        });
+        synced.map_err(|error| WriteStopped::from_io(&error))
+    }
+
+    fn unlock(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl fmt::Debug for MessageStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageStore")
+            .field("root", &self.config.root)
+            .field("watermarks", &self.watermarks())
+            .field("write_state", &self.write_state())
+            .finish_non_exhaustive()
+    }
+}

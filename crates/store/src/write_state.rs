@@ -1,0 +1,170 @@
+//! Whether the store takes messages, and if not, why: a state, not a log line.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::disk::DiskError;
+
+/// Why the store stopped writing. Reads go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteStopped {
+    /// No room. Writes go on by themselves when there is room again.
+    #[error(
+        "the disk of {} is full: {free_bytes} bytes free, {threshold_bytes} needed; free some space or let less be kept (fileReservedTime), writing goes on by itself",
+        path.display()
+    )]
+    DiskFull {
+        /// The directory whose file system is full.
+        path: PathBuf,
+        /// Bytes free.
+        free_bytes: u64,
+        /// Bytes that have to be free.
+        threshold_bytes: u64,
+    },
+    /// A write or sync failed, so the store no longer knows what the disk holds.
+    #[error(
+        "{operation} {} failed ({detail}): nothing is written until a restart; check the disk, then restart the broker",
+        path.display()
+    )]
+    Io {
+        /// What failed: `write`, `sync` …
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        kind: io::ErrorKind,
+        /// The same in words.
+        detail: String,
+    },
+    /// [`crate::MessageStore::close`] was called.
+    #[error("the store is shutting down: send to another broker or try again after the restart")]
+    ShuttingDown,
+}
+
+impl WriteStopped {
+    /// Whether writing goes on by itself when the cause is gone.
+    pub fn recovers_by_itself(&self) -> bool {
+        matches!(self, WriteStopped::DiskFull { .. })
+    }
+
+    /// A failed write or sync, as a reason.
+    pub(crate) fn from_io(error: &DiskError) -> WriteStopped {
+        WriteStopped::Io {
+            operation: error.operation,
+            path: error.path.clone(),
+            kind: error.source.kind(),
+            detail: error.source.to_string(),
+        }
+    }
+}
+
+/// Whether the store takes messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteState {
+    /// It does.
+    Open,
+    /// It does not, for this reason.
+    Stopped(WriteStopped),
+}
+
+/// The state, shared; asking whether it is open costs one load.
+#[derive(Debug, Default)]
+pub(crate) struct WriteGate {
+    stopped: AtomicBool,
+    reason: Mutex<Option<WriteStopped>>,
+}
+
+impl WriteGate {
+    fn reason(&self) -> MutexGuard<'_, Option<WriteStopped>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `Err` with the reason where writing is stopped.
+    pub(crate) fn check(&self) -> Result<(), WriteStopped> {
+        if !self.stopped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.reason().clone().map_or(Ok(()), Err)
+    }
+
+    /// Stops writing; `true` where the reason is another one now.
+    pub(crate) fn stop(&self, why: WriteStopped) -> bool {
+        let mut reason = self.reason();
+        // A full disk may pass, closing may still write what is there, a failed write ends it all: a reason gives
+        // way only to a stronger one (or to newer figures of the same).
+        let rank = |why: &WriteStopped| match why {
+            WriteStopped::DiskFull { .. } => 0,
+            WriteStopped::ShuttingDown => 1,
+            WriteStopped::Io { .. } => 2,
+        };
+        let (old, new) = (reason.as_ref().map(rank), rank(&why));
+        if old.is_some_and(|old| old > new || (old == new && new > 0)) {
+            return false;
+        }
+        let changed = old != Some(new);
+        *reason = Some(why);
+        self.stopped.store(true, Ordering::Release);
+        changed
+    }
+
+    /// Lets writing go on where only room was lacking; `true` where the state changed.
+    pub(crate) fn space_is_back(&self) -> bool {
+        let mut reason = self.reason();
+        if !reason.as_ref().is_some_and(WriteStopped::recovers_by_itself) {
+            return false;
+        }
+        *reason = None;
+        self.stopped.store(false, Ordering::Release);
+        true
+    }
+
+    pub(crate) fn state(&self) -> WriteState {
+        match self.check() {
+            Ok(()) => WriteState::Open,
+            Err(why) => WriteState::Stopped(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> WriteStopped {
+        WriteStopped::DiskFull { path: "/data".into(), free_bytes: 10, threshold_bytes: 1000 }
+    }
+
+    fn io_failed() -> WriteStopped {
+        let (operation, path) = ("sync", "/data/commitlog/0".into());
+        WriteStopped::Io { operation, path, kind: io::ErrorKind::Other, detail: "input/output error".into() }
+    }
+
+    #[test]
+    fn a_full_disk_recovers_and_a_failed_sync_does_not() {
+        let gate = WriteGate::default();
+        assert!(gate.stop(full()));
+        assert!(!gate.stop(full()));
+        assert_eq!(gate.check(), Err(full()));
+        assert!(gate.space_is_back());
+        assert_eq!(gate.check(), Ok(()));
+        assert!(gate.stop(io_failed()));
+        assert!(!gate.stop(full()));
+        assert!(!gate.space_is_back());
+        assert_eq!(gate.state(), WriteState::Stopped(io_failed()));
+    }
+
+    #[test]
+    fn the_text_names_path_value_limit_and_remedy() {
+        let text = full().to_string();
+        for part in ["/data", "10 bytes free", "1000 needed", "goes on by itself"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(io_failed().to_string().contains("restart the broker"));
+    }
+}

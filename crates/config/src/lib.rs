@@ -1,7 +1,7 @@
 //! Java `.properties` and `.conf` files: reader, typed keys, hints for unknown keys.
 //!
 //! Read in this order: the text (`properties`), one value (`value`), a component's table of keys (`keys`), and what a
-//! user is told about keys that mean nothing here (`notice`, `hint`, `java`).
+//! user is told about keys that mean nothing here (`notice`, `hint`, `java`). `file` replaces small files safely.
 //!
 //! ```
 //! eruca_config::keys! {
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod file;
 mod hint;
 pub mod java;
 mod keys;
@@ -31,6 +32,7 @@ mod notice;
 mod properties;
 mod value;
 
+pub use file::{read_replaced, replace_file};
 pub use hint::unknown_key_hint;
 pub use keys::{KeyRow, Loaded, UpdateError, ValueError, ValueErrors, range_text};
 pub use notice::{KeyNotice, notices};

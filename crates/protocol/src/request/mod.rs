@@ -117,7 +117,7 @@ pub use register_broker::{RegisterBrokerRequest, RegisterBrokerResponse};
 pub use register_topic_in_namesrv::RegisterTopicInNamesrvRequest;
 pub use reset_consumer_client_offset::ResetConsumerClientOffsetRequest;
 pub use search_offset_by_timestamp::{SearchOffsetByTimestampRequest, SearchOffsetByTimestampResponse};
-pub use send_message::{SendMessageRequest, SendMessageResponse};
+pub use send_message::{SendMessageRequest, SendMessageRequestV2, SendMessageResponse};
 pub use unlock_batch_mq::UnlockBatchMqRequest;
 pub use unregister_broker::UnregisterBrokerRequest;
 pub use unregister_client::UnregisterClientRequest;

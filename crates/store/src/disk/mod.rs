@@ -1,6 +1,8 @@
 //! The only door to files. The store's own logic never touches `std::fs`, so that a test can tear a
 //! write, fail a sync, fill the disk or cut the power.
 
+#[cfg(test)]
+mod conformance;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 mod sim;
@@ -13,7 +15,7 @@ use std::{
 
 pub use real::RealDisk;
 #[cfg(any(test, feature = "sim"))]
-pub use sim::{Fault, FaultKind, SimDisk};
+pub use sim::{Fault, FaultKind, SimDisk, SimOp};
 
 /// A file system.
 ///

@@ -12,8 +12,9 @@ use eruca_protocol::{
     body::{self, HeartbeatData, TopicRouteData},
     request::{GetRouteinfoByTopicRequest, HeartBeatRequest, UnregisterClientRequest},
 };
-use serde::de::DeserializeOwned;
 use eruca_remoting::{Client, ClientConfig, CommandService, InvokeError};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use crate::{
     CallError, ConfigError, TopicRoute,
@@ -57,6 +58,10 @@ pub(crate) struct Session {
     routes: Mutex<RouteCache>,
     /// One fetch at a time: a hundred senders to a new topic ask once.
     fetching: tokio::sync::Mutex<()>,
+    /// There may be brokers that have not heard of us.
+    pub(crate) heartbeat_due: Notify,
+    /// What we know of routes was just proven wrong.
+    pub(crate) routes_stale: Notify,
 }
 
 impl Session {
@@ -80,6 +85,8 @@ impl Session {
             name_servers: Mutex::new(name_servers),
             routes: Mutex::new(RouteCache::default()),
             fetching: tokio::sync::Mutex::new(()),
+            heartbeat_due: Notify::new(),
+            routes_stale: Notify::new(),
         })
     }
 
@@ -200,7 +207,9 @@ impl Session {
             }
             fetched => fetched?,
         };
-        lock(&self.routes).update_from_template(topic, data, max_queues, self.now());
+        if lock(&self.routes).update_from_template(topic, data, max_queues, self.now()) {
+            self.heartbeat_due.notify_one();
+        }
         self.cached_route(topic).ok_or_else(|| CallError::TopicUnknown { topic: topic.to_owned() })
     }
 
@@ -211,7 +220,13 @@ impl Session {
     /// Asks the name server for the route of `topic`; whether it differs from what was known.
     pub(crate) async fn refresh_route(&self, topic: &str) -> Result<bool, CallError> {
         match self.fetch_route_data(topic).await {
-            Ok(data) => Ok(lock(&self.routes).update(topic, &data, self.now())),
+            Ok(data) => {
+                let changed = lock(&self.routes).update(topic, &data, self.now());
+                if changed {
+                    self.heartbeat_due.notify_one();
+                }
+                Ok(changed)
+            }
             Err(error @ CallError::TopicUnknown { .. }) => {
                 if lock(&self.routes).remove(topic) {
                     return Ok(true);

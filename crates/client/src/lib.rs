@@ -1,1 +1,66 @@
-//! RocketMQ client for async Rust: Producer, PushConsumer, LitePullConsumer, admin API
+//! A RocketMQ client for async Rust.
+//!
+//! - [`Producer`] sends messages.
+//! - [`PushConsumer`] calls you with messages as they come.
+//! - [`LitePullConsumer`] gives you messages when you ask for them.
+//! - [`Admin`] asks and orders name servers and brokers.
+//!
+//! All of them work with brokers of Apache RocketMQ (4.x and 5.x) and of Eruca. They run inside a Tokio runtime.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use eruca_client::{ConsumeStatus, Message, Producer, PushConsumer};
+//!
+//! let producer = Producer::builder().name_servers("127.0.0.1:9876").group("greeters").build().await?;
+//! producer.send(Message::new("hello", "hi")).await?;
+//!
+//! let consumer = PushConsumer::builder()
+//!     .name_servers("127.0.0.1:9876")
+//!     .group("listeners")
+//!     .subscribe("hello", "*")
+//!     .on_messages(|messages| async move {
+//!         for message in &messages {
+//!             println!("{}", String::from_utf8_lossy(&message.message.body));
+//!         }
+//!         ConsumeStatus::Success
+//!     })
+//!     .start()
+//!     .await?;
+//! # consumer.shutdown().await;
+//! # producer.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Read the source in this order: one session with its routes (`client`, `name_servers`, `route_cache`, `upkeep`,
+//! `inbound`), what sends (`producer`), what receives (`consumer`, `offset_store`), what administers (`admin`).
+
+mod client;
+mod client_id;
+mod name_servers;
+mod route_cache;
+mod upkeep;
+mod inbound;
+mod producer;
+mod compression;
+mod decode;
+mod consumer;
+mod offset_store;
+mod admin;
+mod error;
+mod lock;
+#[cfg(test)]
+mod testing;
+
+pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, QueuePull};
+pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
+pub use consumer::{
+    ConsumeFrom, ConsumeStatus, Filter, Messages,
+    OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer, PushConsumerBuilder, allocate_averagely,
+};
+pub use error::{CallError, ConfigError, StartError};
+pub use eruca_message::{Message, MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
+pub use eruca_protocol::body::MessageModel;
+pub use offset_store::OffsetFileError;
+pub use producer::{Producer, ProducerBuilder, SendError, SendResult, SendStatus};
+pub use route_cache::TopicRoute;

@@ -16,7 +16,7 @@ use super::Admin;
 use crate::{
     CallError,
     client::Answer,
-    consumer::{PullCall, PullOutcome},
+    consumer::{PullOutcome, pull_once},
 };
 
 /// Which message of equal store times a search by time finds.
@@ -77,7 +77,7 @@ impl Admin {
 
     /// Messages of one queue, without waiting for new ones.
     pub async fn pull(&self, addr: &str, pull: &QueuePull<'_>) -> Result<PullOutcome, CallError> {
-        PullCall::once(pull).send(&self.session, addr).await
+        pull_once(&self.session, addr, pull).await
     }
 
     /// Messages of `topic` that carry `key`, on the broker at `addr`; with `by_unique_key` those whose producer's id

@@ -1,0 +1,19 @@
+//! Receiving messages.
+//!
+//! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
+//! `rebalance`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the two kinds of
+//! consumers (`push`, `lite_pull`).
+
+mod membership;
+mod process_queue;
+mod pull;
+mod push;
+mod rebalance;
+mod subscription;
+
+pub use membership::ConsumeFrom;
+pub use pull::{PullOutcome, PullStatus};
+pub(crate) use pull::pull_once;
+pub use push::{ConsumeStatus, Messages, OrderedConsumeStatus, PushConsumer, PushConsumerBuilder};
+pub use rebalance::allocate_averagely;
+pub use subscription::Filter;

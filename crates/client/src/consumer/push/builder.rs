@@ -1,0 +1,258 @@
+//! Settings of a push consumer.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, atomic::AtomicBool, atomic::AtomicU64},
+    time::Duration,
+};
+
+use eruca_message::{Clock, names};
+use eruca_protocol::body::{ConsumeType, MessageModel};
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use super::{
+    super::{
+        membership::{ConsumeFrom, MemberSettings, Membership},
+        process_queue::FlowLimits,
+        subscription::Filter,
+    },
+    core::{Core, PushSettings, Queues},
+    listener::{ConsumeStatus, Listener, Messages, OrderedConsumeStatus},
+    push::PushConsumer,
+};
+use crate::{
+    ConfigError, StartError,
+    client::{ClientSettings, Session},
+    inbound::Inbound,
+};
+
+/// Most messages that may wait to be consumed on a broker's request.
+const MAX_DIRECT_WORK: usize = 16;
+
+/// Settings of a [`PushConsumer`].
+#[derive(Clone)]
+#[must_use]
+pub struct PushConsumerBuilder {
+    client: ClientSettings,
+    member: MemberSettings,
+    settings: PushSettings,
+    subscriptions: Vec<(String, Filter)>,
+    listener: Option<Listener>,
+}
+
+impl Default for PushConsumerBuilder {
+    fn default() -> Self {
+        PushConsumerBuilder {
+            client: ClientSettings::default(),
+            member: MemberSettings::default(),
+            settings: PushSettings {
+                parallel_calls: 20,
+                call_batch: 1,
+                pull_batch: 32,
+                flow: FlowLimits { messages: 1000, bytes: 100 * 1024 * 1024, span: 2000 },
+                max_reconsume_times: None,
+                consume_timeout: Duration::from_secs(15 * 60),
+                suspend: Duration::from_secs(1),
+                shutdown_grace: Duration::from_secs(30),
+            },
+            subscriptions: Vec::new(),
+            listener: None,
+        }
+    }
+}
+
+impl PushConsumerBuilder {
+    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
+    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
+        self.client.name_servers = list.into();
+        self
+    }
+
+    /// The consumer group. Must be set. All members of a group must have the same subscriptions.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.member.group = group.into();
+        self
+    }
+
+    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Adds a subscription: `"*"` is everything, `"a || b"` one of two tags. At least one must be set.
+    pub fn subscribe(mut self, topic: impl Into<String>, filter: impl Into<Filter>) -> Self {
+        self.subscriptions.push((topic.into(), filter.into()));
+        self
+    }
+
+    /// What to call with messages; calls for messages of one queue may run at the same time and end in any order. A
+    /// panic counts as [`ConsumeStatus::RetryLater`]. This or [`PushConsumerBuilder::on_messages_in_order`] must be
+    /// set.
+    pub fn on_messages<F>(mut self, listener: impl Fn(Messages) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ConsumeStatus> + Send + 'static,
+    {
+        self.listener = Some(Listener::concurrent(listener));
+        self
+    }
+
+    /// What to call with messages; each queue has one call at a time, in the order of the queue, and only in one
+    /// member of the group. A panic counts as [`OrderedConsumeStatus::Suspend`].
+    pub fn on_messages_in_order<F>(mut self, listener: impl Fn(Messages) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = OrderedConsumeStatus> + Send + 'static,
+    {
+        self.listener = Some(Listener::ordered(listener));
+        self
+    }
+
+    /// Every member of the group gets every message, and keeps its own offsets in a file. Failed messages do not come
+    /// again.
+    pub fn broadcasting(mut self) -> Self {
+        self.member.model = MessageModel::Broadcasting;
+        self
+    }
+
+    /// Where the group starts in queues of which it has no offset; [`ConsumeFrom::Last`] by default.
+    pub fn consume_from(mut self, from: ConsumeFrom) -> Self {
+        self.member.consume_from = from;
+        self
+    }
+
+    /// Most calls of the listener at a time; 20 by default.
+    pub fn parallel_calls(mut self, calls: usize) -> Self {
+        self.settings.parallel_calls = calls;
+        self
+    }
+
+    /// Most messages of one call; 1 by default.
+    pub fn call_batch(mut self, messages: usize) -> Self {
+        self.settings.call_batch = messages;
+        self
+    }
+
+    /// Most messages of one pull; 32 by default.
+    pub fn pull_batch(mut self, messages: i32) -> Self {
+        self.settings.pull_batch = messages;
+        self
+    }
+
+    /// How much of one queue may be in memory: messages (1000 by default), bytes of their bodies (100 MiB), and, where
+    /// messages are not consumed in order, the widest distance from the oldest to the newest (2000).
+    pub fn flow_limits(mut self, messages: usize, bytes: usize, span: i64) -> Self {
+        self.settings.flow = FlowLimits { messages, bytes, span };
+        self
+    }
+
+    /// How often a failed message comes again before it goes to the dead letter queue; 16 times by default, or without
+    /// end where messages are consumed in order.
+    pub fn max_reconsume_times(mut self, times: i32) -> Self {
+        self.settings.max_reconsume_times = Some(times);
+        self
+    }
+
+    /// When a call takes so long, its message is sent back; 15 minutes by default.
+    pub fn consume_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.consume_timeout = timeout;
+        self
+    }
+
+    /// How long a queue pauses on [`OrderedConsumeStatus::Suspend`]; 1 s by default.
+    pub fn suspend_time(mut self, time: Duration) -> Self {
+        self.settings.suspend = time;
+        self
+    }
+
+    /// How long a shutdown waits for calls in progress; 30 s by default.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.settings.shutdown_grace = grace;
+        self
+    }
+
+    /// Where a broadcasting consumer keeps its offsets; `~/.rocketmq_offsets` by default, as Java does.
+    pub fn offsets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.member.offsets_dir = Some(dir.into());
+        self
+    }
+
+    /// Tells broadcasting consumers of one group on one host apart, so that each has its own offsets; `DEFAULT` by
+    /// default. It must be the same after a restart.
+    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
+        self.member.instance_name = name.into();
+        self
+    }
+
+    /// Where time comes from; the system clock by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.client.clock = clock;
+        self
+    }
+
+    /// The consumer, at work. To be called inside a Tokio runtime, in which it then runs.
+    ///
+    /// # Errors
+    /// A setting is missing or out of its range, or the offsets file of a broadcasting consumer cannot be read. That
+    /// brokers cannot be reached is no error: it goes on trying, and says so in the log.
+    pub async fn start(self) -> Result<PushConsumer, StartError> {
+        let listener = self.listener.clone().ok_or(ConfigError::Unset {
+            setting: "listener",
+            remedy: "call on_messages or on_messages_in_order on the builder",
+        })?;
+        self.check()?;
+        let inbound = Arc::new(Inbound::default());
+        let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
+        let member = Membership::new(session.clone(), self.member, ConsumeType::Passively)?;
+        for (topic, filter) in &self.subscriptions {
+            names::validate_topic(topic).map_err(ConfigError::from)?;
+            member.subscribe(topic, filter);
+        }
+        if !member.is_broadcasting() {
+            member.subscribe(&names::retry_topic(member.group()), &"*".into());
+        }
+        let mut settings = self.settings;
+        if listener.is_ordered() {
+            // One after the other: there is no message that hangs while later ones run away.
+            settings.flow.span = i64::MAX;
+        }
+        let (work, work_queue) = mpsc::unbounded_channel();
+        let (direct, direct_queue) = mpsc::channel(MAX_DIRECT_WORK);
+        let core = Arc::new(Core {
+            call_permits: Semaphore::new(settings.parallel_calls),
+            started: session.now(),
+            member,
+            settings,
+            listener,
+            queues: Mutex::new(Queues::default()),
+            rebalance_due: Notify::new(),
+            work,
+            later: Mutex::default(),
+            direct,
+            is_suspended: AtomicBool::new(false),
+            consumed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        let served: std::sync::Weak<Core> = Arc::downgrade(&core);
+        inbound.serve(served);
+        Ok(PushConsumer::start(core, work_queue, direct_queue).await)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.subscriptions.is_empty() {
+            let remedy = "call subscribe(topic, \"*\") on the builder";
+            return Err(ConfigError::Unset { setting: "subscription", remedy });
+        }
+        let out_of_range = |setting, value: String, allowed| Err(ConfigError::OutOfRange { setting, value, allowed });
+        let settings = &self.settings;
+        if !(1..=Semaphore::MAX_PERMITS.min(10_000)).contains(&settings.parallel_calls) {
+            return out_of_range("parallel_calls", settings.parallel_calls.to_string(), "1 to 10000");
+        }
+        if !(1..=1024).contains(&settings.call_batch) {
+            return out_of_range("call_batch", settings.call_batch.to_string(), "1 to 1024");
+        }
+        if !(1..=1024).contains(&settings.pull_batch) {
+            return out_of_range("pull_batch", settings.pull_batch.to_string(), "1 to 1024");
+        }
+        Ok(())
+    }
+}

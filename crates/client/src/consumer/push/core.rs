@@ -1,0 +1,124 @@
+//! What all tasks of a push consumer share.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Duration,
+};
+
+use eruca_message::{MessageQueue, StoredMessage, Timestamp};
+use eruca_protocol::RemotingCommand;
+use eruca_remoting::Responder;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use super::{
+    super::{membership::Membership, process_queue::FlowLimits},
+    held_queue::HeldQueue,
+    listener::{Listener, Messages},
+};
+use crate::lock::lock;
+
+/// Settings of a push consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct PushSettings {
+    /// Most calls of the listener at a time.
+    pub(crate) parallel_calls: usize,
+    /// Most messages of one call.
+    pub(crate) call_batch: usize,
+    /// Most messages of one pull.
+    pub(crate) pull_batch: i32,
+    pub(crate) flow: FlowLimits,
+    /// `None`: 16 times, or without end where messages are consumed in order.
+    pub(crate) max_reconsume_times: Option<i32>,
+    /// A call that takes longer no longer holds its messages: they come again.
+    pub(crate) consume_timeout: Duration,
+    /// How long a queue waits by default when its listener says so.
+    pub(crate) suspend: Duration,
+    /// How long a shutdown waits for calls in progress.
+    pub(crate) shutdown_grace: Duration,
+}
+
+impl PushSettings {
+    pub(crate) fn max_reconsume_times(&self, is_ordered: bool) -> i32 {
+        self.max_reconsume_times.unwrap_or(if is_ordered { i32::MAX } else { 16 })
+    }
+}
+
+/// Messages to be consumed, and the queue that they hold up.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) held: Arc<HeldQueue>,
+    pub(crate) generation: u64,
+    pub(crate) messages: Messages,
+}
+
+/// A message that a broker asks us to consume and report on.
+#[derive(Debug)]
+pub(crate) struct DirectWork {
+    pub(crate) message: StoredMessage,
+    pub(crate) request: RemotingCommand,
+    pub(crate) responder: Responder,
+}
+
+/// Queues by their state of possession.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) held: HashMap<MessageQueue, Arc<HeldQueue>>,
+    /// Given away, but a call is still running: not to be taken up again before it ends.
+    pub(crate) releasing: HashSet<MessageQueue>,
+}
+
+/// What all tasks of a push consumer share.
+pub(crate) struct Core {
+    pub(crate) member: Membership,
+    pub(crate) settings: PushSettings,
+    pub(crate) listener: Listener,
+    pub(crate) queues: Mutex<Queues>,
+    pub(crate) rebalance_due: Notify,
+    /// Messages to consume. Bounded by the flow limits of each queue.
+    pub(crate) work: mpsc::UnboundedSender<Work>,
+    /// Work that failed and could not be sent back, by the time at which it is due again.
+    pub(crate) later: Mutex<VecDeque<(Timestamp, Work)>>,
+    pub(crate) direct: mpsc::Sender<DirectWork>,
+    /// Limits the calls of a listener that consumes in order.
+    pub(crate) call_permits: Semaphore,
+    pub(crate) is_suspended: AtomicBool,
+    pub(crate) started: Timestamp,
+    pub(crate) consumed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+}
+
+impl Core {
+    /// The queues that are ours.
+    pub(crate) fn held(&self) -> Vec<Arc<HeldQueue>> {
+        lock(&self.queues).held.values().cloned().collect()
+    }
+
+    pub(crate) fn held_queue(&self, queue: &MessageQueue) -> Option<Arc<HeldQueue>> {
+        lock(&self.queues).held.get(queue).cloned()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.member.session.now()
+    }
+
+    /// Hands messages to those who consume at the same time, in portions of a call.
+    pub(crate) fn enqueue(&self, held: &Arc<HeldQueue>, generation: u64, messages: &Messages) {
+        for batch in messages.chunks(self.settings.call_batch) {
+            let work = Work { held: held.clone(), generation, messages: batch.to_vec() };
+            // The receivers are gone while the consumer shuts down: the messages come again after the next start.
+            let _ = self.work.send(work);
+        }
+    }
+
+    /// Makes the offsets of all queues last.
+    pub(crate) async fn persist_offsets(&self) {
+        let queues = self.held().iter().map(|held| held.queue.clone()).collect();
+        if let Err(error) = self.member.offsets.persist(&queues).await {
+            tracing::warn!(group = self.member.group(), %error, "offsets not persisted, the next attempt is due in 5 s");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The consumer that calls you.
+//!
+//! Read in this order: what the user holds (`push`, `builder`, `listener`), what the tasks share (`core`, `held_queue`,
+//! `lease`), the tasks: who gives and takes queues (`rebalancer`), who fills them (`puller`), who empties them
+//! (`concurrent`, `ordered`, `send_back`), and what brokers ask (`requests`).
+
+mod builder;
+mod concurrent;
+mod core;
+mod held_queue;
+mod lease;
+mod listener;
+mod ordered;
+mod puller;
+#[expect(clippy::module_inception, reason = "the file is named after its main type")]
+mod push;
+mod rebalancer;
+mod requests;
+mod send_back;
+
+pub use builder::PushConsumerBuilder;
+pub use listener::{ConsumeStatus, Messages, OrderedConsumeStatus};
+pub use push::PushConsumer;

@@ -1,0 +1,116 @@
+//! What brokers ask of a client.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, Weak},
+};
+
+use eruca_message::{MessageQueue, StoredMessage};
+use eruca_protocol::{
+    HeaderError, RemotingCommand, RequestCode, ResponseCode,
+    body::{self, BodyError, ConsumerRunningInfo, GetConsumerStatusBody, QueueMap, ResetOffsetBody},
+    request::{
+        ConsumeMessageDirectlyRequest, GetConsumerStatusFromClientRequest, ResetConsumerClientOffsetRequest,
+    },
+};
+use eruca_remoting::{Caller, CommandService, Reply, Responder};
+
+use crate::decode::decode_messages;
+
+/// A consumer, as brokers address it. Calls must not block.
+pub(crate) trait BrokerRequests: Send + Sync {
+    /// The members of the group changed: time to rebalance.
+    fn consumer_ids_changed(&self);
+    /// Go on from these offsets.
+    fn reset_offsets(&self, offsets: &BTreeMap<MessageQueue, i64>);
+    /// The offsets in the queues of `topic`.
+    fn offsets_of(&self, topic: &str) -> BTreeMap<MessageQueue, i64>;
+    /// How it is doing.
+    fn running_info(&self) -> ConsumerRunningInfo;
+    /// Consume this message and tell how it went.
+    fn consume_directly(self: Arc<Self>, message: StoredMessage, request: RemotingCommand, responder: Responder);
+}
+
+/// Serves the requests of brokers. A producer leaves it without a consumer: then all are refused.
+#[derive(Default)]
+pub(crate) struct Inbound {
+    consumer: OnceLock<Weak<dyn BrokerRequests>>,
+}
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("the body holds no message that can be read: {0}")]
+    NoMessage(String),
+    #[error("this client does not serve {0}")]
+    NotServed(RequestCode),
+}
+
+impl Inbound {
+    /// Says who serves. Only the first call counts.
+    pub(crate) fn serve(&self, consumer: Weak<dyn BrokerRequests>) {
+        // A second consumer of one session does not exist.
+        let _ = self.consumer.set(consumer);
+    }
+
+    fn answer(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, Refusal> {
+        let code = request.request_code();
+        let consumer = self.consumer.get().and_then(Weak::upgrade).ok_or(Refusal::NotServed(code))?;
+        let done = || Reply::Now(request.reply(ResponseCode::SUCCESS));
+        match code {
+            RequestCode::NOTIFY_CONSUMER_IDS_CHANGED => {
+                consumer.consumer_ids_changed();
+                Ok(done())
+            }
+            RequestCode::RESET_CONSUMER_CLIENT_OFFSET => {
+                let header: ResetConsumerClientOffsetRequest = request.header()?;
+                let body: ResetOffsetBody = body::from_json(&request.body)?;
+                let offsets = body.offset_table.into_iter().filter(|(queue, _)| queue.topic == header.topic);
+                consumer.reset_offsets(&offsets.collect());
+                Ok(done())
+            }
+            RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT => {
+                let header: GetConsumerStatusFromClientRequest = request.header()?;
+                let offsets: QueueMap<i64> = consumer.offsets_of(&header.topic).into_iter().collect();
+                let status =
+                    GetConsumerStatusBody { message_queue_table: offsets, ..GetConsumerStatusBody::default() };
+                Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&status))))
+            }
+            RequestCode::GET_CONSUMER_RUNNING_INFO => {
+                let info = body::to_json(&consumer.running_info());
+                Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(info)))
+            }
+            RequestCode::CONSUME_MESSAGE_DIRECTLY => {
+                let header: ConsumeMessageDirectlyRequest = request.header()?;
+                let mut messages =
+                    decode_messages(&request.body).map_err(|error| Refusal::NoMessage(error.to_string()))?;
+                let mut message = messages.pop().ok_or_else(|| Refusal::NoMessage("it is empty".into()))?;
+                message.broker_name = header.broker_name.unwrap_or_default();
+                consumer.consume_directly(message, request.clone(), caller.responder(request));
+                Ok(Reply::Later)
+            }
+            _ => Err(Refusal::NotServed(code)),
+        }
+    }
+}
+
+impl CommandService for Inbound {
+    fn call(&self, caller: &Caller, request: RemotingCommand) -> Reply {
+        self.answer(caller, &request).unwrap_or_else(|refusal| {
+            tracing::debug!(peer = %caller.peer_addr(), code = %request.request_code(), %refusal, "request refused");
+            let code = match refusal {
+                Refusal::NotServed(_) => ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+                _ => ResponseCode::SYSTEM_ERROR,
+            };
+            Reply::Now(request.reply_error(code, refusal.to_string()))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "inbound_test.rs"]
+mod tests;

@@ -1,0 +1,21 @@
+//! Sending messages.
+//!
+//! Read in this order: what the user holds (`producer`, `builder`), how a message becomes a request (`prepare`,
+//! `batch`), which queue it goes to (`select`, `fault`), and how it is sent and sent again (`send`, `retry`).
+
+mod batch;
+mod builder;
+mod error;
+mod fault;
+mod prepare;
+#[expect(clippy::module_inception, reason = "the file is named after its main type")]
+mod producer;
+mod result;
+mod retry;
+mod select;
+mod send;
+
+pub use builder::ProducerBuilder;
+pub use error::SendError;
+pub use producer::Producer;
+pub use result::{SendResult, SendStatus};

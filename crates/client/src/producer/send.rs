@@ -1,0 +1,208 @@
+//! One message to one broker, and on to the next one where that fails.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use eruca_message::{MessageQueue, UniqueIdGenerator, names};
+use eruca_protocol::{
+    RemotingCommand, RequestCode,
+    body::{HeartbeatData, ProducerData},
+    request::{SendMessageRequestV2, SendMessageResponse},
+};
+use eruca_remoting::InvokeError;
+use tokio::time::Instant;
+
+use super::{
+    SendError, SendResult, SendStatus,
+    fault::Experience,
+    prepare::{BodyRules, Prepared},
+    retry::{AfterFailure, after_failure, experience},
+    select::Selector,
+};
+use crate::{
+    CallError, TopicRoute,
+    client::{Answer, Session},
+    lock::lock,
+};
+
+/// Settings of a producer.
+#[derive(Debug, Clone)]
+pub(crate) struct ProducerSettings {
+    pub(crate) group: String,
+    /// For all attempts of one message together.
+    pub(crate) send_timeout: Duration,
+    pub(crate) max_attempts: usize,
+    pub(crate) body_rules: BodyRules,
+    /// How many queues a topic gets on each broker that the first send creates.
+    pub(crate) default_topic_queues: i32,
+    pub(crate) avoid_slow_brokers: bool,
+}
+
+/// What sends.
+pub(crate) struct Sender {
+    pub(crate) session: Arc<Session>,
+    pub(crate) settings: ProducerSettings,
+    pub(crate) ids: UniqueIdGenerator,
+    pub(crate) selector: Mutex<Selector>,
+}
+
+impl Sender {
+    pub(crate) fn heartbeat(&self) -> HeartbeatData {
+        HeartbeatData {
+            client_id: self.session.client_id().to_owned(),
+            producer_data_set: vec![ProducerData { group_name: self.settings.group.clone() }],
+            ..HeartbeatData::default()
+        }
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        self.ids.next_id(self.session.now())
+    }
+
+    /// The route of `topic`, or that of the template where the first send creates the topic.
+    pub(crate) async fn route(&self, topic: &str) -> Result<Arc<TopicRoute>, SendError> {
+        let queues = self.settings.default_topic_queues;
+        let route = self.session.route_or_template(topic, names::AUTO_CREATE_TOPIC, queues).await;
+        let route = route.map_err(SendError::Route)?;
+        if route.publish_queues.is_empty() {
+            // A master that comes back should not wait for the next refresh in its turn.
+            self.session.routes_stale.notify_one();
+            return Err(SendError::NoQueue { topic: topic.to_owned() });
+        }
+        Ok(route)
+    }
+
+    /// Sends to whatever queue is good, and tries others as long as attempts and time allow.
+    pub(crate) async fn send(&self, message: &Prepared) -> Result<SendResult, SendError> {
+        let deadline = Instant::now() + self.settings.send_timeout;
+        let mut brokers: Vec<String> = Vec::new();
+        loop {
+            let queue = self.next_queue(&message.topic, brokers.last().map(String::as_str)).await?;
+            brokers.push(queue.broker_name.clone());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match self.send_once(message, &queue, left).await {
+                Ok(result) => return Ok(result),
+                Err(error) => error,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            match after_failure(&error, brokers.len(), self.settings.max_attempts, left) {
+                AfterFailure::TryAgain => {
+                    tracing::debug!(topic = %message.topic, %queue, %error, "send failed, another broker's turn");
+                }
+                AfterFailure::GiveUp => return Err(failed(message, brokers, error)),
+            }
+        }
+    }
+
+    /// Sends to `queue` and nowhere else.
+    pub(crate) async fn send_to(
+        &self,
+        message: &Prepared,
+        queue: &MessageQueue,
+    ) -> Result<SendResult, SendError> {
+        // Makes the broker's address known.
+        self.route(&message.topic).await?;
+        let sent = self.send_once(message, queue, self.settings.send_timeout).await;
+        sent.map_err(|error| failed(message, vec![queue.broker_name.clone()], error))
+    }
+
+    /// Sends without waiting for an answer.
+    pub(crate) async fn send_oneway(&self, message: &Prepared) -> Result<(), SendError> {
+        let queue = self.next_queue(&message.topic, None).await?;
+        let sent = match self.session.master_addr(&queue.broker_name) {
+            Ok(addr) => self.session.oneway(&addr, self.request(message, &queue)).await.map_err(CallError::from),
+            Err(error) => Err(error),
+        };
+        sent.map_err(|error| {
+            self.note_failure(&queue, &error, 0);
+            failed(message, vec![queue.broker_name.clone()], error)
+        })
+    }
+
+    async fn next_queue(&self, topic: &str, last_broker: Option<&str>) -> Result<MessageQueue, SendError> {
+        let route = self.route(topic).await?;
+        let next = lock(&self.selector).next(topic, &route.publish_queues, last_broker, self.session.now());
+        next.ok_or_else(|| SendError::NoQueue { topic: topic.to_owned() })
+    }
+
+    async fn send_once(
+        &self,
+        message: &Prepared,
+        queue: &MessageQueue,
+        timeout: Duration,
+    ) -> Result<SendResult, CallError> {
+        let started = Instant::now();
+        let sent = self.exchange(message, queue, timeout).await;
+        let latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        match &sent {
+            Ok(_) => {
+                let answered = Experience::Answered { latency_ms };
+                lock(&self.selector).report(&queue.broker_name, answered, self.session.now());
+            }
+            Err(error) => self.note_failure(queue, error, latency_ms),
+        }
+        sent
+    }
+
+    fn note_failure(&self, queue: &MessageQueue, error: &CallError, latency_ms: i64) {
+        lock(&self.selector).report(&queue.broker_name, experience(error, latency_ms), self.session.now());
+        let is_gone = matches!(
+            error,
+            CallError::BrokerUnknown { .. }
+                | CallError::Invoke(
+                    InvokeError::Connect { .. } | InvokeError::Closed { .. } | InvokeError::GoAway { .. }
+                )
+        );
+        if is_gone {
+            self.session.routes_stale.notify_one();
+        }
+    }
+
+    async fn exchange(
+        &self,
+        message: &Prepared,
+        queue: &MessageQueue,
+        timeout: Duration,
+    ) -> Result<SendResult, CallError> {
+        let addr = self.session.master_addr(&queue.broker_name)?;
+        let request = self.request(message, queue);
+        let code = request.request_code();
+        let reply = self.session.invoke(&addr, request, timeout).await?;
+        let answer = Answer { addr, request: code, reply };
+        let Some(status) = SendStatus::from_code(answer.reply.response_code()) else {
+            return Err(answer.refusal());
+        };
+        let header: SendMessageResponse = answer.header()?;
+        Ok(SendResult::new(status, message.message_id.clone(), queue, header))
+    }
+
+    fn request(&self, message: &Prepared, queue: &MessageQueue) -> RemotingCommand {
+        let header = SendMessageRequestV2 {
+            producer_group: self.settings.group.clone(),
+            topic: message.topic.clone(),
+            default_topic: names::AUTO_CREATE_TOPIC.to_owned(),
+            default_topic_queue_nums: self.settings.default_topic_queues,
+            queue_id: queue.queue_id,
+            sys_flag: message.sys_flag,
+            born_timestamp: self.session.now().0,
+            flag: message.flag,
+            properties: Some(message.properties.clone()),
+            reconsume_times: Some(0),
+            unit_mode: Some(false),
+            max_reconsume_times: None,
+            batch: Some(message.is_batch),
+            broker_name: Some(queue.broker_name.clone()),
+        };
+        let mut request = RemotingCommand::request(&header).with_body(message.body.clone());
+        if message.is_batch {
+            request.code = RequestCode::SEND_BATCH_MESSAGE.0;
+        }
+        request
+    }
+}
+
+fn failed(message: &Prepared, brokers: Vec<String>, source: CallError) -> SendError {
+    SendError::Call { topic: message.topic.clone(), attempts: brokers.len(), brokers, source }
+}

@@ -1,0 +1,148 @@
+use eruca_protocol::Language;
+use proptest::prelude::*;
+
+use super::*;
+
+fn caller() -> Caller {
+    Caller::detached(([127, 0, 0, 1], 4000).into(), ([127, 0, 0, 1], 10911).into()).0
+}
+
+fn client(id: &str) -> ClientInfo {
+    ClientInfo { client_id: id.into(), language: Language::Java, version: 513 }
+}
+
+fn data(group: &str, topics: &[(&str, i64)]) -> ConsumerData {
+    let subscription = |(topic, sub_version): &(&str, i64)| SubscriptionData {
+        topic: (*topic).to_owned(),
+        sub_version: *sub_version,
+        ..SubscriptionData::default()
+    };
+    ConsumerData {
+        group_name: group.to_owned(),
+        subscription_data_set: topics.iter().map(subscription).collect(),
+        ..ConsumerData::default()
+    }
+}
+
+fn beat(table: &ConsumerTable, caller: &Caller, id: &str, consumer: &ConsumerData, now: i64) -> bool {
+    let heartbeat = Heartbeat { consumer, fingerprint: 0, is_without_sub: false };
+    table.heartbeat(caller, &client(id), &heartbeat, Timestamp(now)).unwrap().group
+}
+
+#[test]
+fn only_new_members_and_topics_change_a_group() {
+    let table = ConsumerTable::default();
+    let (a, b) = (caller(), caller());
+    assert!(beat(&table, &a, "a", &data("g", &[("T", 1)]), 0));
+    assert!(!beat(&table, &a, "a", &data("g", &[("T", 2)]), 0), "a newer version of the same topic");
+    assert_eq!(table.subscription("g", "T").unwrap().sub_version, 2);
+    assert!(!beat(&table, &a, "a", &data("g", &[("T", 1)]), 0), "an older version is not taken");
+    assert_eq!(table.subscription("g", "T").unwrap().sub_version, 2);
+    assert!(beat(&table, &b, "b", &data("g", &[("T", 2)]), 0), "a new member");
+    assert!(beat(&table, &a, "a", &data("g", &[("T", 2), ("U", 1)]), 0), "a new topic");
+    assert!(beat(&table, &a, "a", &data("g", &[("U", 1)]), 0), "a topic left");
+    assert!(table.subscription("g", "T").is_none());
+    assert_eq!(table.client_ids("g"), ["a", "b"]);
+    assert_eq!(table.groups_of_topic("U"), ["g"]);
+}
+
+#[test]
+fn a_group_goes_with_its_last_member() {
+    let table = ConsumerTable::default();
+    let (a, b) = (caller(), caller());
+    beat(&table, &a, "a", &data("g", &[("T", 1)]), 0);
+    beat(&table, &a, "a", &data("h", &[("T", 1)]), 0);
+    beat(&table, &b, "b", &data("g", &[("T", 1)]), 0);
+    assert!(table.unregister("h", a.id()));
+    assert!(!table.unregister("h", a.id()));
+    assert!(!table.contains("h"));
+    assert_eq!(table.disconnected(a.id()), ["g"]);
+    assert_eq!(table.client_ids("g"), ["b"]);
+    assert_eq!(table.disconnected(b.id()), ["g"]);
+    assert!(!table.contains("g"));
+    assert!(table.read().groups_of.is_empty() && table.read().members == 0);
+}
+
+#[test]
+fn silent_members_expire_and_are_disconnected() {
+    let table = ConsumerTable::default();
+    let (a, a_outbox) = Caller::detached(([127, 0, 0, 1], 4000).into(), ([127, 0, 0, 1], 10911).into());
+    let b = caller();
+    beat(&table, &a, "a", &data("g", &[("T", 1)]), 0);
+    beat(&table, &b, "b", &data("g", &[("T", 1)]), 100);
+    assert!(table.expire_step(Timestamp(120), 120).is_empty());
+    assert_eq!(table.expire_step(Timestamp(121), 120), ["g"]);
+    assert_eq!(table.client_ids("g"), ["b"]);
+    assert!(a_outbox.is_close_requested());
+}
+
+#[test]
+fn a_client_that_leaves_out_unknown_subscriptions_is_asked_for_them() {
+    let table = ConsumerTable::default();
+    let (a, b) = (caller(), caller());
+    let consumer = data("g", &[("T", 1)]);
+    let bare = data("g", &[]);
+    let beat = |caller: &Caller, fingerprint: i32, consumer: &ConsumerData, is_without_sub: bool| {
+        let heartbeat = Heartbeat { consumer, fingerprint, is_without_sub };
+        table.heartbeat(caller, &client("x"), &heartbeat, Timestamp(0)).unwrap().needs_subscriptions
+    };
+    assert!(beat(&a, 7, &bare, true), "as after a restart of the broker");
+    assert!(!beat(&a, 7, &consumer, false));
+    assert!(!beat(&a, 7, &bare, true));
+    assert!(!beat(&b, 8, &data("g", &[("U", 1)]), false), "another member brought others");
+    assert!(beat(&a, 7, &bare, true));
+    assert!(table.subscription("g", "U").is_some());
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Beat { caller: usize, group: u8, topics: Vec<u8> },
+    Unregister { caller: usize, group: u8 },
+    Disconnect { caller: usize },
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        3 => (0..4usize, 0..3u8, proptest::collection::vec(0..4u8, 0..3))
+            .prop_map(|(caller, group, topics)| Event::Beat { caller, group, topics }),
+        1 => (0..4usize, 0..3u8).prop_map(|(caller, group)| Event::Unregister { caller, group }),
+        1 => (0..4usize).prop_map(|caller| Event::Disconnect { caller }),
+    ];
+    proptest::collection::vec(event, 0..40)
+}
+
+proptest! {
+    #[test]
+    fn members_are_as_in_a_plain_set(events in events()) {
+        let table = ConsumerTable::default();
+        let callers: Vec<Caller> = (0..4).map(|_| caller()).collect();
+        let mut model = std::collections::BTreeSet::new();
+        for event in events {
+            match event {
+                Event::Beat { caller, group, topics } => {
+                    let names: Vec<String> = topics.iter().map(|topic| format!("t{topic}")).collect();
+                    let topics: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+                    beat(&table, &callers[caller], &format!("c{caller}"), &data(&format!("g{group}"), &topics), 0);
+                    model.insert((group, caller));
+                }
+                Event::Unregister { caller, group } => {
+                    let was = table.unregister(&format!("g{group}"), callers[caller].id());
+                    prop_assert_eq!(was, model.remove(&(group, caller)));
+                }
+                Event::Disconnect { caller } => {
+                    let groups = table.disconnected(callers[caller].id()).len();
+                    let before = model.len();
+                    model.retain(|(_, other)| *other != caller);
+                    prop_assert_eq!(groups, before - model.len());
+                }
+            }
+            for group in 0..3u8 {
+                let expected: Vec<String> =
+                    model.iter().filter(|(g, _)| *g == group).map(|(_, caller)| format!("c{caller}")).collect();
+                prop_assert_eq!(table.client_ids(&format!("g{group}")), expected);
+            }
+            prop_assert_eq!(table.read().members, model.len());
+            prop_assert!(table.read().groups_of.values().all(|groups| !groups.is_empty()));
+        }
+    }
+}

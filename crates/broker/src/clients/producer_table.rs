@@ -1,0 +1,158 @@
+//! Producer groups that are online.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use eruca_message::Timestamp;
+use eruca_protocol::body::{ProducerInfo, ProducerTableInfo};
+use eruca_remoting::Caller;
+
+use super::{ClientInfo, Member, TableFull};
+
+/// Most places in groups; more clients are refused, and told so.
+const MEMBERS_MAX: usize = 1_000_000;
+
+/// Producer groups that are online (Java: `ProducerManager`).
+#[derive(Debug, Default)]
+pub struct ProducerTable {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Members by group and connection.
+    groups: HashMap<String, BTreeMap<u64, Member>>,
+    groups_of: HashMap<u64, Vec<String>>,
+    members: usize,
+}
+
+impl ProducerTable {
+    /// Takes note of a client in a group.
+    ///
+    /// # Errors
+    /// The table is full; nothing is changed.
+    pub fn heartbeat(
+        &self,
+        caller: &Caller,
+        client: &ClientInfo,
+        group: &str,
+        now: Timestamp,
+    ) -> Result<(), TableFull> {
+        let mut inner = self.lock();
+        if let Some(member) = inner.groups.get_mut(group).and_then(|group| group.get_mut(&caller.id())) {
+            member.last_update = now;
+            return Ok(());
+        }
+        if inner.members >= MEMBERS_MAX {
+            return Err(TableFull);
+        }
+        let member = Member { caller: caller.clone(), client: client.clone(), last_update: now };
+        inner.groups.entry(group.to_owned()).or_default().insert(caller.id(), member);
+        inner.groups_of.entry(caller.id()).or_default().push(group.to_owned());
+        inner.members += 1;
+        Ok(())
+    }
+
+    /// Removes the caller from a group. Whether it was a member.
+    pub fn unregister(&self, group: &str, caller_id: u64) -> bool {
+        let mut inner = self.lock();
+        if let Some(groups) = inner.groups_of.get_mut(&caller_id) {
+            groups.retain(|name| name != group);
+            if groups.is_empty() {
+                inner.groups_of.remove(&caller_id);
+            }
+        }
+        inner.leave(group, caller_id)
+    }
+
+    /// Removes a connection that is gone.
+    pub fn disconnected(&self, caller_id: u64) {
+        let mut inner = self.lock();
+        for group in inner.groups_of.remove(&caller_id).unwrap_or_default() {
+            inner.leave(&group, caller_id);
+        }
+    }
+
+    /// Removes members without heartbeat for longer than `timeout_ms`, and closes their connections.
+    pub fn expire_step(&self, now: Timestamp, timeout_ms: i64) {
+        let expired: Vec<(String, Member)> = {
+            let inner = self.lock();
+            let members = inner.groups.iter().flat_map(|(name, group)| group.values().map(move |m| (name, m)));
+            let expired = members.filter(|(_, member)| member.is_expired(now, timeout_ms));
+            expired.map(|(name, member)| (name.clone(), member.clone())).collect()
+        };
+        for (group, member) in expired {
+            tracing::warn!(group, client = %member.client.client_id, peer = %member.caller.peer_addr(), "producer expired: no heartbeat");
+            self.unregister(&group, member.caller.id());
+            member.caller.close();
+        }
+    }
+
+    /// The members of a group; empty where it is not online.
+    pub fn members(&self, group: &str) -> Vec<Member> {
+        self.lock().groups.get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// All groups with their members, as the admin tools see them.
+    pub fn table_info(&self) -> ProducerTableInfo {
+        let info = |member: &Member| ProducerInfo {
+            client_id: member.client.client_id.to_string(),
+            // Java writes the address as its sockets do, with a slash.
+            remote_ip: format!("/{}", member.caller.peer_addr()),
+            language: member.client.language,
+            version: member.client.version,
+            last_update_timestamp: member.last_update.0,
+        };
+        let inner = self.lock();
+        let groups = inner.groups.iter().map(|(name, group)| (name.clone(), group.values().map(info).collect()));
+        ProducerTableInfo { data: groups.collect() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change leaves the table whole before anything can panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn leave(&mut self, name: &str, caller_id: u64) -> bool {
+        let Some(group) = self.groups.get_mut(name) else { return false };
+        let was_member = group.remove(&caller_id).is_some();
+        self.members -= usize::from(was_member);
+        if group.is_empty() {
+            self.groups.remove(name);
+        }
+        was_member
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_protocol::Language;
+
+    use super::*;
+
+    #[test]
+    fn producers_come_stay_and_go() {
+        let table = ProducerTable::default();
+        let client = ClientInfo { client_id: "c".into(), language: Language::Go, version: 1 };
+        let connect = || Caller::detached(([10, 0, 0, 1], 4000).into(), ([127, 0, 0, 1], 10911).into());
+        let ((a, _), (b, outbox)) = (connect(), connect());
+        for caller in [&a, &b, &a] {
+            table.heartbeat(caller, &client, "g", Timestamp(0)).unwrap();
+            table.heartbeat(caller, &client, "h", Timestamp(0)).unwrap();
+        }
+        assert_eq!(table.members("g").len(), 2);
+        assert_eq!(table.table_info().data["h"][0].remote_ip, "/10.0.0.1:4000");
+        assert!(table.unregister("h", a.id()));
+        table.disconnected(a.id());
+        assert_eq!((table.members("g").len(), table.members("h").len()), (1, 1));
+        table.expire_step(Timestamp(120_000), 120_000);
+        assert_eq!(table.members("g").len(), 1);
+        table.expire_step(Timestamp(120_001), 120_000);
+        assert!(outbox.is_close_requested() && table.table_info().data.is_empty());
+        assert!(table.lock().groups_of.is_empty() && table.lock().members == 0);
+    }
+}

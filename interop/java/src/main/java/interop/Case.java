@@ -125,6 +125,7 @@ public final class Case implements AutoCloseable {
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setPersistConsumerOffsetInterval(500);
         consumer.setAutoCommit(false);
         onClose(consumer::shutdown);
         return consumer;

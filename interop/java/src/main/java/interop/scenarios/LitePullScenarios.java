@@ -41,9 +41,10 @@ public final class LitePullScenarios {
         Received received = new Received();
         pollUntil(consumer, received, 50);
         received.awaitExactly(keys);
+        // Despite its name it only notes the offsets; the client's timer tells the broker.
         consumer.commitSync();
-        consumer.shutdown();
         c.cluster.awaitCommitted(group, topic, 50);
+        consumer.shutdown();
 
         List<String> more = Case.sendSome(producer, topic, "more", 15);
         DefaultLitePullConsumer successor = c.litePullConsumer(group);

@@ -1,0 +1,141 @@
+//! The parts of a broker in a temporary directory, for tests of handlers.
+
+use std::sync::Arc;
+
+use eruca_message::{ManualClock, QueueOffset, StoredMessage, Timestamp};
+use eruca_protocol::{
+    Language, RemotingCommand,
+    body::{ConsumerData, TopicConfig},
+};
+use eruca_remoting::{Caller, Outbox, Reply};
+use eruca_store::{AppendMessage, Appended, EveryMessage, MessageStore, ReadLimits, RealDisk, StoreConfig};
+use tempfile::TempDir;
+
+use crate::{
+    HandlerError,
+    clients::{ClientInfo, ConsumerIdsNotice, ConsumerTable, Heartbeat, ProducerTable},
+    config::BrokerConfig,
+    groups::GroupTable,
+    offsets::OffsetTable,
+    settings::Settings,
+    topics::{TopicLimits, TopicTable},
+};
+
+pub(crate) const BROKER: &str = "127.0.0.1:10911";
+
+/// Everything that handlers are made of.
+pub(crate) struct TestParts {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<MessageStore>,
+    pub(crate) topics: Arc<TopicTable>,
+    pub(crate) groups: Arc<GroupTable>,
+    pub(crate) offsets: Arc<OffsetTable>,
+    pub(crate) consumers: Arc<ConsumerTable>,
+    pub(crate) producers: Arc<ProducerTable>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) notice: Arc<ConsumerIdsNotice>,
+    pub(crate) directory: TempDir,
+}
+
+impl TestParts {
+    /// An empty broker at 1,000,000 ms past 1970.
+    pub(crate) fn new() -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap())
+    }
+
+    /// A broker over what an earlier one left in `directory`.
+    pub(crate) fn in_directory(directory: TempDir) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+        let config = directory.path().join("config");
+        std::fs::create_dir_all(&config).unwrap();
+        let mut store = StoreConfig::new(directory.path());
+        store.segment_size_bytes = 1 << 20;
+        store.queue_file_size_bytes = 20_000;
+        // A developer's disk may be full; a test is not about that.
+        store.disk_warning_ratio = 1.0;
+        store.disk_clean_forcibly_ratio = 1.0;
+        store.disk_max_used_ratio = 1.0;
+        let (store, _) = MessageStore::open(store, Arc::new(RealDisk), clock.clone()).unwrap();
+        let groups = Arc::new(GroupTable::open(&config, true, clock.clone()).unwrap());
+        let settings = Arc::new(Settings::new(BrokerConfig {
+            broker_name: "b".to_owned(),
+            ..BrokerConfig::default()
+        }));
+        let consumers = Arc::new(ConsumerTable::default());
+        TestParts {
+            store: Arc::new(store),
+            topics: Arc::new(TopicTable::open(&config, TopicLimits::default(), clock.clone()).unwrap()),
+            offsets: Arc::new(OffsetTable::open(&config, &*clock).unwrap()),
+            notice: Arc::new(ConsumerIdsNotice::new(
+                Arc::clone(&consumers),
+                Arc::clone(&groups),
+                Arc::clone(&settings),
+            )),
+            producers: Arc::default(),
+            consumers,
+            groups,
+            settings,
+            clock,
+            directory,
+        }
+    }
+
+    /// Stops this broker; its directory is left.
+    pub(crate) fn stop(self) -> TempDir {
+        self.store.close().unwrap();
+        self.directory
+    }
+
+    /// A new connection.
+    pub(crate) fn connect(&self) -> (Caller, Outbox) {
+        Caller::detached(([10, 0, 0, 1], 4000).into(), BROKER.parse().unwrap())
+    }
+
+    /// Puts a client into a consumer group.
+    pub(crate) fn consume(&self, caller: &Caller, client_id: &str, consumer: &ConsumerData) {
+        let client = ClientInfo { client_id: client_id.into(), language: Language::Java, version: 513 };
+        let heartbeat = Heartbeat { consumer, fingerprint: 0, is_without_sub: false };
+        let now = eruca_message::Clock::now(&*self.clock);
+        self.consumers.heartbeat(caller, &client, &heartbeat, now).unwrap();
+    }
+
+    /// Creates a topic.
+    pub(crate) fn topic(&self, topic: &str, queue_nums: i32) {
+        self.topics.put(TopicConfig::new(topic, queue_nums)).unwrap();
+    }
+
+    /// Stores a message that can be read at once.
+    pub(crate) fn store(&self, topic: &str, queue_id: i32, body: &str, properties: &[u8]) -> Appended {
+        let appended = self.store.append(&AppendMessage {
+            topic,
+            queue_id,
+            flag: 7,
+            sys_flag: 0,
+            born_timestamp: Timestamp(900_000),
+            born_host: "10.0.0.1:4000".parse().unwrap(),
+            store_host: BROKER.parse().unwrap(),
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: body.as_bytes(),
+            properties,
+        });
+        self.store.settle().unwrap();
+        appended.unwrap()
+    }
+
+    /// All messages of a queue.
+    pub(crate) fn read(&self, topic: &str, queue_id: i32) -> Vec<StoredMessage> {
+        let from = self.store.queue_range(topic, queue_id).min;
+        let read = self.store.read(topic, queue_id, QueueOffset(from.0), &ReadLimits::default(), &EveryMessage);
+        StoredMessage::decode_all(&read.records).unwrap()
+    }
+}
+
+/// The answer that a client would get.
+pub(crate) fn answer(request: &RemotingCommand, result: Result<Reply, HandlerError>) -> RemotingCommand {
+    match result {
+        Ok(Reply::Now(reply) | Reply::AfterSettle(reply)) => reply,
+        Ok(other) => panic!("no answer: {other:?}"),
+        Err(error) => error.into_reply(request),
+    }
+}

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use eruca_protocol::{RemotingCommand, RequestCode, body::KVTable};
+use eruca_protocol::{
+    RemotingCommand, RequestCode,
+    body::{BrokerStatsData, KVTable},
+    request::ViewBrokerStatsDataRequest,
+};
 
 use super::Admin;
 use crate::CallError;
@@ -22,6 +26,18 @@ impl Admin {
     /// Counters and versions of the broker at `addr`.
     pub async fn fetch_broker_runtime_stats(&self, addr: &str) -> Result<KVTable, CallError> {
         self.ask_plain(addr, RequestCode::GET_BROKER_RUNTIME_INFO).await
+    }
+
+    /// A counter of the broker at `addr`: `name` says what it counts (`TOPIC_PUT_NUMS`), `key` of what (a topic).
+    pub async fn view_broker_stats_data(
+        &self,
+        addr: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<BrokerStatsData, CallError> {
+        let header =
+            ViewBrokerStatsDataRequest { stats_name: name.to_owned(), stats_key: key.to_owned() };
+        self.ask_body(addr, &header).await
     }
 
     /// The configuration of the broker at `addr`.

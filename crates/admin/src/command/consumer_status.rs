@@ -1,0 +1,132 @@
+//! `consumerStatus`: what the members of a consumer group say of themselves.
+
+use std::{collections::BTreeMap, fs};
+
+use eruca_message::{Clock, SystemClock, Timestamp};
+use eruca_protocol::body::{ConsumeType, ConsumerRunningInfo};
+
+use super::{Call, Command};
+use crate::{CommandError, message_text, ops, option::Opt, running_text, version::version_name};
+
+pub(super) static COMMAND: Command = Command {
+    name: "consumerStatus",
+    about: "Query consumer's internal data structure.",
+    options: &[
+        Opt::required("g", "consumerGroup", "consumer group name"),
+        Opt::value("i", "clientId", "The consumer's client id"),
+        Opt::value("b", "brokerAddr", "broker address"),
+        Opt::flag("s", "jstack", "Run jstack command in the consumer progress"),
+    ],
+    run: |call| Box::pin(run(call)),
+};
+
+/// Subscriptions of a group's members are compared when they had this much time to become equal.
+const SETTLED_AFTER_MS: i64 = 2 * 60 * 1000;
+/// A member that holds messages and consumed none for so long is reported.
+const STUCK_AFTER_MS: i64 = 60 * 1000;
+
+async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let (group, with_threads) = (call.arguments.required("g"), call.arguments.has("s"));
+    if let Some(client_id) = call.arguments.value("i") {
+        let info = ops::running_info(call.admin, group, client_id, with_threads).await?;
+        write!(call.out, "{}", running_text::text(&info))?;
+        return Ok(());
+    }
+    let members = list(call, group, with_threads).await?;
+    let now = SystemClock.now();
+    if members.is_empty() {
+        return Ok(());
+    }
+    if !subscriptions_agree(&members, now) {
+        write!(call.out, "\n\nWARN: Different subscription in the same group of consumer!!!")?;
+        return Ok(());
+    }
+    write!(call.out, "\n\nSame subscription in the same group of consumer")?;
+    writeln!(call.out, "\n\nRebalance OK")?;
+    for (client_id, info) in &members {
+        for line in findings(info, now) {
+            writeln!(call.out, "{client_id} {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists the members; what each says of itself goes to a file of its own, below a directory that is called as the
+/// present time in milliseconds.
+async fn list(
+    call: &mut Call<'_>,
+    group: &str,
+    with_threads: bool,
+) -> Result<BTreeMap<String, ConsumerRunningInfo>, CommandError> {
+    let connection = match call.arguments.value("b") {
+        Some(addr) => call.admin.examine_consumer_connection_info(addr, group).await?,
+        None => ops::consumer_connection(call.admin, group).await?,
+    };
+    writeln!(call.out, "{:<10} {:<40} {:<20} #ConsumerRunningInfoFile", "#Index", "#ClientId", "#Version")?;
+    let dir = SystemClock.now().0.to_string();
+    let mut infos = BTreeMap::new();
+    let mut failed = None;
+    for member in connection.connection_set {
+        match ops::running_info(call.admin, group, &member.client_id, with_threads).await {
+            Ok(info) => {
+                let path = format!("{dir}/{}", message_text::file_name(&member.client_id));
+                let written =
+                    fs::create_dir_all(&dir).and_then(|()| fs::write(&path, running_text::text(&info)));
+                written.map_err(|source| CommandError::File { path: path.clone(), source })?;
+                infos.insert(member.client_id.clone(), info);
+                let (index, version) = (infos.len(), version_name(member.version));
+                writeln!(call.out, "{index:<10} {:<40} {version:<20} {path}", member.client_id)?;
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    // Some members' words are worth more than one's silence.
+    match failed {
+        Some(error) if infos.is_empty() => Err(error),
+        _ => Ok(infos),
+    }
+}
+
+fn is_push(info: &ConsumerRunningInfo) -> bool {
+    info.properties.get("PROP_CONSUME_TYPE").is_some_and(|name| name == ConsumeType::Passively.name())
+}
+
+fn subscriptions_agree(members: &BTreeMap<String, ConsumerRunningInfo>, now: Timestamp) -> bool {
+    let mut infos = members.values();
+    let Some(first) = infos.next() else { return true };
+    let started: Option<i64> =
+        first.properties.get("PROP_CONSUMER_START_TIMESTAMP").and_then(|at| at.parse().ok());
+    let is_settled = started.is_some_and(|at| now.ms_since(Timestamp(at)) > SETTLED_AFTER_MS);
+    let wanted = |info: &ConsumerRunningInfo| {
+        let mut wanted: Vec<(String, String)> = info
+            .subscription_set
+            .iter()
+            .map(|subscription| (subscription.topic.clone(), subscription.sub_string.clone()))
+            .collect();
+        wanted.sort();
+        wanted
+    };
+    !(is_push(first) && is_settled) || infos.all(|info| wanted(info) == wanted(first))
+}
+
+/// Queues with which something is wrong.
+fn findings(info: &ConsumerRunningInfo, now: Timestamp) -> Vec<String> {
+    if !is_push(info) {
+        return Vec::new();
+    }
+    let is_ordered = info.properties.get("PROP_CONSUMEORDERLY").is_some_and(|flag| flag == "true");
+    let mut findings = Vec::new();
+    for (queue, state) in &info.mq_table {
+        let name = message_text::queue(queue);
+        let idle_ms = now.ms_since(Timestamp(state.last_consume_timestamp));
+        if is_ordered && !state.locked {
+            let ms = now.ms_since(Timestamp(state.last_lock_timestamp));
+            findings.push(format!("{name} can't lock for a while, {ms}ms"));
+        } else if is_ordered && state.droped && state.try_unlock_times > 0 {
+            findings.push(format!("{name} unlock {} times, still failed", state.try_unlock_times));
+        } else if !is_ordered && idle_ms > STUCK_AFTER_MS && state.cached_msg_count > 0 {
+            findings.push(format!("{name} can't consume for a while, maybe blocked, {idle_ms}ms"));
+        }
+    }
+    findings
+}

@@ -1,0 +1,71 @@
+//! One message with a line per field and what became of it, as several commands print it.
+
+use std::{fs, path::PathBuf};
+
+use eruca_message::StoredMessage;
+
+use super::Call;
+use crate::{CommandError, message_text, ops};
+
+/// Where bodies are kept for people to look at, as the Java tool does.
+const BODY_DIR: &str = "/tmp/rocketmq/msgbodys";
+
+/// How bodies are printed with `-f`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyFormat {
+    /// UTF-8.
+    Utf8,
+    /// One character per byte.
+    Latin1,
+}
+
+/// The format that option `-f` asks for.
+pub(super) fn body_format(call: &Call<'_>) -> Result<Option<BodyFormat>, CommandError> {
+    let Some(name) = call.arguments.value("f") else { return Ok(None) };
+    match name.to_ascii_uppercase().as_str() {
+        "UTF-8" | "UTF8" => Ok(Some(BodyFormat::Utf8)),
+        "ISO-8859-1" | "LATIN1" | "US-ASCII" | "ASCII" => Ok(Some(BodyFormat::Latin1)),
+        _ => Err(call.arguments.invalid("f", "UTF-8, ISO-8859-1 or US-ASCII").into()),
+    }
+}
+
+/// Prints `message`, writes its body to a file, and prints what became of it in every group.
+pub(super) async fn print(
+    call: &mut Call<'_>,
+    message: &StoredMessage,
+    format: Option<BodyFormat>,
+) -> Result<(), CommandError> {
+    let path = save_body(message)?;
+    writeln!(call.out, "{:<20} {}", "OffsetID:", message.offset_message_id())?;
+    for (name, value) in message_text::fields(message) {
+        writeln!(call.out, "{name:<20} {value}")?;
+    }
+    writeln!(call.out, "{:<20} {path}", "Message Body Path:")?;
+    if let Some(format) = format {
+        writeln!(call.out, "{:<20} {}", "Message Body:", body_text(&message.message.body, format))?;
+    }
+    let tracks = ops::message_tracks(call.admin, message).await?;
+    write!(call.out, "\n\n")?;
+    if tracks.is_empty() {
+        write!(call.out, "WARN: No Consumer")?;
+    }
+    for track in tracks {
+        writeln!(call.out, "{track}")?;
+    }
+    Ok(())
+}
+
+fn body_text(body: &[u8], format: BodyFormat) -> String {
+    match format {
+        BodyFormat::Utf8 => String::from_utf8_lossy(body).into_owned(),
+        BodyFormat::Latin1 => body.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+fn save_body(message: &StoredMessage) -> Result<String, CommandError> {
+    let path = PathBuf::from(BODY_DIR).join(message_text::file_name(&message.message_id()));
+    let failed = |source| CommandError::File { path: path.display().to_string(), source };
+    fs::create_dir_all(BODY_DIR).map_err(failed)?;
+    fs::write(&path, &message.message.body).map_err(failed)?;
+    Ok(path.display().to_string())
+}

@@ -1,13 +1,24 @@
 //! RocketMQ broker: handlers, topics, groups, offsets, long polling, retry and dead letters.
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
-//! `groups`, `offsets`), and how that stays on disk (`persist`).
+//! `groups`, `offsets`, `clients`), how that stays on disk (`persist`), what waits (`long_poll`), and what the broker
+//! does by itself (`registration`, `schedule`).
 
+pub mod clients;
+pub mod config;
+pub mod control;
 pub mod groups;
+pub mod handler;
+pub mod locks;
+pub mod long_poll;
 pub mod offsets;
 pub mod persist;
+pub mod registration;
 pub mod reply;
+pub mod settings;
+pub mod stats;
 pub mod topics;
 
+pub use config::{BrokerConfig, ConfigError};
 pub use persist::PersistError;
 pub use reply::HandlerError;

@@ -2,6 +2,7 @@
 
 use eruca_message::{BatchError, PropertiesError, names::NameError};
 use eruca_protocol::{HeaderError, RemotingCommand, ResponseCode, body::BodyError};
+use eruca_store::{AppendError, WriteStopped};
 
 use crate::persist::PersistError;
 
@@ -95,5 +96,42 @@ impl From<PropertiesError> for HandlerError {
 impl From<BatchError> for HandlerError {
     fn from(error: BatchError) -> Self {
         HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string())
+    }
+}
+
+impl HandlerError {
+    /// `MESSAGE_ILLEGAL` in Java's words.
+    pub fn message_illegal(max_message_size_bytes: usize) -> Self {
+        Self::new(
+            ResponseCode::MESSAGE_ILLEGAL,
+            format!(
+                "the message is illegal, maybe msg body or properties length not matched. msg body length limit \
+                 {max_message_size_bytes}B, msg properties length limit 32KB."
+            ),
+        )
+    }
+
+    /// What a message is answered that the store did not take.
+    pub fn from_append(error: AppendError, max_message_size_bytes: usize) -> Self {
+        match error {
+            AppendError::Stopped(why) => why.into(),
+            AppendError::BatchQueue { .. } => Self::system_error(error.to_string()),
+            AppendError::BodyTooLarge { .. }
+            | AppendError::RecordTooLarge { .. }
+            | AppendError::Illegal(_)
+            | AppendError::IllegalTopic { .. }
+            | AppendError::IllegalQueueId { .. }
+            | AppendError::MixedBatch => {
+                let HandlerError { code, remark } = Self::message_illegal(max_message_size_bytes);
+                Self::new(code, format!("{remark} {error}"))
+            }
+        }
+    }
+}
+
+/// The remark names the cause, the path, what is free, what is needed and what helps.
+impl From<WriteStopped> for HandlerError {
+    fn from(why: WriteStopped) -> Self {
+        HandlerError::new(ResponseCode::SERVICE_NOT_AVAILABLE, format!("service not available now. {why}"))
     }
 }

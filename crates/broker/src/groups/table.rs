@@ -10,8 +10,7 @@ use eruca_message::{
     Clock, Timestamp,
     names::{is_system_group, validate_group},
 };
-use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig};
-use serde::{Deserialize, Serialize};
+use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 
 use crate::persist::{PersistError, TableFile};
 
@@ -30,15 +29,6 @@ pub const SYSTEM_GROUPS: [&str; 8] = [
     "CID_ONSAPI_OWNER",
     "CID_RMQ_SYS_TRANS",
 ];
-
-/// `subscriptionGroup.json`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct GroupFile {
-    data_version: DataVersion,
-    forbidden_table: BTreeMap<String, BTreeMap<String, i32>>,
-    subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
-}
 
 /// All consumer groups of the broker (Java: `SubscriptionGroupManager`).
 #[derive(Debug)]
@@ -62,16 +52,16 @@ impl GroupTable {
     /// Opens `subscriptionGroup.json` in `directory`, the store's `config`, and adds the system's groups.
     pub fn open(directory: &Path, auto_create: bool, clock: Arc<dyn Clock>) -> Result<Self, PersistError> {
         let (file, loaded) = TableFile::open(directory, "subscriptionGroup", |bytes| {
-            body::from_json::<GroupFile>(bytes).map_err(|error| error.to_string())
+            body::from_json::<SubscriptionGroupWrapper>(bytes).map_err(|error| error.to_string())
         })?;
         let now = clock.now();
-        let content = loaded.table.unwrap_or_else(|| GroupFile {
+        let content = loaded.table.unwrap_or_else(|| SubscriptionGroupWrapper {
             data_version: DataVersion::new(now),
-            ..GroupFile::default()
+            ..SubscriptionGroupWrapper::default()
         });
         let mut inner = Inner {
             groups: HashMap::new(),
-            forbidden: content.forbidden_table,
+            forbidden: content.forbidden_table.unwrap_or_default(),
             data_version: content.data_version,
         };
         for (name, config) in content.subscription_group_table {
@@ -169,9 +159,9 @@ impl GroupTable {
         let content = {
             let inner = self.read();
             self.file.begin()?;
-            GroupFile {
+            SubscriptionGroupWrapper {
                 data_version: inner.data_version,
-                forbidden_table: inner.forbidden.clone(),
+                forbidden_table: Some(inner.forbidden.clone()),
                 subscription_group_table: inner
                     .groups
                     .iter()
@@ -187,8 +177,7 @@ impl GroupTable {
         if let Some(existing) = inner.groups.get(group) {
             return existing.clone();
         }
-        let config =
-            Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() });
+        let config = Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() });
         self.insert(&mut inner, config.clone());
         config
     }

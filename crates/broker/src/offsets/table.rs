@@ -3,26 +3,20 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use eruca_message::Clock;
-use eruca_protocol::body::{self, DataVersion};
-use serde::{Deserialize, Serialize};
+use eruca_protocol::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 
-use super::change::Change;
+use super::{change::Change, resets::Resets};
 use crate::persist::{PersistError, TableFile};
 
 /// Committed offsets by queue.
 pub type QueueOffsets = BTreeMap<i32, i64>;
 
-/// `consumerOffset.json`: keys are `topic@group`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct OffsetFile {
-    data_version: DataVersion,
-    offset_table: BTreeMap<String, QueueOffsets>,
-}
+/// Offsets by group, topic and queue.
+type Offsets = HashMap<String, HashMap<String, QueueOffsets>>;
 
 /// How far each group has come in each queue (Java: `ConsumerOffsetManager`).
 ///
@@ -31,8 +25,10 @@ struct OffsetFile {
 /// seconds only.
 #[derive(Debug)]
 pub struct OffsetTable {
-    /// Group, topic, queue.
-    inner: RwLock<HashMap<String, HashMap<String, QueueOffsets>>>,
+    committed: RwLock<Offsets>,
+    /// How far pulls have got; only an estimate for statistics, lost with the process.
+    pulled: Mutex<Offsets>,
+    resets: Resets,
     file: TableFile,
     data_version: DataVersion,
 }
@@ -41,29 +37,32 @@ impl OffsetTable {
     /// Opens `consumerOffset.json` in `directory`, the store's `config`.
     pub fn open(directory: &Path, clock: &dyn Clock) -> Result<Self, PersistError> {
         let (file, loaded) = TableFile::open(directory, "consumerOffset", |bytes| {
-            body::from_json::<OffsetFile>(bytes).map_err(|error| error.to_string())
+            body::from_json::<ConsumerOffsetSerializeWrapper>(bytes).map_err(|error| error.to_string())
         })?;
-        let content = loaded.table.unwrap_or_else(|| OffsetFile {
-            data_version: DataVersion::new(clock.now()),
-            ..OffsetFile::default()
-        });
-        let mut inner: HashMap<String, HashMap<String, QueueOffsets>> = HashMap::new();
+        let content = loaded.table.unwrap_or_default();
+        let mut committed = Offsets::new();
         for (key, offsets) in content.offset_table {
             // A topic has no '@'; a group may have one (`g@broadcast`).
             match key.split_once('@') {
                 Some((topic, group)) => {
-                    inner.entry(group.to_owned()).or_default().insert(topic.to_owned(), offsets);
+                    committed.entry(group.to_owned()).or_default().insert(topic.to_owned(), offsets);
                 }
                 None => tracing::warn!(key, "consumerOffset.json: key without '@' left out"),
             }
         }
         for change in &loaded.changes {
             match Change::decode(change) {
-                Some(change) => apply(&mut inner, change),
+                Some(change) => apply(&mut committed, change),
                 None => tracing::warn!("change of an offset not understood, left out"),
             }
         }
-        Ok(OffsetTable { inner: RwLock::new(inner), file, data_version: content.data_version })
+        Ok(OffsetTable {
+            committed: RwLock::new(committed),
+            pulled: Mutex::default(),
+            resets: Resets::default(),
+            file,
+            data_version: content.data_version.unwrap_or_else(|| DataVersion::new(clock.now())),
+        })
     }
 
     /// The offset that `group` consumes next in the queue; `None` if it never committed one.
@@ -90,6 +89,43 @@ impl OffsetTable {
         if let Some(before) = before.filter(|before| offset < *before) {
             tracing::warn!(group, topic, queue_id, before, offset, "a consumer offset was set back");
         }
+    }
+
+    /// How far `group` has pulled in the queue: behind the last message that it was given; `None` if it was given none
+    /// since the broker started.
+    pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        let pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        pulled.get(group)?.get(topic)?.get(&queue_id).copied()
+    }
+
+    /// Notes that a pull was told to go on at `next`.
+    pub fn note_pulled(&self, group: &str, topic: &str, queue_id: i32, next: u64) {
+        let next = i64::try_from(next).unwrap_or(i64::MAX);
+        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        match pulled.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
+            Some(queues) => drop(queues.insert(queue_id, next)),
+            None => {
+                let topics = pulled.entry(group.to_owned()).or_default();
+                topics.entry(topic.to_owned()).or_default().insert(queue_id, next);
+            }
+        }
+    }
+
+    /// Resets where `group` consumes, by the server (Java: `useServerSideResetOffset`): the offset is committed, and the
+    /// group's next pull is told to go there.
+    pub fn assign_reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        self.resets.assign(group, topic, queue_id, offset);
+        self.commit(group, topic, queue_id, offset);
+    }
+
+    /// Takes the reset of which the group was not told yet.
+    pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        self.resets.take(group, topic, queue_id)
+    }
+
+    /// Whether there is a reset of which the group was not told yet: commits of where it was before do not count.
+    pub fn has_reset(&self, group: &str, topic: &str, queue_id: i32) -> bool {
+        self.resets.contains(group, topic, queue_id)
     }
 
     /// The offsets of `group` in `topic` by queue.
@@ -153,11 +189,16 @@ impl OffsetTable {
             self.file.begin()?;
             inner.clone()
         };
-        let content = OffsetFile { data_version: self.data_version, offset_table: flatten(&copy) };
+        let content = ConsumerOffsetSerializeWrapper {
+            data_version: Some(self.data_version),
+            offset_table: flatten(&copy),
+            ..ConsumerOffsetSerializeWrapper::default()
+        };
         self.file.write_json(&body::to_json_pretty(&content))
     }
 
     fn change(&self, change: Change<'_>) {
+        apply(&mut self.pulled.lock().unwrap_or_else(PoisonError::into_inner), change);
         let mut inner = self.write();
         apply(&mut inner, change);
         self.note(change);
@@ -170,17 +211,17 @@ impl OffsetTable {
         self.file.note(&payload);
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, HashMap<String, QueueOffsets>>> {
+    fn read(&self) -> RwLockReadGuard<'_, Offsets> {
         // Every change leaves the table whole before anything can panic.
-        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+        self.committed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, HashMap<String, QueueOffsets>>> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Offsets> {
+        self.committed.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn apply(table: &mut HashMap<String, HashMap<String, QueueOffsets>>, change: Change<'_>) {
+fn apply(table: &mut Offsets, change: Change<'_>) {
     match change {
         Change::Commit { group, topic, queue_id, offset } => {
             let topics = table.entry(group.to_owned()).or_default();
@@ -196,7 +237,7 @@ fn apply(table: &mut HashMap<String, HashMap<String, QueueOffsets>>, change: Cha
     }
 }
 
-fn flatten(table: &HashMap<String, HashMap<String, QueueOffsets>>) -> BTreeMap<String, QueueOffsets> {
+fn flatten(table: &Offsets) -> BTreeMap<String, QueueOffsets> {
     let of_group = |(group, topics): (&String, &HashMap<String, QueueOffsets>)| {
         let group = Arc::<str>::from(group.as_str());
         let keyed = topics.iter().map(move |(topic, queues)| (format!("{topic}@{group}"), queues.clone()));

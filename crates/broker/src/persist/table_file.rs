@@ -223,7 +223,8 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path) -> (TableFile, Loaded<String>) {
-        TableFile::open(dir, "t", |bytes| String::from_utf8(bytes.to_vec()).map_err(|e| e.to_string())).unwrap()
+        TableFile::open(dir, "t", |bytes| String::from_utf8(bytes.to_vec()).map_err(|e| e.to_string()))
+            .unwrap()
     }
 
     fn changes(dir: &Path) -> Vec<String> {
@@ -267,8 +268,14 @@ mod tests {
             let (_, loaded) = open(dir.path());
             let found: Vec<&[u8]> = loaded.changes.iter().map(Vec::as_slice).collect();
             match step {
-                0 | 1 => assert_eq!((loaded.table, found), (None, vec![b"a".as_slice(), b"b"]), "step {step}"),
-                _ => assert_eq!((loaded.table.as_deref(), found), (Some("{a}"), vec![b"b".as_slice()]), "step {step}"),
+                0 | 1 => {
+                    assert_eq!((loaded.table, found), (None, vec![b"a".as_slice(), b"b"]), "step {step}")
+                }
+                _ => assert_eq!(
+                    (loaded.table.as_deref(), found),
+                    (Some("{a}"), vec![b"b".as_slice()]),
+                    "step {step}"
+                ),
             }
         }
     }

@@ -64,7 +64,11 @@ impl SystemTopics {
             topic(names::TRANS_OP_HALF_TOPIC, 1, READ_WRITE),
         ];
         if self.auto_create_topic {
-            configs.push(topic(names::AUTO_CREATE_TOPIC, self.default_queue_nums, perm::INHERIT | READ_WRITE));
+            configs.push(topic(
+                names::AUTO_CREATE_TOPIC,
+                self.default_queue_nums,
+                perm::INHERIT | READ_WRITE,
+            ));
         }
         if self.trace_topic_enable {
             configs.push(topic(&self.trace_topic, 1, READ_WRITE));

@@ -1,7 +1,7 @@
 //! The table of topics.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -148,9 +148,8 @@ impl TopicTable {
         if !self.limits.auto_create || !perm::is_inherited(template.perm) {
             return None;
         }
-        let queue_nums = queue_nums_hint
-            .min(template.write_queue_nums)
-            .clamp(0, self.limits.auto_create_queue_nums_max);
+        let queue_nums =
+            queue_nums_hint.min(template.write_queue_nums).clamp(0, self.limits.auto_create_queue_nums_max);
         let created = self.create_if_absent(TopicConfig {
             topic_name: topic.to_owned(),
             read_queue_nums: queue_nums,
@@ -218,7 +217,7 @@ impl TopicTable {
 
     /// Creates what the store has queues of but the table does not know, after a table was lost or replaced by an
     /// older one; and gives topics the queues that hold messages.
-    pub fn adopt_queues(&self, queues: &HashMap<String, HashSet<i32>>) {
+    pub fn adopt_queues(&self, queues: &[(String, Vec<i32>)]) {
         for (topic, ids) in queues {
             let queue_nums = ids.iter().max().map_or(1, |max| max.saturating_add(1));
             match self.get(topic) {
@@ -385,8 +384,7 @@ mod tests {
     fn queues_without_a_topic_are_adopted() {
         let dir = tempfile::tempdir().unwrap();
         let table = open(dir.path());
-        let queues = [("T".to_owned(), HashSet::from([6])), ("%RETRY%g".to_owned(), HashSet::from([0]))];
-        table.adopt_queues(&HashMap::from(queues));
+        table.adopt_queues(&[("T".to_owned(), vec![6]), ("%RETRY%g".to_owned(), vec![0])]);
         assert_eq!(table.get("T").unwrap().read_queue_nums, 7);
         assert_eq!(table.get("%RETRY%g").unwrap().read_queue_nums, 1);
     }

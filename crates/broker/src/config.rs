@@ -1,0 +1,460 @@
+//! What an operator can set about a broker: Java's keys, one row each.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use eruca_message::{DelayLevels, DelayLevelsError, names::validate_topic};
+use eruca_store::{FlushMode, StoreConfig, StoreConfigError};
+
+use crate::{
+    registration::name_server_addresses,
+    topics::{SystemTopics, TopicLimits},
+};
+
+eruca_config::choice! {
+    /// When a message counts as stored.
+    pub enum FlushDiskType = "ASYNC_FLUSH or SYNC_FLUSH" {
+        /// When the kernel has it: it survives a killed broker, not a power cut.
+        Async = "ASYNC_FLUSH",
+        /// When the disk has it.
+        Sync = "SYNC_FLUSH",
+    }
+}
+
+eruca_config::choice! {
+    /// What the broker is in its group.
+    pub enum BrokerRole = "ASYNC_MASTER, SYNC_MASTER or SLAVE" {
+        /// A master that does not wait for slaves.
+        AsyncMaster = "ASYNC_MASTER",
+        /// A master that waits for slaves, where it has any.
+        SyncMaster = "SYNC_MASTER",
+        /// A copy of a master.
+        Slave = "SLAVE",
+    }
+}
+
+eruca_config::keys! {
+    /// Settings of a broker (Java: `BrokerConfig`, `MessageStoreConfig` and `NettyServerConfig` in one file).
+    pub struct BrokerConfig of eruca_config::java::BROKER {
+        /// Name of the broker group, shared by a master and its slaves; by default the host's name.
+        broker_name: String = "brokerName", default_broker_name();
+        /// Name of the cluster.
+        broker_cluster_name: String = "brokerClusterName", "DefaultCluster".to_owned();
+        /// 0 for a master.
+        broker_id: i64 = "brokerId", 0, [0..];
+        /// What the broker is in its group.
+        broker_role: BrokerRole = "brokerRole", BrokerRole::AsyncMaster;
+        /// Name servers, `host:port` separated by `;`.
+        namesrv_addr: Option<String> = "namesrvAddr", None;
+        /// Address to listen on.
+        bind_address: String = "bindAddress", "0.0.0.0".to_owned();
+        /// TCP port for clients; the VIP port is two below. 0: two free ports.
+        listen_port: u16 = "listenPort", 10911;
+        /// Address (IP or host name) that clients are told; by default that of the interface towards the name servers.
+        broker_ip1: Option<String> = "brokerIP1", None;
+        /// Address that slaves are told; by default as brokerIP1.
+        broker_ip2: Option<String> = "brokerIP2", None;
+        /// Port for slaves, told to name servers; by default listenPort + 1.
+        ha_listen_port: Option<u16> = "haListenPort", None;
+        /// Permission bits of the whole broker: 4 read, 2 write.
+        broker_permission: i32 = "brokerPermission", 6, [0..=7], live;
+        /// Region, written to each message and answer.
+        region_id: String = "regionId", "DefaultRegion".to_owned();
+        /// Whether clients shall trace messages of this broker.
+        trace_on: bool = "traceOn", true, live;
+        /// Whether there is a topic for traces.
+        trace_topic_enable: bool = "traceTopicEnable", false;
+        /// Its name.
+        msg_trace_topic_name: String = "msgTraceTopicName", "RMQ_SYS_TRACE_TOPIC".to_owned();
+
+        /// Whether a first send creates its topic.
+        auto_create_topic_enable: bool = "autoCreateTopicEnable", true;
+        /// Queues of the template for such topics; a client may ask for fewer.
+        default_topic_queue_nums: i32 = "defaultTopicQueueNums", 8, [1..=1024];
+        /// Whether a first use creates its consumer group.
+        auto_create_subscription_group: bool = "autoCreateSubscriptionGroup", true;
+        /// Whether the topic named as the cluster may be sent to and pulled from.
+        cluster_topic_enable: bool = "clusterTopicEnable", true;
+        /// Whether the topic named as the broker may be sent to and pulled from.
+        broker_topic_enable: bool = "brokerTopicEnable", true;
+        /// Whether system topics are protected against changes by administrators.
+        validate_system_topic_when_update_topic: bool = "validateSystemTopicWhenUpdateTopic", true, live;
+        /// Whether half messages of transactions are refused.
+        reject_transaction_message: bool = "rejectTransactionMessage", false, live;
+        /// Time (ms since 1970) before which no message is taken.
+        start_accept_send_request_time_stamp: i64 = "startAcceptSendRequestTimeStamp", 0, live;
+
+        /// Whether a pull without a message waits for one.
+        long_polling_enable: bool = "longPollingEnable", true, live;
+        /// How long it waits where longPollingEnable is false, in ms.
+        short_polling_time_mills: i64 = "shortPollingTimeMills", 1000, [0..=600_000], live;
+        /// Whether LITE_PULL_MESSAGE is served.
+        lite_pull_message_enable: bool = "litePullMessageEnable", true, live;
+        /// Whether members of a consumer group are told when it changes.
+        notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable", true, live;
+        /// Whether SQL92 filters are evaluated; this version refuses them.
+        enable_property_filter: bool = "enablePropertyFilter", false;
+        /// Most messages of a pull.
+        pull_batch_max_message_count: i32 = "pullBatchMaxMessageCount", 160, [1..=1024], live;
+        /// Most bytes of a pull of recent messages.
+        max_transfer_bytes_on_message_in_memory: i64 = "maxTransferBytesOnMessageInMemory", 262_144, [1..=16_777_216], live;
+        /// Most messages of a pull of recent messages.
+        max_transfer_count_on_message_in_memory: i32 = "maxTransferCountOnMessageInMemory", 32, [1..=1024], live;
+        /// Most bytes of a pull of old messages.
+        max_transfer_bytes_on_message_in_disk: i64 = "maxTransferBytesOnMessageInDisk", 65_536, [1..=16_777_216], live;
+        /// Most messages of a pull of old messages.
+        max_transfer_count_on_message_in_disk: i32 = "maxTransferCountOnMessageInDisk", 8, [1..=1024], live;
+        /// Bytes of queue entries that one pull may look through.
+        max_filter_message_size: i32 = "maxFilterMessageSize", 16_000, [20..=2_000_000], live;
+        /// Share of memory (percent) up to which a backlog counts as recent.
+        access_message_in_memory_max_ratio: i32 = "accessMessageInMemoryMaxRatio", 40, [1..=100], live;
+        /// Whether slow consumers are sent to a slave.
+        slave_read_enable: bool = "slaveReadEnable", false, live;
+
+        /// Time after which a client without heartbeat is forgotten, in ms.
+        channel_expired_timeout: i64 = "channelExpiredTimeout", 120_000, [1_000..];
+        /// Time after which a silent connection is closed, in s.
+        server_channel_max_idle_time_seconds: u32 = "serverChannelMaxIdleTimeSeconds", 120, [1..];
+        /// Pause between two registrations, in ms; clamped to 10,000..60,000.
+        register_name_server_period: i64 = "registerNameServerPeriod", 30_000, [1..];
+        /// How long a registration may take, in ms.
+        register_broker_timeout_mills: i64 = "registerBrokerTimeoutMills", 24_000, [100..];
+        /// Pause between two writes of consumerOffset.json, in ms.
+        flush_consumer_offset_interval: i64 = "flushConsumerOffsetInterval", 5_000, [100..];
+        /// Pause between two writes of delayOffset.json, in ms.
+        flush_delay_offset_interval: i64 = "flushDelayOffsetInterval", 10_000, [100..];
+        /// The delay levels.
+        message_delay_level: String = "messageDelayLevel",
+            "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h".to_owned();
+        /// Most messages that a query by key answers.
+        default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
+        /// Keys that must not be changed over the network, separated by `;`.
+        config_black_list: String = "configBlackList", "configBlackList;brokerConfigPath".to_owned();
+
+        /// Data directory; by default `store` in the home directory.
+        store_path_root_dir: Option<String> = "storePathRootDir", None;
+        /// Directory of the log; by default `commitlog` in the data directory.
+        store_path_commit_log: Option<String> = "storePathCommitLog", None;
+        /// Size of a segment of the log, in bytes.
+        mapped_file_size_commit_log: u64 = "mappedFileSizeCommitLog", 1 << 30;
+        /// Size of a consume queue file, in bytes.
+        mapped_file_size_consume_queue: u64 = "mappedFileSizeConsumeQueue", 6_000_000;
+        /// Largest message body, in bytes.
+        max_message_size: usize = "maxMessageSize", 4 << 20;
+        /// When a message counts as stored.
+        flush_disk_type: FlushDiskType = "flushDiskType", FlushDiskType::Async;
+        /// Pause between two flushes with ASYNC_FLUSH, in ms.
+        flush_interval_commit_log: u64 = "flushIntervalCommitLog", 500, [1..=600_000];
+        /// How long a send waits for the disk with SYNC_FLUSH, in ms.
+        sync_flush_timeout: i64 = "syncFlushTimeout", 5_000, [1..=600_000];
+        /// Age at which messages are deleted, in hours.
+        file_reserved_time: u32 = "fileReservedTime", 72;
+        /// Hours of the day at which they are deleted, separated by `;`.
+        delete_when: String = "deleteWhen", "04".to_owned();
+        /// Disk use (percent) above which expired messages are deleted at any hour.
+        disk_max_used_space_ratio: u32 = "diskMaxUsedSpaceRatio", 75, [1..=100];
+        /// Disk use (percent) above which messages are deleted before they expire.
+        disk_space_clean_forcibly_ratio: u32 = "diskSpaceCleanForciblyRatio", 85, [1..=100];
+        /// Disk use (percent) above which no message is taken.
+        disk_space_warning_level_ratio: u32 = "diskSpaceWarningLevelRatio", 90, [1..=100];
+        /// Whether messages may be deleted before they expire.
+        clean_file_forcibly_enable: bool = "cleanFileForciblyEnable", true;
+        /// Most segments deleted at once.
+        delete_file_batch_max: usize = "deleteFileBatchMax", 10, [1..];
+
+        /// How consume queues are kept; `default` only.
+        store_type: String = "storeType", "default".to_owned();
+        /// Old access control; not part of this version.
+        acl_enable: bool = "aclEnable", false;
+        /// Authentication; not part of this version.
+        authentication_enabled: bool = "authenticationEnabled", false;
+        /// Authorization; not part of this version.
+        authorization_enabled: bool = "authorizationEnabled", false;
+        /// Failover by a controller; not part of this version.
+        enable_controller_mode: bool = "enableControllerMode", false;
+        /// Failover by DLedger; not part of this version.
+        enable_dleger_commit_log: bool = "enableDLegerCommitLog", false;
+    }
+}
+
+/// Settings that cannot be used together or not at all.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// Two keys contradict each other.
+    #[error("{first}={first_value} contradicts {second}={second_value}: {remedy}")]
+    Contradiction {
+        /// One key.
+        first: &'static str,
+        /// Its value.
+        first_value: String,
+        /// The other key.
+        second: &'static str,
+        /// Its value.
+        second_value: String,
+        /// What helps.
+        remedy: &'static str,
+    },
+    /// A key asks for what this version does not do and must not silently leave out.
+    #[error("{key}={value} asks for what this version of Eruca does not do: {remedy}")]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What helps.
+        remedy: &'static str,
+    },
+    /// A value is not allowed.
+    #[error("{key}='{value}' is not allowed: {allowed}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is.
+        allowed: String,
+    },
+    /// A setting of the store.
+    #[error(transparent)]
+    Store(#[from] StoreConfigError),
+    /// The delay levels.
+    #[error(transparent)]
+    DelayLevels(#[from] DelayLevelsError),
+}
+
+impl BrokerConfig {
+    /// Refuses what cannot be used, with the keys' names.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.refuse_what_is_not_served()?;
+        self.refuse_contradictions()?;
+        for (key, name) in
+            [("brokerName", &self.broker_name), ("brokerClusterName", &self.broker_cluster_name)]
+        {
+            // There is a topic of either name.
+            validate_topic(name).map_err(|error| ConfigError::Value {
+                key,
+                value: name.chars().take(64).collect(),
+                allowed: error.to_string(),
+            })?;
+        }
+        self.bind_ip()?;
+        self.name_servers()?;
+        self.store_config()?.validate()?;
+        Ok(())
+    }
+
+    fn refuse_what_is_not_served(&self) -> Result<(), ConfigError> {
+        let refuse = |asked: bool, key, value: &str, remedy| match asked {
+            true => Err(ConfigError::Unsupported { key, value: value.to_owned(), remedy }),
+            false => Ok(()),
+        };
+        let open = "it would be open to everybody; switch it off and restrict access by the network";
+        refuse(self.acl_enable, "aclEnable", "true", open)?;
+        refuse(self.authentication_enabled, "authenticationEnabled", "true", open)?;
+        refuse(self.authorization_enabled, "authorizationEnabled", "true", open)?;
+        refuse(self.broker_role == BrokerRole::Slave, "brokerRole", "SLAVE", "run it as ASYNC_MASTER")?;
+        let alone = "it would run as a master of its own; switch it off";
+        refuse(self.enable_controller_mode, "enableControllerMode", "true", alone)?;
+        refuse(self.enable_dleger_commit_log, "enableDLegerCommitLog", "true", alone)?;
+        refuse(
+            self.store_type != "default",
+            "storeType",
+            &self.store_type,
+            "consume queues are kept in files only; leave the key out",
+        )
+    }
+
+    fn refuse_contradictions(&self) -> Result<(), ConfigError> {
+        let contradiction =
+            |contradicts: bool, first: (_, String), second: (_, String), remedy| match contradicts {
+                true => Err(ConfigError::Contradiction {
+                    first: first.0,
+                    first_value: first.1,
+                    second: second.0,
+                    second_value: second.1,
+                    remedy,
+                }),
+                false => Ok(()),
+            };
+        contradiction(
+            self.broker_id != 0,
+            ("brokerId", self.broker_id.to_string()),
+            ("brokerRole", eruca_config::ConfigValue::format(&self.broker_role).unwrap_or_default()),
+            "a master has brokerId 0",
+        )?;
+        let percent = |ratio: u32| format!("{ratio}%");
+        contradiction(
+            self.disk_max_used_space_ratio > self.disk_space_clean_forcibly_ratio,
+            ("diskMaxUsedSpaceRatio", percent(self.disk_max_used_space_ratio)),
+            ("diskSpaceCleanForciblyRatio", percent(self.disk_space_clean_forcibly_ratio)),
+            "expired messages are deleted first, so that the first must not be above the second",
+        )?;
+        contradiction(
+            self.disk_space_clean_forcibly_ratio > self.disk_space_warning_level_ratio,
+            ("diskSpaceCleanForciblyRatio", percent(self.disk_space_clean_forcibly_ratio)),
+            ("diskSpaceWarningLevelRatio", percent(self.disk_space_warning_level_ratio)),
+            "sends are refused above the second, so that the first must not be above it",
+        )?;
+        contradiction(
+            matches!(self.listen_port, 1 | 2),
+            ("listenPort", self.listen_port.to_string()),
+            ("VIP port", "listenPort - 2".to_owned()),
+            "take a port from 3 up, or 0 for free ones",
+        )
+    }
+
+    /// The address to listen on.
+    pub fn bind_ip(&self) -> Result<IpAddr, ConfigError> {
+        self.bind_address.trim().parse().map_err(|_| ConfigError::Value {
+            key: "bindAddress",
+            value: self.bind_address.chars().take(64).collect(),
+            allowed: "write an IP address of this machine, or 0.0.0.0 for all".to_owned(),
+        })
+    }
+
+    /// The name servers' addresses, `host:port`.
+    pub fn name_servers(&self) -> Result<Vec<String>, ConfigError> {
+        let text = self.namesrv_addr.as_deref().unwrap_or_default();
+        name_server_addresses(text).map_err(|part| ConfigError::Value {
+            key: "namesrvAddr",
+            value: part,
+            allowed: "write host:port, several separated by ';'".to_owned(),
+        })
+    }
+
+    /// The data directory.
+    pub fn store_root(&self) -> PathBuf {
+        match &self.store_path_root_dir {
+            Some(root) => PathBuf::from(root),
+            None => std::env::home_dir().unwrap_or_default().join("store"),
+        }
+    }
+
+    /// The delay levels.
+    pub fn delay_levels(&self) -> Result<DelayLevels, DelayLevelsError> {
+        DelayLevels::parse(&self.message_delay_level)
+    }
+
+    /// The store's part.
+    pub fn store_config(&self) -> Result<StoreConfig, ConfigError> {
+        let mut store = StoreConfig::new(self.store_root());
+        if let Some(directory) = &self.store_path_commit_log {
+            store.commit_log_dir = PathBuf::from(directory);
+        }
+        let ratio = |percent: u32| f64::from(percent) / 100.0;
+        store.segment_size_bytes = self.mapped_file_size_commit_log;
+        store.queue_file_size_bytes = self.mapped_file_size_consume_queue;
+        store.max_message_size_bytes = self.max_message_size;
+        store.flush_mode = match self.flush_disk_type {
+            FlushDiskType::Async => FlushMode::Async,
+            FlushDiskType::Sync => FlushMode::Sync,
+        };
+        store.flush_interval_ms = self.flush_interval_commit_log;
+        store.delay_levels = self.delay_levels()?;
+        store.file_reserved_hours = self.file_reserved_time;
+        store.delete_when_hours = self.delete_when_hours()?;
+        store.disk_max_used_ratio = ratio(self.disk_max_used_space_ratio);
+        store.disk_clean_forcibly_ratio = ratio(self.disk_space_clean_forcibly_ratio);
+        store.disk_warning_ratio = ratio(self.disk_space_warning_level_ratio);
+        store.clean_forcibly = self.clean_file_forcibly_enable;
+        store.delete_batch_max = self.delete_file_batch_max;
+        Ok(store)
+    }
+
+    fn delete_when_hours(&self) -> Result<Vec<u32>, ConfigError> {
+        let hours = self.delete_when.split(';').map(str::trim).filter(|hour| !hour.is_empty());
+        hours
+            .map(|hour| {
+                hour.parse().ok().filter(|hour| *hour < 24).ok_or_else(|| ConfigError::Value {
+                    key: "deleteWhen",
+                    value: hour.chars().take(64).collect(),
+                    allowed: "write hours from 00 to 23, separated by ';'".to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn topic_limits(&self) -> TopicLimits {
+        TopicLimits { auto_create: self.auto_create_topic_enable, ..TopicLimits::default() }
+    }
+
+    pub(crate) fn system_topics(&self) -> Result<SystemTopics, ConfigError> {
+        Ok(SystemTopics {
+            cluster_name: self.broker_cluster_name.clone(),
+            broker_name: self.broker_name.clone(),
+            auto_create_topic: self.auto_create_topic_enable,
+            default_queue_nums: self.default_topic_queue_nums,
+            cluster_topic_enable: self.cluster_topic_enable,
+            broker_topic_enable: self.broker_topic_enable,
+            trace_topic_enable: self.trace_topic_enable,
+            trace_topic: self.msg_trace_topic_name.clone(),
+            delay_levels: self.delay_levels()?.max_level(),
+        })
+    }
+}
+
+/// The host's name, with what a topic name must not have replaced.
+fn default_broker_name() -> String {
+    let uname = rustix::system::uname();
+    let name: String = uname
+        .nodename()
+        .to_string_lossy()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .take(100)
+        .collect();
+    if name.is_empty() { "DEFAULT_BROKER".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_config::Properties;
+
+    use super::*;
+
+    fn load(text: &str) -> BrokerConfig {
+        BrokerConfig::from_properties(&Properties::parse(text).unwrap()).unwrap().keys
+    }
+
+    #[test]
+    fn javas_sample_file_is_taken_without_notice() {
+        let text = "brokerClusterName = DefaultCluster\nbrokerName = broker-a\nbrokerId = 0\ndeleteWhen = 04\n\
+                    fileReservedTime = 48\nbrokerRole = ASYNC_MASTER\nflushDiskType = ASYNC_FLUSH\n";
+        let loaded = BrokerConfig::from_properties(&Properties::parse(text).unwrap()).unwrap();
+        assert_eq!(loaded.notices, []);
+        loaded.keys.validate().unwrap();
+        let store = loaded.keys.store_config().unwrap();
+        assert_eq!((store.file_reserved_hours, store.delete_when_hours), (48, vec![4]));
+        assert_eq!((store.disk_max_used_ratio, store.disk_warning_ratio), (0.75, 0.9));
+    }
+
+    #[test]
+    fn a_contradiction_names_both_keys() {
+        for (text, first, second) in [
+            ("brokerId=1", "brokerId=1", "brokerRole=ASYNC_MASTER"),
+            ("diskMaxUsedSpaceRatio=88", "diskMaxUsedSpaceRatio=88%", "diskSpaceCleanForciblyRatio=85%"),
+        ] {
+            let error = load(text).validate().unwrap_err().to_string();
+            assert!(error.contains(first) && error.contains(second), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_left_out_silently_is_refused() {
+        for text in
+            ["aclEnable=true", "brokerRole=SLAVE", "enableControllerMode=true", "storeType=defaultRocksDB"]
+        {
+            let error = load(text).validate().unwrap_err();
+            assert!(matches!(error, ConfigError::Unsupported { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        for text in
+            ["deleteWhen=04;24", "bindAddress=x", "namesrvAddr=a:b", "messageDelayLevel=1x", "brokerName=a b"]
+        {
+            let error = load(text).validate().unwrap_err().to_string();
+            assert!(error.contains(text.split('=').next().unwrap()), "{error}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether a group may pull from a queue: the checks of a pull, in Java's order.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use eruca_protocol::{
+    RequestCode, ResponseCode,
+    body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig},
+    request::PullMessageRequest,
+};
+
+use super::{
+    pull_message::PullMessageHandler,
+    subscription::{of_request, refuse_expressions},
+};
+use crate::{config::BrokerConfig, reply::HandlerError, topics::perm};
+
+/// Bits of a pull's sysFlag (Java: `PullSysFlag`).
+pub(super) mod flag {
+    pub(crate) const COMMIT_OFFSET: i32 = 1;
+    pub(crate) const SUSPEND: i32 = 2;
+    pub(crate) const SUBSCRIPTION: i32 = 4;
+}
+
+/// Bit of a group's forbidden table: reading.
+const FORBIDDEN_READ: i32 = 1 << 2;
+
+/// A pull that may be served.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) topic: Arc<TopicConfig>,
+    pub(super) group: Arc<SubscriptionGroupConfig>,
+    pub(super) subscription: Arc<SubscriptionData>,
+}
+
+impl PullMessageHandler {
+    pub(super) fn admit(
+        &self,
+        code: RequestCode,
+        header: &PullMessageRequest,
+        config: &BrokerConfig,
+        consumer: SocketAddr,
+    ) -> Result<Admitted, HandlerError> {
+        let (group, topic) = (header.consumer_group.as_str(), header.topic.as_str());
+        if !perm::is_readable(config.broker_permission) {
+            return Err(HandlerError::no_permission(format!(
+                "the broker pulling message is forbidden: its brokerPermission={} is not readable",
+                config.broker_permission
+            )));
+        }
+        if code == RequestCode::LITE_PULL_MESSAGE && !config.lite_pull_message_enable {
+            return Err(HandlerError::no_permission(
+                "the broker for lite pull consumer is forbidden: litePullMessageEnable=false",
+            ));
+        }
+        let group_config =
+            self.groups.get_or_create(group).ok_or_else(|| HandlerError::group_not_exist(group))?;
+        if !group_config.consume_enable {
+            return Err(HandlerError::no_permission(format!(
+                "subscription group no permission, {group}: its consumeEnable is false"
+            )));
+        }
+        let topic_config = self.topics.get(topic).ok_or_else(|| HandlerError::topic_not_exist(topic))?;
+        if !perm::is_readable(topic_config.perm) {
+            return Err(HandlerError::no_permission(format!(
+                "the topic[{topic}] pulling message is forbidden"
+            )));
+        }
+        if !(0..topic_config.read_queue_nums).contains(&header.queue_id) {
+            return Err(HandlerError::invalid_parameter(format!(
+                "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{consumer}]",
+                header.queue_id, topic_config.read_queue_nums
+            )));
+        }
+        let subscription = if header.sys_flag & flag::SUBSCRIPTION != 0 {
+            of_request(topic, header.subscription.as_deref(), header.expression_type.as_deref())?
+        } else {
+            self.registered_subscription(header, &group_config)?
+        };
+        Ok(Admitted { topic: topic_config, group: group_config, subscription })
+    }
+
+    /// The subscription that the group's heartbeats told.
+    fn registered_subscription(
+        &self,
+        header: &PullMessageRequest,
+        group_config: &SubscriptionGroupConfig,
+    ) -> Result<Arc<SubscriptionData>, HandlerError> {
+        let (group, topic) = (header.consumer_group.as_str(), header.topic.as_str());
+        let not_exist = |remark: &str| {
+            HandlerError::new(
+                ResponseCode::SUBSCRIPTION_NOT_EXIST,
+                format!("{remark}: group {group}, topic {topic}; its next heartbeat will tell it"),
+            )
+        };
+        let model = self
+            .consumers
+            .message_model(group)
+            .ok_or_else(|| not_exist("the consumer's group info not exist"))?;
+        if !group_config.consume_broadcast_enable && model == MessageModel::Broadcasting {
+            return Err(HandlerError::no_permission(format!(
+                "the consumer group[{group}] can not consume by broadcast way"
+            )));
+        }
+        if self.groups.forbidden(group, topic) & FORBIDDEN_READ != 0 {
+            return Err(HandlerError::no_permission(format!(
+                "the consumer group[{group}] is forbidden for topic[{topic}]"
+            )));
+        }
+        let subscription = self
+            .consumers
+            .subscription(group, topic)
+            .ok_or_else(|| not_exist("the consumer's subscription not exist"))?;
+        if subscription.sub_version < header.sub_version {
+            return Err(HandlerError::new(
+                ResponseCode::SUBSCRIPTION_NOT_LATEST,
+                format!(
+                    "the consumer's subscription not latest: version {} is known, the pull says {}",
+                    subscription.sub_version, header.sub_version
+                ),
+            ));
+        }
+        refuse_expressions(subscription.expression_type.as_deref())?;
+        Ok(subscription)
+    }
+}

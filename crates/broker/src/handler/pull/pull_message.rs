@@ -1,0 +1,324 @@
+//! Reading for a pull, and parking it where there is nothing yet.
+
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
+
+use eruca_message::{Clock, QueueOffset};
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    request::PullMessageRequest,
+};
+use eruca_remoting::{Caller, Reply, Responder};
+use eruca_store::{MessageStore, ReadLimits, ReadOutcome, ReadStatus};
+
+use super::{
+    admission::{Admitted, flag},
+    answer::{Position, Verdict, may_wait, reply},
+};
+use crate::{
+    clients::ConsumerTable,
+    config::BrokerConfig,
+    groups::GroupTable,
+    long_poll::{Interest, PullHold, PullRunner, TagInterest},
+    offsets::OffsetTable,
+    reply::HandlerError,
+    settings::Settings,
+    topics::TopicTable,
+};
+
+/// No pull waits longer, whatever its client asks for.
+const WAIT_MAX_MS: i64 = 10 * 60 * 1000;
+/// Bytes of a queue entry.
+const ENTRY_LEN_BYTES: i32 = 20;
+
+/// What was pulled, for statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullOutcome<'a> {
+    /// The consumer group.
+    pub group: &'a str,
+    /// The topic.
+    pub topic: &'a str,
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their records.
+    pub bytes: usize,
+}
+
+/// Is told of what was pulled.
+pub type PullObserver = Box<dyn Fn(PullOutcome<'_>) + Send + Sync>;
+
+/// Answers pulls.
+pub struct PullMessageHandler {
+    store: Arc<MessageStore>,
+    pub(super) topics: Arc<TopicTable>,
+    pub(super) groups: Arc<GroupTable>,
+    pub(super) consumers: Arc<ConsumerTable>,
+    offsets: Arc<OffsetTable>,
+    hold: Arc<PullHold<ParkedPull>>,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    /// Of the machine or its cgroup.
+    memory_bytes: u64,
+    observer: PullObserver,
+}
+
+/// A pull that waits.
+#[derive(Debug)]
+pub struct ParkedPull {
+    plan: Plan,
+    responder: Responder,
+}
+
+impl ParkedPull {
+    /// Whether the client is still there.
+    pub fn is_wanted(&self) -> bool {
+        self.responder.caller().is_open()
+    }
+}
+
+/// An admitted pull: what to read and how to answer.
+#[derive(Debug)]
+struct Plan {
+    group: Box<str>,
+    topic: Arc<str>,
+    queue_id: i32,
+    offset: i64,
+    max_messages: i32,
+    max_bytes: Option<i32>,
+    tags: TagInterest,
+    topic_sys_flag: i32,
+    group_sys_flag: i32,
+    broker_id: i64,
+    broker_id_when_slow: i64,
+}
+
+impl PullMessageHandler {
+    /// A handler; `memory_bytes` is what the machine or its cgroup has.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that pulls need")]
+    pub fn new(
+        store: Arc<MessageStore>,
+        topics: Arc<TopicTable>,
+        groups: Arc<GroupTable>,
+        consumers: Arc<ConsumerTable>,
+        offsets: Arc<OffsetTable>,
+        hold: Arc<PullHold<ParkedPull>>,
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+        memory_bytes: u64,
+        observer: PullObserver,
+    ) -> Self {
+        PullMessageHandler {
+            store,
+            topics,
+            groups,
+            consumers,
+            offsets,
+            hold,
+            settings,
+            clock,
+            memory_bytes,
+            observer,
+        }
+    }
+
+    /// Answers one pull, or parks it.
+    pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let config = self.settings.now();
+        let header: PullMessageRequest = request.header()?;
+        let admitted = self.admit(request.request_code(), &header, &config, caller.peer_addr())?;
+        let commits = header.sys_flag & flag::COMMIT_OFFSET != 0 && header.commit_offset >= 0;
+        if commits {
+            let (group, topic) = (&header.consumer_group, &header.topic);
+            self.offsets.commit(group, topic, header.queue_id, header.commit_offset);
+        }
+        let plan = Plan::new(&header, &admitted);
+        let served = self.serve(&plan, &config);
+        if served.may_wait && header.sys_flag & flag::SUSPEND != 0 {
+            let wait_ms = match config.long_polling_enable {
+                true => header.suspend_timeout_millis,
+                false => config.short_polling_time_mills,
+            };
+            return self.park(caller, request, plan, wait_ms.clamp(0, WAIT_MAX_MS));
+        }
+        let mut reply = served.reply;
+        (reply.opaque, reply.encoding) = (request.opaque, request.encoding);
+        // A commit that comes with a pull reaches the kernel before the pull is answered.
+        Ok(if commits { Reply::AfterSettle(reply) } else { Reply::Now(reply) })
+    }
+
+    fn park(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        plan: Plan,
+        wait_ms: i64,
+    ) -> Result<Reply, HandlerError> {
+        let (topic, queue_id, from) = (plan.topic.clone(), plan.queue_id, plan.from());
+        let interest = Interest {
+            topic: topic.clone(),
+            queue_id,
+            from,
+            tags: plan.tags.clone(),
+            deadline: self.clock.now().add_ms(wait_ms),
+        };
+        let parked = ParkedPull { plan, responder: caller.responder(request) };
+        match self.hold.park(interest, parked) {
+            Err(refused) => {
+                let busy = HandlerError::new(
+                    ResponseCode::SYSTEM_BUSY,
+                    format!(
+                        "[OVERLOAD] too many pulls wait for messages of queue {queue_id} of topic {topic} or in all ({}): \
+                         use fewer consumers or a longer pullInterval",
+                        self.hold.len()
+                    ),
+                );
+                refused.responder.send(busy.into_reply(request));
+            }
+            Ok(id) => {
+                // A message may have come between the look and the parking.
+                if self.store.queue_range(&topic, queue_id).max > from
+                    && let Some(pull) = self.hold.take(&topic, queue_id, id)
+                {
+                    self.run(pull);
+                }
+            }
+        }
+        Ok(Reply::Later)
+    }
+
+    /// Reads and makes the answer.
+    fn serve(&self, plan: &Plan, config: &BrokerConfig) -> Served {
+        if let Some(reset) = self.offsets.take_reset(&plan.group, &plan.topic, plan.queue_id) {
+            let range = self.store.queue_range(&plan.topic, plan.queue_id);
+            let position = plan.position(reset.max(0).unsigned_abs(), range.min.0, range.max.0);
+            return Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false };
+        }
+        let limits = self.limits(plan, config);
+        let read = match plan.offset {
+            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.tags),
+            // No queue starts below 0.
+            _ => self.before_the_first(plan),
+        };
+        let verdict = Verdict::of(read.status, plan.offset);
+        let mut position = plan.position(read.next_offset.0, read.min_offset.0, read.max_offset.0);
+        if config.slave_read_enable {
+            let is_slow = read.lag_bytes > self.recent_bytes(config);
+            position.suggested_broker_id = if is_slow { plan.broker_id_when_slow } else { plan.broker_id };
+        }
+        self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next);
+        if read.message_count > 0 {
+            (self.observer)(PullOutcome {
+                group: &plan.group,
+                topic: &plan.topic,
+                messages: read.message_count,
+                bytes: read.records.len(),
+            });
+        }
+        let may_wait = may_wait(verdict, &read, plan.offset);
+        Served { reply: reply(verdict, &position).with_body(read.records), may_wait }
+    }
+
+    fn before_the_first(&self, plan: &Plan) -> ReadOutcome {
+        let range = self.store.queue_range(&plan.topic, plan.queue_id);
+        ReadOutcome {
+            status: ReadStatus::OffsetTooSmall,
+            records: Default::default(),
+            message_count: 0,
+            next_offset: range.min,
+            min_offset: range.min,
+            max_offset: range.max,
+            last_log_offset: Default::default(),
+            lag_bytes: 0,
+        }
+    }
+
+    fn limits(&self, plan: &Plan, config: &BrokerConfig) -> ReadLimits {
+        let (count, bytes) = if self.is_old(plan, config) {
+            (config.max_transfer_count_on_message_in_disk, config.max_transfer_bytes_on_message_in_disk)
+        } else {
+            (config.max_transfer_count_on_message_in_memory, config.max_transfer_bytes_on_message_in_memory)
+        };
+        let bytes = plan.max_bytes.map_or(bytes, |asked| bytes.min(i64::from(asked.max(100))));
+        let asked = plan.max_messages.min(config.pull_batch_max_message_count);
+        let scanned = (config.max_filter_message_size / ENTRY_LEN_BYTES).max(asked);
+        ReadLimits {
+            max_messages: usize::try_from(asked.min(count)).unwrap_or(0).max(1),
+            max_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            max_entries_scanned: usize::try_from(scanned).unwrap_or(0).max(1),
+        }
+    }
+
+    /// Whether what is to be read is no longer expected in memory.
+    fn is_old(&self, plan: &Plan, config: &BrokerConfig) -> bool {
+        let (start, end) = self.store.log_range();
+        let recent_bytes = self.recent_bytes(config);
+        // A log that fits memory needs no look at the queue.
+        if end.0 - start.0 <= recent_bytes || plan.offset < 0 {
+            return false;
+        }
+        let first = self.store.queue_entries(&plan.topic, plan.queue_id, plan.from(), 1);
+        first.first().is_some_and(|entry| end.0.saturating_sub(entry.log_offset.0) > recent_bytes)
+    }
+
+    fn recent_bytes(&self, config: &BrokerConfig) -> u64 {
+        let percent = u64::from(config.access_message_in_memory_max_ratio.unsigned_abs());
+        self.memory_bytes / 100 * percent
+    }
+}
+
+/// A woken pull is read again and answered, whatever is found.
+impl PullRunner<ParkedPull> for PullMessageHandler {
+    fn run(&self, pull: ParkedPull) {
+        if pull.is_wanted() {
+            let config = self.settings.now();
+            pull.responder.send(self.serve(&pull.plan, &config).reply);
+        }
+    }
+}
+
+/// A reading and what may become of it.
+struct Served {
+    reply: RemotingCommand,
+    may_wait: bool,
+}
+
+impl Plan {
+    fn new(header: &PullMessageRequest, admitted: &Admitted) -> Plan {
+        Plan {
+            group: header.consumer_group.as_str().into(),
+            topic: header.topic.as_str().into(),
+            queue_id: header.queue_id,
+            offset: header.queue_offset,
+            max_messages: header.max_msg_nums,
+            max_bytes: header.max_msg_bytes,
+            tags: TagInterest::of(&admitted.subscription),
+            topic_sys_flag: admitted.topic.topic_sys_flag,
+            group_sys_flag: admitted.group.group_sys_flag,
+            broker_id: admitted.group.broker_id,
+            broker_id_when_slow: admitted.group.which_broker_when_consume_slowly,
+        }
+    }
+
+    fn from(&self) -> QueueOffset {
+        QueueOffset(self.offset.max(0).unsigned_abs())
+    }
+
+    fn position(&self, next: u64, min: u64, max: u64) -> Position {
+        Position {
+            next,
+            min,
+            max,
+            suggested_broker_id: 0,
+            topic_sys_flag: self.topic_sys_flag,
+            group_sys_flag: self.group_sys_flag,
+        }
+    }
+}
+
+impl Debug for PullMessageHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullMessageHandler").field("hold", &self.hold).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Whether a message may be sent, and where to: the checks of a send, in Java's order.
+
+use eruca_message::{
+    Timestamp,
+    names::{RETRY_PREFIX, dlq_topic, is_retry_topic, is_send_forbidden, validate_topic},
+};
+use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicConfig};
+use std::{net::SocketAddr, sync::Arc};
+
+use super::{header::SendHeader, send_message::SendMessageHandler};
+use crate::{config::BrokerConfig, reply::HandlerError, topics::perm};
+
+/// Bit of a topic's sysFlag: unit mode (Java: `TopicSysFlag.FLAG_UNIT`).
+const FLAG_UNIT: i32 = 1;
+/// Bit of a topic's sysFlag: subscribed in unit mode.
+const FLAG_UNIT_SUB: i32 = 2;
+/// From this version on (3.4.9) a client's own limit of retries counts.
+const VERSION_MAX_RECONSUME_TIMES: i32 = 121;
+
+/// Where an admitted message goes.
+#[derive(Debug)]
+pub(super) struct Destination {
+    pub(super) topic: Arc<TopicConfig>,
+    pub(super) queue_id: i32,
+    /// It was retried too often: this is its dead letter topic.
+    pub(super) is_dead_letter: bool,
+}
+
+impl SendMessageHandler {
+    /// The checks of every send up to its queue.
+    pub(super) fn admit(
+        &self,
+        header: &SendHeader<'_>,
+        config: &BrokerConfig,
+        producer: SocketAddr,
+        now: Timestamp,
+    ) -> Result<Destination, HandlerError> {
+        let start_at = config.start_accept_send_request_time_stamp;
+        if now.0 < start_at {
+            return Err(HandlerError::system_error(format!(
+                "broker unable to service, until startAcceptSendRequestTimeStamp={start_at}"
+            )));
+        }
+        let existing = self.topics.get(header.topic);
+        if !perm::is_writeable(config.broker_permission) && existing.as_ref().is_some_and(|topic| topic.order)
+        {
+            return Err(HandlerError::no_permission(format!(
+                "the broker[{}] sending message is forbidden: its brokerPermission={} is not writeable",
+                self.store_host.ip(),
+                config.broker_permission
+            )));
+        }
+        let topic = match existing {
+            // Its name was checked when it was created, but for the system's own.
+            Some(topic) if !is_send_forbidden(header.topic) => topic,
+            _ => self.create_topic(header, producer)?,
+        };
+        self.check_queue_kind(&topic)?;
+        let queue_id = self.queue_of(header.queue_id, &topic, producer)?;
+        Ok(Destination { topic, queue_id, is_dead_letter: false })
+    }
+
+    fn create_topic(
+        &self,
+        header: &SendHeader<'_>,
+        producer: SocketAddr,
+    ) -> Result<Arc<TopicConfig>, HandlerError> {
+        let topic = header.topic;
+        validate_topic(topic)?;
+        if is_send_forbidden(topic) {
+            return Err(HandlerError::no_permission(format!(
+                "Sending message to topic[{topic}] is forbidden."
+            )));
+        }
+        let is_retry = is_retry_topic(topic);
+        let sys_flag = match (header.unit_mode, is_retry) {
+            (false, _) => 0,
+            (true, true) => FLAG_UNIT_SUB,
+            (true, false) => FLAG_UNIT,
+        };
+        let created = self.topics.create_by_default(
+            topic,
+            header.default_topic,
+            header.default_topic_queue_nums,
+            sys_flag,
+        );
+        match created {
+            Some(topic) => Ok(topic),
+            None if is_retry => Ok(self
+                .topics
+                .create_if_absent(TopicConfig { topic_sys_flag: sys_flag, ..TopicConfig::new(topic, 1) })),
+            None => {
+                tracing::debug!(topic, %producer, "a message for a topic that does not exist");
+                Err(HandlerError::topic_not_exist(topic))
+            }
+        }
+    }
+
+    /// Inner batches are another record format, which this version does not write.
+    fn check_queue_kind(&self, topic: &TopicConfig) -> Result<(), HandlerError> {
+        match topic.attributes.get("queue.type") {
+            Some(kind) if kind == "BatchCQ" => Err(HandlerError::system_error(format!(
+                "topic[{}] has queue.type=BatchCQ, which this version of Eruca does not write: use a topic without it",
+                topic.topic_name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn queue_of(
+        &self,
+        queue_id: i32,
+        topic: &TopicConfig,
+        producer: SocketAddr,
+    ) -> Result<i32, HandlerError> {
+        if queue_id >= topic.read_queue_nums.max(topic.write_queue_nums) {
+            return Err(HandlerError::invalid_parameter(format!(
+                "request queueId[{queue_id}] is illegal, {} Producer: {producer}",
+                java_text(topic)
+            )));
+        }
+        if queue_id >= 0 {
+            return Ok(queue_id);
+        }
+        let spread =
+            i32::try_from(self.spread.fetch_add(1, std::sync::atomic::Ordering::Relaxed) & 0x7FFF_FFFF);
+        spread.unwrap_or(0).checked_rem(topic.write_queue_nums).ok_or_else(|| {
+            HandlerError::invalid_parameter(format!("topic[{}] has no write queue", topic.topic_name))
+        })
+    }
+
+    /// What a client sends back to its retry topic: after too many tries it goes to the dead letter topic.
+    pub(super) fn redirect_retry(
+        &self,
+        header: &SendHeader<'_>,
+        request: &RemotingCommand,
+        destination: &mut Destination,
+    ) -> Result<(), HandlerError> {
+        let Some(group) = header.topic.strip_prefix(RETRY_PREFIX) else { return Ok(()) };
+        let config = self.groups.get(group).ok_or_else(|| {
+            HandlerError::new(
+                ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST,
+                format!("subscription group not exist, {group}: no consumer of it was ever here"),
+            )
+        })?;
+        let times_max = header
+            .max_reconsume_times
+            .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
+            .unwrap_or(config.retry_max_times);
+        // The client has already counted this try: hence not `>=`.
+        if header.reconsume_times > times_max {
+            destination.topic = self.topics.ensure(&dlq_topic(group), 1);
+            destination.queue_id = 0;
+            destination.is_dead_letter = true;
+        }
+        Ok(())
+    }
+}
+
+/// As Java prints a topic's configuration.
+fn java_text(topic: &TopicConfig) -> String {
+    let attributes: Vec<String> =
+        topic.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!(
+        "TopicConfig [topicName={}, readQueueNums={}, writeQueueNums={}, perm={}, topicFilterType={}, topicSysFlag={}, \
+         order={}, attributes={{{}}}]",
+        topic.topic_name,
+        topic.read_queue_nums,
+        topic.write_queue_nums,
+        perm::text(topic.perm),
+        topic.topic_filter_type,
+        topic.topic_sys_flag,
+        topic.order,
+        attributes.join(", ")
+    )
+}

@@ -1,0 +1,15 @@
+//! `SEND_MESSAGE`, `SEND_MESSAGE_V2` and `SEND_BATCH_MESSAGE`.
+//!
+//! Read in this order: the header (`header`), the properties (`properties`), the checks and the way into the store
+//! (`send_message`, `admission`), and waiting for the disk (`flush_timeouts`).
+
+mod admission;
+mod flush_timeouts;
+mod header;
+mod properties;
+mod send_message;
+#[cfg(test)]
+mod send_message_test;
+
+pub use flush_timeouts::FlushTimeouts;
+pub use send_message::{SendMessageHandler, SendOutcome};

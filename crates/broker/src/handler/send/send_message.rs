@@ -1,0 +1,350 @@
+//! The way of a message into the store.
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU32},
+};
+
+use eruca_message::{
+    Clock, DelayLevels, LogOffset, OffsetMessageId, Timestamp, UniqueIdGenerator, decode_batch,
+    names::{MAX_TOPIC_LEN_BYTES, SCHEDULE_TOPIC, is_retry_topic},
+    properties::{MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH},
+    sys_flag,
+};
+use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode};
+use eruca_remoting::{Caller, Reply};
+use eruca_store::{AppendMessage, Appended, FlushMode, MessageStore};
+
+use super::{
+    admission::Destination,
+    flush_timeouts::FlushTimeouts,
+    header::SendHeader,
+    properties::{Asked, BrokersOwn, delay, trace_text},
+};
+use crate::{
+    config::BrokerConfig, groups::GroupTable, reply::HandlerError, settings::Settings, topics::TopicTable,
+};
+
+/// What a property buffer keeps after a message with many.
+const SCRATCH_KEPT_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Encoded properties of the message at hand.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What was stored, for statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendOutcome<'a> {
+    /// The topic that the producer named.
+    pub topic: &'a str,
+    /// The producer's group.
+    pub producer_group: &'a str,
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their records.
+    pub bytes: u64,
+}
+
+/// Answers sends.
+#[derive(Debug)]
+pub struct SendMessageHandler {
+    pub(super) store: Arc<MessageStore>,
+    pub(super) topics: Arc<TopicTable>,
+    pub(super) groups: Arc<GroupTable>,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    flush_timeouts: Arc<FlushTimeouts>,
+    /// What messages and ids say where they were stored.
+    pub(super) store_host: SocketAddr,
+    own: BrokersOwn,
+    unique_ids: UniqueIdGenerator,
+    delay_levels: DelayLevels,
+    /// Spreads messages over queues whose producer did not choose one.
+    pub(super) spread: AtomicU32,
+}
+
+/// Messages that are in the store.
+#[derive(Debug)]
+struct Stored<'a> {
+    first: Appended,
+    log_offset_end: LogOffset,
+    messages: usize,
+    /// Offset ids, separated by commas.
+    message_ids: String,
+    unique_key: Cow<'a, str>,
+    no_wait: bool,
+}
+
+impl SendMessageHandler {
+    /// A handler; `store_host` is the address that the broker advertises.
+    pub fn new(
+        store: Arc<MessageStore>,
+        topics: Arc<TopicTable>,
+        groups: Arc<GroupTable>,
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+        flush_timeouts: Arc<FlushTimeouts>,
+        store_host: SocketAddr,
+    ) -> Self {
+        let config = settings.now();
+        SendMessageHandler {
+            delay_levels: store.config().delay_levels.clone(),
+            own: BrokersOwn::new(&config.region_id, &config.broker_cluster_name),
+            unique_ids: UniqueIdGenerator::new(store_host.ip(), std::process::id(), 0),
+            store,
+            topics,
+            groups,
+            settings,
+            clock,
+            flush_timeouts,
+            store_host,
+            spread: AtomicU32::new(0),
+        }
+    }
+
+    /// Answers one send; the answer goes out after the store has settled. `stored` is told what was stored.
+    pub fn handle(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        stored: impl FnOnce(SendOutcome<'_>),
+    ) -> Reply {
+        let config = self.settings.now();
+        self.send(caller, request, &config, stored).unwrap_or_else(|error| {
+            // Java says region and trace switch in refusals, too: its clients look for them.
+            let mut reply = error.into_reply(request);
+            self.push_region(&mut reply.ext_fields, config.trace_on);
+            Reply::Now(reply)
+        })
+    }
+
+    fn send(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        config: &BrokerConfig,
+        told: impl FnOnce(SendOutcome<'_>),
+    ) -> Result<Reply, HandlerError> {
+        let header = SendHeader::decode(request)?;
+        let now = self.clock.now();
+        let mut destination = self.admit(&header, config, caller.peer_addr(), now)?;
+        if request.body.is_empty() {
+            return Err(self.illegal(config));
+        }
+        let asked = Asked::scan(header.properties);
+        let stored = if header.is_batch {
+            self.append_batch(caller, request, &header, &asked, &destination, config)?
+        } else {
+            self.redirect_retry(&header, request, &mut destination)?;
+            self.append_single(caller, request, &header, &asked, &destination, config, now)?
+        };
+        told(SendOutcome {
+            topic: header.topic,
+            producer_group: header.producer_group,
+            messages: stored.messages,
+            bytes: stored.log_offset_end.0 - stored.first.log_offset.0,
+        });
+        let success = self.success(request, config, &destination, &stored);
+        if self.store.config().flush_mode == FlushMode::Async || stored.no_wait {
+            return Ok(Reply::AfterSettle(success));
+        }
+        let waiting = self.flush_timeouts.wait(caller.responder(request), success, now);
+        self.store.on_flushed(stored.log_offset_end, Box::new(move |result| waiting.flushed(result)));
+        Ok(Reply::Later)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one request")]
+    fn append_single<'a>(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        header: &SendHeader<'a>,
+        asked: &Asked<'a>,
+        destination: &Destination,
+        config: &BrokerConfig,
+        now: Timestamp,
+    ) -> Result<Stored<'a>, HandlerError> {
+        refuse_later_kinds(header, asked, config, self.store_host)?;
+        let unique_key = match asked.unique_key {
+            Some(key) => Cow::Borrowed(key),
+            None => Cow::Owned(self.unique_ids.next_id(now)),
+        };
+        let made_key = asked.unique_key.is_none().then_some(&*unique_key);
+        let level = match destination.is_dead_letter {
+            true => 0,
+            false => asked.delay_level().map_err(|_| {
+                HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, "the property DELAY is no number")
+            })?,
+        };
+        let level = level.clamp(0, self.delay_levels.max_level());
+
+        let mut properties = SCRATCH.take();
+        self.own.add_to(header.properties, asked, made_key, config.trace_on, &mut properties);
+        let target = destination.topic.topic_name.as_str();
+        let (topic, queue_id) = if level > 0 {
+            delay::park(&mut properties, level, target, destination.queue_id);
+            (SCHEDULE_TOPIC, level - 1)
+        } else {
+            if destination.is_dead_letter {
+                delay::forget(&mut properties);
+            }
+            (target, destination.queue_id)
+        };
+        let appended = if properties.len() > MAX_PROPERTIES_LEN_BYTES {
+            Err(self.illegal(config))
+        } else {
+            self.store
+                .append(&AppendMessage {
+                    topic,
+                    queue_id,
+                    properties: &properties,
+                    ..self.message(caller, request, header)
+                })
+                .map_err(|error| HandlerError::from_append(error, config.max_message_size))
+        };
+        properties.clear();
+        properties.shrink_to(SCRATCH_KEPT_BYTES);
+        SCRATCH.set(properties);
+
+        let first = appended?;
+        Ok(Stored {
+            first,
+            log_offset_end: first.log_offset_end,
+            messages: 1,
+            message_ids: self.message_id(&first),
+            unique_key,
+            no_wait: asked.no_wait,
+        })
+    }
+
+    fn append_batch<'a>(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        header: &SendHeader<'a>,
+        asked: &Asked<'a>,
+        destination: &Destination,
+        config: &BrokerConfig,
+    ) -> Result<Stored<'a>, HandlerError> {
+        let illegal = |remark| HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, remark);
+        if header.topic.len() > MAX_TOPIC_LEN_BYTES {
+            return Err(illegal(format!("message topic length too long {}", header.topic.len())));
+        }
+        if is_retry_topic(header.topic) {
+            return Err(illegal(format!("batch request does not support retry group {}", header.topic)));
+        }
+        if request.body.len() > config.max_message_size {
+            return Err(self.illegal(config));
+        }
+        let entries = decode_batch(&request.body)?;
+        let common = self.message(caller, request, header);
+        let messages: Vec<AppendMessage<'_>> = entries
+            .iter()
+            .map(|entry| AppendMessage {
+                topic: &destination.topic.topic_name,
+                queue_id: destination.queue_id,
+                flag: entry.flag,
+                body: entry.body,
+                properties: entry.properties,
+                ..common
+            })
+            .collect();
+        let placed = self
+            .store
+            .append_batch(&messages)
+            .map_err(|error| HandlerError::from_append(error, config.max_message_size))?;
+        let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
+            return Err(illegal("the batch has no message".to_owned()));
+        };
+        Ok(Stored {
+            first: *first,
+            log_offset_end: last.log_offset_end,
+            messages: placed.len(),
+            message_ids: placed.iter().map(|one| self.message_id(one)).collect::<Vec<_>>().join(","),
+            unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
+            no_wait: asked.no_wait,
+        })
+    }
+
+    /// What all messages of a request have in common.
+    fn message<'a>(
+        &self,
+        caller: &Caller,
+        request: &'a RemotingCommand,
+        header: &SendHeader<'_>,
+    ) -> AppendMessage<'a> {
+        AppendMessage {
+            topic: "",
+            queue_id: 0,
+            flag: header.flag,
+            sys_flag: header.sys_flag,
+            born_timestamp: Timestamp(header.born_timestamp),
+            born_host: caller.peer_addr(),
+            store_host: self.store_host,
+            reconsume_times: header.reconsume_times,
+            prepared_transaction_offset: 0,
+            body: &request.body,
+            properties: b"",
+        }
+    }
+
+    fn success(
+        &self,
+        request: &RemotingCommand,
+        config: &BrokerConfig,
+        destination: &Destination,
+        stored: &Stored<'_>,
+    ) -> RemotingCommand {
+        let mut reply = request.reply(ResponseCode::SUCCESS);
+        let mut fields = ExtFields::with_capacity(6, 160 + stored.message_ids.len());
+        fields.push("msgId", &stored.message_ids);
+        fields.push_display("queueId", destination.queue_id);
+        fields.push_display("queueOffset", stored.first.queue_offset);
+        if !stored.unique_key.is_empty() {
+            fields.push("transactionId", &stored.unique_key);
+        }
+        self.push_region(&mut fields, config.trace_on);
+        reply.ext_fields = fields;
+        reply
+    }
+
+    fn push_region(&self, fields: &mut ExtFields, trace_on: bool) {
+        fields.push(MSG_REGION, self.own.region());
+        fields.push(TRACE_SWITCH, trace_text(trace_on));
+    }
+
+    fn message_id(&self, appended: &Appended) -> String {
+        OffsetMessageId { store_host: self.store_host, log_offset: appended.log_offset }.to_string()
+    }
+
+    fn illegal(&self, config: &BrokerConfig) -> HandlerError {
+        HandlerError::message_illegal(config.max_message_size)
+    }
+}
+
+/// What this version does not serve and must not deliver as if it were an ordinary message.
+fn refuse_later_kinds(
+    header: &SendHeader<'_>,
+    asked: &Asked<'_>,
+    config: &BrokerConfig,
+    store_host: SocketAddr,
+) -> Result<(), HandlerError> {
+    let is_half = asked.is_half || sys_flag::transaction(header.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+    let delays = asked.delay_level.is_some_and(|level| level != "0");
+    if is_half && !(header.reconsume_times > 0 && delays) {
+        return Err(HandlerError::no_permission(match config.reject_transaction_message {
+            true => format!("the broker[{}] sending transaction message is forbidden", store_host.ip()),
+            false => "transaction messages are not served by this version of Eruca".to_owned(),
+        }));
+    }
+    match asked.timer {
+        Some(name) if !delays => Err(HandlerError::system_error(format!(
+            "accurate timer message is not enabled: this version of Eruca does not serve the property {name}, \
+             use a delay level (property DELAY)"
+        ))),
+        _ => Ok(()),
+    }
+}

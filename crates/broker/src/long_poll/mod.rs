@@ -1,0 +1,11 @@
+//! Pulls that found nothing and wait for a message.
+//!
+//! `pull_waiters` decides (event and time in, woken pulls out); `pull_hold` holds it for the broker's threads.
+
+mod pull_hold;
+mod pull_waiters;
+mod tag_interest;
+
+pub use pull_hold::{PullHold, PullRunner};
+pub use pull_waiters::{Interest, PullWaiters, WaiterId, WaiterLimits};
+pub use tag_interest::TagInterest;

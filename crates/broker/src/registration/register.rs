@@ -1,0 +1,229 @@
+//! Registering with every name server: at start, on change, and again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use eruca_message::Clock;
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    body::{self, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper},
+    request::{RegisterBrokerRequest, UnregisterBrokerRequest},
+};
+use eruca_remoting::{Client, ClientConfig};
+use tokio::{sync::watch, time::Instant};
+
+use super::NameServers;
+use crate::{control::Control, settings::Settings, topics::TopicTable};
+
+/// Pause after a failed registration; doubled each time up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// How long leaving may take.
+const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Java's bounds of `registerNameServerPeriod`.
+const PERIOD_MS: std::ops::RangeInclusive<i64> = 10_000..=60_000;
+
+/// Who we are, as name servers are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the cluster.
+    pub cluster_name: String,
+    /// Name of the broker group.
+    pub broker_name: String,
+    /// 0 for a master.
+    pub broker_id: i64,
+    /// `host:port` for clients.
+    pub broker_addr: String,
+    /// `host:port` for slaves.
+    pub ha_server_addr: String,
+}
+
+/// Keeps all name servers informed.
+#[derive(Debug)]
+pub struct Registration {
+    parts: Arc<Parts>,
+    version: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    identity: Identity,
+    addresses: Vec<String>,
+    topics: Arc<TopicTable>,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    name_servers: Arc<NameServers>,
+}
+
+impl Registration {
+    /// Who is to be told what; nothing is told before [`Registration::start`].
+    pub fn new(
+        identity: Identity,
+        addresses: Vec<String>,
+        topics: Arc<TopicTable>,
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let name_servers = Arc::new(NameServers::new(&addresses));
+        let parts = Parts { identity, addresses, topics, settings, clock, name_servers };
+        Registration { parts: Arc::new(parts), version: watch::Sender::new(0) }
+    }
+
+    /// Which name servers know us.
+    pub fn name_servers(&self) -> &Arc<NameServers> {
+        &self.parts.name_servers
+    }
+
+    /// Who we are.
+    pub fn identity(&self) -> &Identity {
+        &self.parts.identity
+    }
+
+    /// Registers with all name servers at once, and from then on whenever topics change and periodically.
+    pub fn start(self: &Arc<Self>, control: &Control) {
+        for index in 0..self.parts.addresses.len() {
+            control
+                .spawn("registration", keep_registered(self.parts.clone(), index, self.version.subscribe()));
+        }
+        let registration = self.clone();
+        control.spawn("topic changes", async move {
+            loop {
+                registration.parts.topics.changes().notified().await;
+                registration.register_now();
+            }
+        });
+    }
+
+    /// Registers again without waiting for the period. Many calls at once become one registration.
+    pub fn register_now(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Tells all name servers that we leave; at most for a second.
+    pub async fn unregister(&self) {
+        let identity = &self.parts.identity;
+        let request = RemotingCommand::request(&UnregisterBrokerRequest {
+            broker_name: identity.broker_name.clone(),
+            broker_addr: identity.broker_addr.clone(),
+            cluster_name: identity.cluster_name.clone(),
+            broker_id: identity.broker_id,
+        });
+        let known: Vec<String> = self
+            .parts
+            .name_servers
+            .status()
+            .into_iter()
+            .filter(|state| state.registered_since.is_some())
+            .map(|state| state.address)
+            .collect();
+        let client = new_client();
+        let leaving = eruca_remoting::TaskGroup::new();
+        let (done, mut all_done) = watch::channel(());
+        for address in known {
+            let (client, request, done) = (client.clone(), request.clone(), done.clone());
+            leaving.spawn("unregister", async move {
+                match client.invoke(&address, request, UNREGISTER_TIMEOUT).await {
+                    Ok(_) => tracing::info!(name_server = %address, "unregistered"),
+                    Err(error) => {
+                        tracing::warn!(name_server = %address, %error, "not unregistered, it will notice")
+                    }
+                }
+                drop(done);
+            });
+        }
+        drop(done);
+        // Ends with an error when the last sender is dropped.
+        let _ = tokio::time::timeout(UNREGISTER_TIMEOUT, all_done.changed()).await;
+        leaving.shutdown().await;
+        client.close();
+    }
+}
+
+fn new_client() -> Client {
+    Client::new(ClientConfig { name: "registration", ..ClientConfig::default() }, None)
+}
+
+/// One name server's task: registrations one after the other, never two at once.
+async fn keep_registered(parts: Arc<Parts>, index: usize, mut version: watch::Receiver<u64>) {
+    let Some(address) = parts.addresses.get(index).cloned() else { return };
+    let client = new_client();
+    let mut retry = RETRY_MIN;
+    loop {
+        version.mark_unchanged();
+        let started = Instant::now();
+        let result = parts.register(&client, &address).await;
+        let pause = match result {
+            Ok(()) => {
+                retry = RETRY_MIN;
+                Duration::from_millis(parts.period_ms())
+            }
+            Err(_) => {
+                let pause = retry;
+                retry = (retry * 2).min(RETRY_MAX);
+                pause
+            }
+        };
+        let failed = result.is_err();
+        parts.name_servers.note(index, result, parts.clock.now());
+        if failed {
+            // A change does not make a name server come back.
+            tokio::time::sleep(pause).await;
+            continue;
+        }
+        // With very many topics a registration takes its time; it gets at most half of it.
+        tokio::time::sleep(started.elapsed().min(Duration::from_secs(1))).await;
+        // An error means that the broker is going.
+        let _ = tokio::time::timeout(pause, version.changed()).await;
+    }
+}
+
+impl Parts {
+    fn period_ms(&self) -> u64 {
+        let period_ms = self.settings.now().register_name_server_period;
+        period_ms.clamp(*PERIOD_MS.start(), *PERIOD_MS.end()).unsigned_abs()
+    }
+
+    async fn register(&self, client: &Client, address: &str) -> Result<(), String> {
+        let config = self.settings.now();
+        let timeout = Duration::from_millis(config.register_broker_timeout_mills.unsigned_abs());
+        let request = self.request(config.broker_permission);
+        let answer = client.invoke(address, request, timeout).await.map_err(|error| error.to_string())?;
+        match answer.response_code() {
+            ResponseCode::SUCCESS => Ok(()),
+            code => Err(format!(
+                "{address} refused the registration: {code} {}",
+                answer.remark.unwrap_or_default()
+            )),
+        }
+    }
+
+    fn request(&self, broker_permission: i32) -> RemotingCommand {
+        const READ_WRITE: i32 = crate::topics::perm::READ | crate::topics::perm::WRITE;
+        let mut topics = self.topics.snapshot();
+        if broker_permission & READ_WRITE != READ_WRITE {
+            topics.topic_config_table.values_mut().for_each(|topic| topic.perm &= broker_permission);
+        }
+        let body = Bytes::from(body::to_json(&RegisterBrokerBody {
+            filter_server_list: Vec::new(),
+            topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
+                data_version: topics.data_version,
+                mapping_data_version: topics.data_version,
+                topic_config_table: topics.topic_config_table,
+                ..TopicConfigAndMappingSerializeWrapper::default()
+            },
+        }));
+        let crc = crc32fast::hash(&body) & 0x7FFF_FFFF;
+        RemotingCommand::request(&RegisterBrokerRequest {
+            broker_name: self.identity.broker_name.clone(),
+            broker_addr: self.identity.broker_addr.clone(),
+            cluster_name: self.identity.cluster_name.clone(),
+            ha_server_addr: self.identity.ha_server_addr.clone(),
+            broker_id: self.identity.broker_id,
+            heartbeat_timeout_millis: None,
+            enable_acting_master: Some(false),
+            compressed: false,
+            body_crc32: i32::try_from(crc).ok(),
+        })
+        .with_body(body)
+    }
+}

@@ -1,7 +1,8 @@
 //! From the bytes of a pull to messages as the program gets them: decompressed, inner batches split.
 
 use eruca_message::{
-    BatchError, Message, Properties, QueueOffset, RecordError, StoredMessage, decode_batch, properties, sys_flag,
+    BatchError, Message, Properties, QueueOffset, RecordError, StoredMessage, decode_batch, properties,
+    sys_flag,
 };
 
 use crate::compression::{DecompressError, decompress};
@@ -71,7 +72,13 @@ pub(crate) mod tests {
     use crate::Compression;
 
     /// A record as a broker would send it.
-    pub(crate) fn record(topic: &str, queue_offset: u64, flags: i32, body: &[u8], properties: &[u8]) -> Vec<u8> {
+    pub(crate) fn record(
+        topic: &str,
+        queue_offset: u64,
+        flags: i32,
+        body: &[u8],
+        properties: &[u8],
+    ) -> Vec<u8> {
         let fields = RecordFields {
             topic,
             queue_id: 1,
@@ -111,8 +118,10 @@ pub(crate) mod tests {
         }
         let bytes = record("t", 7, SPLIT_FLAGS, &body, b"INNER_NUM\x012\x02INNER_BASE\x017\x02");
         let messages = decode_messages(&bytes).unwrap();
-        let seen: Vec<_> =
-            messages.iter().map(|m| (m.queue_offset.0, m.message.tag().unwrap(), m.message.body[0])).collect();
+        let seen: Vec<_> = messages
+            .iter()
+            .map(|m| (m.queue_offset.0, m.message.tag().unwrap(), m.message.body[0]))
+            .collect();
         assert_eq!(seen, [(7, "x", b'a'), (8, "y", b'b')]);
         assert!(messages.iter().all(|m| m.sys_flag == 0));
     }

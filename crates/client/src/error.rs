@@ -54,7 +54,9 @@ pub enum CallError {
         detail: String,
     },
     /// None of the name servers answered.
-    #[error("no name server of '{name_servers}' answered {request}: {last}; check the addresses and that one of them runs")]
+    #[error(
+        "no name server of '{name_servers}' answered {request}: {last}; check the addresses and that one of them runs"
+    )]
     NoNameServer {
         /// The list that was tried.
         name_servers: String,

@@ -28,7 +28,12 @@ pub(crate) trait BrokerRequests: Send + Sync {
     /// How it is doing.
     fn running_info(&self) -> ConsumerRunningInfo;
     /// Consume this message and tell how it went.
-    fn consume_directly(self: Arc<Self>, message: StoredMessage, request: RemotingCommand, responder: Responder);
+    fn consume_directly(
+        self: Arc<Self>,
+        message: StoredMessage,
+        request: RemotingCommand,
+        responder: Responder,
+    );
 }
 
 /// Serves the requests of brokers. A producer leaves it without a consumer: then all are refused.
@@ -76,8 +81,10 @@ impl Inbound {
             RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT => {
                 let header: GetConsumerStatusFromClientRequest = request.header()?;
                 let offsets: QueueMap<i64> = consumer.offsets_of(&header.topic).into_iter().collect();
-                let status =
-                    GetConsumerStatusBody { message_queue_table: offsets, ..GetConsumerStatusBody::default() };
+                let status = GetConsumerStatusBody {
+                    message_queue_table: offsets,
+                    ..GetConsumerStatusBody::default()
+                };
                 Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&status))))
             }
             RequestCode::GET_CONSUMER_RUNNING_INFO => {

@@ -35,27 +35,27 @@
 //! Read the source in this order: one session with its routes (`client`, `name_servers`, `route_cache`, `upkeep`,
 //! `inbound`), what sends (`producer`), what receives (`consumer`, `offset_store`), what administers (`admin`).
 
+mod admin;
 mod client;
 mod client_id;
-mod name_servers;
-mod route_cache;
-mod upkeep;
-mod inbound;
-mod producer;
 mod compression;
-mod decode;
 mod consumer;
-mod offset_store;
-mod admin;
+mod decode;
 mod error;
+mod inbound;
 mod lock;
+mod name_servers;
+mod offset_store;
+mod producer;
+mod route_cache;
 #[cfg(test)]
 mod testing;
+mod upkeep;
 
 pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, QueuePull};
 pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
 pub use consumer::{
-    ConsumeFrom, ConsumeStatus, Filter, Messages,
+    ConsumeFrom, ConsumeStatus, Filter, LitePullConsumer, LitePullConsumerBuilder, LitePullError, Messages,
     OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer, PushConsumerBuilder, allocate_averagely,
 };
 pub use error::{CallError, ConfigError, StartError};

@@ -37,8 +37,9 @@ impl TopicRoute {
             data.broker_datas.iter().map(|b| (b.broker_name.clone(), b.broker_addrs.clone())).collect();
         let mut queue_datas: Vec<&QueueData> = data.queue_datas.iter().collect();
         queue_datas.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
-        let has_master =
-            |name: &str| brokers.get(name).is_some_and(|addrs: &BTreeMap<i64, String>| addrs.contains_key(&MASTER_ID));
+        let has_master = |name: &str| {
+            brokers.get(name).is_some_and(|addrs: &BTreeMap<i64, String>| addrs.contains_key(&MASTER_ID))
+        };
         let order = data.order_topic_conf.as_deref().filter(|conf| !conf.trim().is_empty());
         let publish_queues = match order {
             Some(conf) => ordered_queues(topic, conf),
@@ -214,7 +215,8 @@ mod tests {
     fn only_writable_queues_with_a_master_are_published_to() {
         let route = TopicRoute::new("t", &data());
         assert_eq!(route.publish_queues, [MessageQueue::new("t", "a", 0), MessageQueue::new("t", "a", 1)]);
-        let read: Vec<_> = route.subscribe_queues.iter().map(|q| (q.broker_name.as_str(), q.queue_id)).collect();
+        let read: Vec<_> =
+            route.subscribe_queues.iter().map(|q| (q.broker_name.as_str(), q.queue_id)).collect();
         assert_eq!(read, [("a", 0), ("b", 0), ("b", 1), ("ro", 0)]);
     }
 
@@ -222,7 +224,8 @@ mod tests {
     fn an_order_configuration_fixes_the_queues() {
         let conf = Some("b:1;a:2;broken".to_owned());
         let route = TopicRoute::new("t", &TopicRouteData { order_topic_conf: conf, ..data() });
-        let queues: Vec<_> = route.publish_queues.iter().map(|q| (q.broker_name.as_str(), q.queue_id)).collect();
+        let queues: Vec<_> =
+            route.publish_queues.iter().map(|q| (q.broker_name.as_str(), q.queue_id)).collect();
         assert_eq!(queues, [("b", 0), ("a", 0), ("a", 1)]);
         assert!(route.is_order_topic);
     }

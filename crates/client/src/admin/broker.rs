@@ -35,8 +35,7 @@ impl Admin {
         name: &str,
         key: &str,
     ) -> Result<BrokerStatsData, CallError> {
-        let header =
-            ViewBrokerStatsDataRequest { stats_name: name.to_owned(), stats_key: key.to_owned() };
+        let header = ViewBrokerStatsDataRequest { stats_name: name.to_owned(), stats_key: key.to_owned() };
         self.ask_body(addr, &header).await
     }
 

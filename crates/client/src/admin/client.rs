@@ -1,7 +1,10 @@
 //! What brokers are asked about the clients that are connected to them.
 
 use eruca_protocol::{
-    body::{ConsumeMessageDirectlyResult, ConsumerConnection, ConsumerRunningInfo, ProducerConnection, ProducerTableInfo},
+    body::{
+        ConsumeMessageDirectlyResult, ConsumerConnection, ConsumerRunningInfo, ProducerConnection,
+        ProducerTableInfo,
+    },
     request::{
         ConsumeMessageDirectlyRequest, GetAllProducerInfoRequest, GetConsumerConnectionListRequest,
         GetConsumerRunningInfoRequest, GetProducerConnectionListRequest,

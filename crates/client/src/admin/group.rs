@@ -126,10 +126,7 @@ impl Admin {
     }
 
     /// All committed offsets of the broker at `addr`.
-    pub async fn all_consumer_offset(
-        &self,
-        addr: &str,
-    ) -> Result<ConsumerOffsetSerializeWrapper, CallError> {
+    pub async fn all_consumer_offset(&self, addr: &str) -> Result<ConsumerOffsetSerializeWrapper, CallError> {
         self.ask_plain(addr, RequestCode::GET_ALL_CONSUMER_OFFSET).await
     }
 

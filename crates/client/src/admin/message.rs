@@ -104,7 +104,9 @@ impl Admin {
         request.ext_fields.push("_UNIQUE_KEY_QUERY", if by_unique_key { "true" } else { "false" });
         match self.session.call(addr, request).await {
             Ok(answer) => decode_messages(&answer),
-            Err(CallError::Refused { code: eruca_protocol::ResponseCode::QUERY_NOT_FOUND, .. }) => Ok(Vec::new()),
+            Err(CallError::Refused { code: eruca_protocol::ResponseCode::QUERY_NOT_FOUND, .. }) => {
+                Ok(Vec::new())
+            }
             Err(error) => Err(error),
         }
     }
@@ -147,8 +149,7 @@ impl Admin {
         addr: &str,
         queue: &MessageQueue,
     ) -> Result<Timestamp, CallError> {
-        let header =
-            GetEarliestMsgStoretimeRequest { topic: queue.topic.clone(), queue_id: queue.queue_id };
+        let header = GetEarliestMsgStoretimeRequest { topic: queue.topic.clone(), queue_id: queue.queue_id };
         let answer: GetEarliestMsgStoretimeResponse = self.ask_header(addr, &header).await?;
         Ok(Timestamp(answer.timestamp))
     }

@@ -3,6 +3,7 @@
 //! Read in this order: how to connect (`admin`), what name servers are asked (`name_server`), and what brokers are
 //! asked (`topic`, `group`, `message`, `client`, `broker`).
 
+#[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod admin;
 mod broker;
 mod client;
@@ -13,4 +14,4 @@ mod topic;
 
 pub use admin::{Admin, AdminBuilder};
 pub use broker::BrokerConfigText;
-pub use message::{QueuePull, Boundary};
+pub use message::{Boundary, QueuePull};

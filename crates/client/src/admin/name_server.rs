@@ -48,10 +48,8 @@ impl Admin {
         cluster: Option<&str>,
         topic: &str,
     ) -> Result<(), CallError> {
-        let header = DeleteTopicInNamesrvRequest {
-            topic: topic.to_owned(),
-            cluster_name: cluster.map(str::to_owned),
-        };
+        let header =
+            DeleteTopicInNamesrvRequest { topic: topic.to_owned(), cluster_name: cluster.map(str::to_owned) };
         let known;
         let addrs = if addrs.is_empty() {
             known = self.name_server_addresses();

@@ -1,14 +1,16 @@
 //! What brokers are asked about topics.
 
+use eruca_message::names::AUTO_CREATE_TOPIC;
 use eruca_protocol::{
     RequestCode,
-    body::{GroupList, TopicConfig, TopicConfigSerializeWrapper, TopicFilterType, TopicList, TopicStatsTable},
+    body::{
+        GroupList, TopicConfig, TopicConfigSerializeWrapper, TopicFilterType, TopicList, TopicStatsTable,
+    },
     request::{
         DeleteTopicInBrokerRequest, GetTopicConfigRequest, GetTopicStatsInfoRequest,
         QueryTopicConsumeByWhoRequest, QueryTopicsByConsumerRequest, UpdateAndCreateTopicRequest,
     },
 };
-use eruca_message::names::AUTO_CREATE_TOPIC;
 
 use super::Admin;
 use crate::CallError;

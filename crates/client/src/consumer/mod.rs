@@ -4,6 +4,7 @@
 //! `rebalance`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the two kinds of
 //! consumers (`push`, `lite_pull`).
 
+mod lite_pull;
 mod membership;
 mod process_queue;
 mod pull;
@@ -11,9 +12,10 @@ mod push;
 mod rebalance;
 mod subscription;
 
+pub use lite_pull::{LitePullConsumer, LitePullConsumerBuilder, LitePullError};
 pub use membership::ConsumeFrom;
-pub use pull::{PullOutcome, PullStatus};
 pub(crate) use pull::pull_once;
+pub use pull::{PullOutcome, PullStatus};
 pub use push::{ConsumeStatus, Messages, OrderedConsumeStatus, PushConsumer, PushConsumerBuilder};
 pub use rebalance::allocate_averagely;
 pub use subscription::Filter;

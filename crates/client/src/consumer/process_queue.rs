@@ -111,7 +111,12 @@ impl ProcessQueue {
     }
 
     /// These messages are done with. `false` where a reset came in between: nothing is to be committed for them.
-    pub(crate) fn finished(&mut self, generation: u64, messages: &[Arc<StoredMessage>], now: Timestamp) -> bool {
+    pub(crate) fn finished(
+        &mut self,
+        generation: u64,
+        messages: &[Arc<StoredMessage>],
+        now: Timestamp,
+    ) -> bool {
         self.last_consumed = now;
         if generation != self.generation {
             return false;
@@ -160,7 +165,12 @@ impl ProcessQueue {
     }
 
     /// Messages, oldest first and at most `max`, whose consumption began more than `timeout_ms` ago.
-    pub(crate) fn overdue(&self, timeout_ms: i64, now: Timestamp, max: usize) -> (u64, Vec<Arc<StoredMessage>>) {
+    pub(crate) fn overdue(
+        &self,
+        timeout_ms: i64,
+        now: Timestamp,
+        max: usize,
+    ) -> (u64, Vec<Arc<StoredMessage>>) {
         let overdue = self
             .in_flight
             .values()

@@ -57,7 +57,10 @@ fn a_retried_message_comes_again_with_its_count_raised() {
     let (generation, taken) = queue.take(1, NOW);
     assert_eq!(queue.retry(generation, &taken[0]).unwrap().reconsume_times, 1);
     let (_, again) = queue.take(5, NOW);
-    assert_eq!(again.iter().map(|m| (m.queue_offset.0, m.reconsume_times)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
+    assert_eq!(
+        again.iter().map(|m| (m.queue_offset.0, m.reconsume_times)).collect::<Vec<_>>(),
+        [(0, 1), (1, 0)]
+    );
     assert!(queue.take(5, NOW).1.is_empty());
 }
 

@@ -116,11 +116,13 @@ impl PullCall<'_> {
         };
         let header: PullMessageResponse = answer.header()?;
         let mut messages = match status {
-            PullStatus::Found => decode_messages(&answer.reply.body).map_err(|error| CallError::BadMessages {
-                addr: answer.addr.clone(),
-                request: answer.request,
-                detail: error.to_string(),
-            })?,
+            PullStatus::Found => {
+                decode_messages(&answer.reply.body).map_err(|error| CallError::BadMessages {
+                    addr: answer.addr.clone(),
+                    request: answer.request,
+                    detail: error.to_string(),
+                })?
+            }
             _ => Vec::new(),
         };
         // An inner batch comes whole, also where only its end was asked for.

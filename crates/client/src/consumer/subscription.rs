@@ -41,8 +41,12 @@ impl Subscription {
                 data.sub_string = expression.clone();
             }
             Filter::Tags(text) => {
-                let tags: Vec<String> =
-                    text.split("||").map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+                let tags: Vec<String> = text
+                    .split("||")
+                    .map(str::trim)
+                    .filter(|tag| !tag.is_empty())
+                    .map(str::to_owned)
+                    .collect();
                 if tags.is_empty() || tags.iter().any(|tag| tag == "*") {
                     data.sub_string = "*".into();
                 } else {

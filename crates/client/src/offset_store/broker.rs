@@ -30,7 +30,11 @@ impl BrokerOffsets {
             // consumer came is not lost.
             set_zero_if_not_found: None,
         };
-        match self.session.call(&self.addr(queue)?, for_broker(RemotingCommand::request(&header), queue)).await {
+        match self
+            .session
+            .call(&self.addr(queue)?, for_broker(RemotingCommand::request(&header), queue))
+            .await
+        {
             Ok(answer) => Ok(Some(answer.header::<QueryConsumerOffsetResponse>()?.offset)),
             Err(CallError::Refused { code: ResponseCode::QUERY_NOT_FOUND, .. }) => Ok(None),
             Err(error) => Err(error),

@@ -23,7 +23,11 @@ async fn conforms(open: impl AsyncFn() -> OffsetStore) {
 
     store.persist(&BTreeSet::from([queue(0), queue(2)])).await.unwrap();
     let reopened = open().await;
-    assert_eq!(reopened.read(&queue(0)).await.unwrap(), Some(4), "what was persisted is read by the next one");
+    assert_eq!(
+        reopened.read(&queue(0)).await.unwrap(),
+        Some(4),
+        "what was persisted is read by the next one"
+    );
     assert_eq!(reopened.read(&queue(1)).await.unwrap(), None, "what was not is not");
 }
 

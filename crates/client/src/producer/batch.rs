@@ -26,8 +26,7 @@ pub(crate) fn prepare_batch(
         check_member(&message, &topic, waits.as_deref())?;
         ids.push(identify(&mut message.properties, new_id()));
         let properties = encode_properties(&message.properties)?;
-        let entry =
-            BatchEntry { flag: message.flag, body: &message.body, properties: properties.as_bytes() };
+        let entry = BatchEntry { flag: message.flag, body: &message.body, properties: properties.as_bytes() };
         encode_batch_entry(&entry, &mut body)
             .map_err(|_| SendError::BadBatch { why: "a message's properties are too long" })?;
     }

@@ -24,7 +24,9 @@ pub enum SendError {
         topic: String,
     },
     /// More than a broker takes.
-    #[error("the message for topic '{topic}' has {len} bytes, the limit is {limit}: send less, or raise max_message_bytes here and maxMessageSize at the brokers")]
+    #[error(
+        "the message for topic '{topic}' has {len} bytes, the limit is {limit}: send less, or raise max_message_bytes here and maxMessageSize at the brokers"
+    )]
     TooLarge {
         /// The topic.
         topic: String,
@@ -49,7 +51,9 @@ pub enum SendError {
         why: &'static str,
     },
     /// The topic has no queue to send to.
-    #[error("topic '{topic}' has no queue to send to: no master that holds it is up, or its write permission is taken")]
+    #[error(
+        "topic '{topic}' has no queue to send to: no master that holds it is up, or its write permission is taken"
+    )]
     NoQueue {
         /// The topic.
         topic: String,
@@ -75,9 +79,9 @@ pub enum SendError {
         /// The broker groups that were tried, in order.
         brokers: Vec<String>,
         /// Why the last attempt failed.
-        source: CallError,
+        source: Box<CallError>,
     },
     /// The route could not be had.
     #[error(transparent)]
-    Route(CallError),
+    Route(Box<CallError>),
 }

@@ -71,7 +71,15 @@ mod tests {
 
     #[test]
     fn the_slower_the_longer() {
-        let expected = [(0, 0), (549, 0), (550, 2_000), (1_800, 5_000), (3_000, 6_000), (5_000, 10_000), (99_999, 30_000)];
+        let expected = [
+            (0, 0),
+            (549, 0),
+            (550, 2_000),
+            (1_800, 5_000),
+            (3_000, 6_000),
+            (5_000, 10_000),
+            (99_999, 30_000),
+        ];
         for (latency_ms, avoided) in expected {
             assert_eq!(avoided_ms(Experience::Answered { latency_ms }), avoided, "{latency_ms}");
         }

@@ -32,7 +32,11 @@ pub(crate) struct Prepared {
 }
 
 /// Checks `message`, gives it the id `new_id` unless it has one, and compresses a large body.
-pub(crate) fn prepare(mut message: Message, rules: &BodyRules, new_id: String) -> Result<Prepared, SendError> {
+pub(crate) fn prepare(
+    mut message: Message,
+    rules: &BodyRules,
+    new_id: String,
+) -> Result<Prepared, SendError> {
     check(&message, rules)?;
     let message_id = identify(&mut message.properties, new_id);
     let properties = encode_properties(&message.properties)?;

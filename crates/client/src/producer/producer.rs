@@ -160,7 +160,7 @@ impl Producer {
 
     fn check_open(&self) -> Result<(), SendError> {
         if self.inner.is_shut_down.load(Ordering::Acquire) {
-            return Err(SendError::Route(CallError::ShutDown));
+            return Err(SendError::Route(Box::new(CallError::ShutDown)));
         }
         Ok(())
     }

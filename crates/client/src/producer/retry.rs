@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn only_what_another_broker_may_take_is_tried_again() {
-        for code in [ResponseCode::SYSTEM_BUSY, ResponseCode::SERVICE_NOT_AVAILABLE, ResponseCode::TOPIC_NOT_EXIST] {
+        for code in
+            [ResponseCode::SYSTEM_BUSY, ResponseCode::SERVICE_NOT_AVAILABLE, ResponseCode::TOPIC_NOT_EXIST]
+        {
             assert_eq!(after_failure(&refused(code), 1, 3, LEFT), AfterFailure::TryAgain, "{code}");
         }
         for code in [ResponseCode::MESSAGE_ILLEGAL, ResponseCode::INVALID_PARAMETER] {

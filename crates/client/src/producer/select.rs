@@ -96,7 +96,12 @@ mod tests {
         ["a", "b"].iter().flat_map(|b| (0..2).map(move |id| MessageQueue::new("t", *b, id))).collect()
     }
 
-    fn broker<'a>(queues: &'a [MessageQueue], turn: usize, last: Option<&str>, faults: &FaultTable) -> &'a str {
+    fn broker<'a>(
+        queues: &'a [MessageQueue],
+        turn: usize,
+        last: Option<&str>,
+        faults: &FaultTable,
+    ) -> &'a str {
         &select_queue(queues, turn, last, Some(faults), NOW).unwrap().broker_name
     }
 

@@ -65,7 +65,7 @@ impl Sender {
     pub(crate) async fn route(&self, topic: &str) -> Result<Arc<TopicRoute>, SendError> {
         let queues = self.settings.default_topic_queues;
         let route = self.session.route_or_template(topic, names::AUTO_CREATE_TOPIC, queues).await;
-        let route = route.map_err(SendError::Route)?;
+        let route = route.map_err(|error| SendError::Route(Box::new(error)))?;
         if route.publish_queues.is_empty() {
             // A master that comes back should not wait for the next refresh in its turn.
             self.session.routes_stale.notify_one();
@@ -112,7 +112,9 @@ impl Sender {
     pub(crate) async fn send_oneway(&self, message: &Prepared) -> Result<(), SendError> {
         let queue = self.next_queue(&message.topic, None).await?;
         let sent = match self.session.master_addr(&queue.broker_name) {
-            Ok(addr) => self.session.oneway(&addr, self.request(message, &queue)).await.map_err(CallError::from),
+            Ok(addr) => {
+                self.session.oneway(&addr, self.request(message, &queue)).await.map_err(CallError::from)
+            }
             Err(error) => Err(error),
         };
         sent.map_err(|error| {
@@ -204,5 +206,10 @@ impl Sender {
 }
 
 fn failed(message: &Prepared, brokers: Vec<String>, source: CallError) -> SendError {
-    SendError::Call { topic: message.topic.clone(), attempts: brokers.len(), brokers, source }
+    SendError::Call {
+        topic: message.topic.clone(),
+        attempts: brokers.len(),
+        brokers,
+        source: Box::new(source),
+    }
 }

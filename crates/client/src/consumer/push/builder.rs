@@ -242,7 +242,8 @@ impl PushConsumerBuilder {
             let remedy = "call subscribe(topic, \"*\") on the builder";
             return Err(ConfigError::Unset { setting: "subscription", remedy });
         }
-        let out_of_range = |setting, value: String, allowed| Err(ConfigError::OutOfRange { setting, value, allowed });
+        let out_of_range =
+            |setting, value: String, allowed| Err(ConfigError::OutOfRange { setting, value, allowed });
         let settings = &self.settings;
         if !(1..=Semaphore::MAX_PERMITS.min(10_000)).contains(&settings.parallel_calls) {
             return out_of_range("parallel_calls", settings.parallel_calls.to_string(), "1 to 10000");

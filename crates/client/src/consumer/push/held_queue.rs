@@ -62,7 +62,13 @@ impl HeldQueue {
     }
 
     /// These messages are done with: notes the offset up to which all are.
-    pub(crate) fn finished(&self, generation: u64, messages: &Messages, offsets: &OffsetStore, now: Timestamp) {
+    pub(crate) fn finished(
+        &self,
+        generation: u64,
+        messages: &Messages,
+        offsets: &OffsetStore,
+        now: Timestamp,
+    ) {
         let mut state = lock(&self.state);
         if state.finished(generation, messages, now) && !messages.is_empty() {
             offsets.advance(&self.queue, state.committable());

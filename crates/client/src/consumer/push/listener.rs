@@ -77,12 +77,10 @@ pub(crate) struct Panicked;
 /// Calls the user's function. A panic of it is an outcome like any other: it must not end the task that calls.
 pub(crate) async fn call<T>(function: &Call<T>, messages: Messages) -> Result<T, Panicked> {
     let mut future = catch_unwind(AssertUnwindSafe(|| function(messages))).map_err(|_| Panicked)?;
-    std::future::poll_fn(move |cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(status)) => Poll::Ready(Ok(status)),
-            Err(_) => Poll::Ready(Err(Panicked)),
-        }
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(status)) => Poll::Ready(Ok(status)),
+        Err(_) => Poll::Ready(Err(Panicked)),
     })
     .await
 }

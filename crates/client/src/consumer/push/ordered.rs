@@ -200,7 +200,9 @@ async fn bury_exhausted(core: &Core, generation: u64, held: &HeldQueue, messages
                     dead.push(message.clone());
                     continue;
                 }
-                Err(error) => tracing::warn!(queue = %held.queue, %error, "message not sent to the dead letter queue"),
+                Err(error) => {
+                    tracing::warn!(queue = %held.queue, %error, "message not sent to the dead letter queue")
+                }
             }
         }
         lock(&held.state).retry(generation, message);

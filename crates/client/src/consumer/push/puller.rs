@@ -66,7 +66,8 @@ fn may_pull(core: &Core, held: &HeldQueue) -> bool {
     if core.is_suspended.load(Ordering::Relaxed) {
         return false;
     }
-    if core.listener.is_ordered() && !core.member.is_broadcasting() && !lock(&held.lease).is_held(core.now()) {
+    if core.listener.is_ordered() && !core.member.is_broadcasting() && !lock(&held.lease).is_held(core.now())
+    {
         return false;
     }
     let limit = lock(&held.state).limit_reached(&core.settings.flow);

@@ -188,7 +188,11 @@ impl PushConsumer {
         self.rebalancing.shutdown().await;
         let grace = self.core.settings.shutdown_grace;
         if tokio::time::timeout(grace, self.workers.shutdown()).await.is_err() {
-            tracing::warn!(group = self.core.member.group(), ?grace, "the listener did not end in time, its messages will come again");
+            tracing::warn!(
+                group = self.core.member.group(),
+                ?grace,
+                "the listener did not end in time, its messages will come again"
+            );
         }
         self.upkeep.shutdown().await;
         self.core.persist_offsets().await;

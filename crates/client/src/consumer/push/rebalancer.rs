@@ -50,7 +50,11 @@ impl Rebalancer {
         self.pulling.shutdown().await;
         let grace = self.core.settings.shutdown_grace;
         if tokio::time::timeout(grace, self.consuming.shutdown()).await.is_err() {
-            tracing::warn!(group = self.core.member.group(), ?grace, "the listener did not end in time, its messages will come again");
+            tracing::warn!(
+                group = self.core.member.group(),
+                ?grace,
+                "the listener did not end in time, its messages will come again"
+            );
         }
     }
 

@@ -64,7 +64,12 @@ impl BrokerRequests for Core {
         }
     }
 
-    fn consume_directly(self: Arc<Self>, message: StoredMessage, request: RemotingCommand, responder: Responder) {
+    fn consume_directly(
+        self: Arc<Self>,
+        message: StoredMessage,
+        request: RemotingCommand,
+        responder: Responder,
+    ) {
         let refused = match self.direct.try_send(DirectWork { message, request, responder }) {
             Ok(()) => return,
             Err(TrySendError::Full(work)) => (work, "too many messages wait to be consumed directly"),

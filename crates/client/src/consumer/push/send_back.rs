@@ -12,7 +12,11 @@ pub(crate) const LEVEL_BY_TRIES: i32 = 0;
 pub(crate) const LEVEL_DEAD: i32 = -1;
 
 /// Sends `message` back, to come again after the delay of `delay_level`.
-pub(crate) async fn send_back(core: &Core, message: &StoredMessage, delay_level: i32) -> Result<(), CallError> {
+pub(crate) async fn send_back(
+    core: &Core,
+    message: &StoredMessage,
+    delay_level: i32,
+) -> Result<(), CallError> {
     let session = &core.member.session;
     let addr = session.master_addr(&message.broker_name)?;
     let header = ConsumerSendMsgBackRequest {

@@ -1,0 +1,176 @@
+//! Settings of a lite pull consumer.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use eruca_message::{Clock, names};
+use eruca_protocol::body::{ConsumeType, MessageModel};
+use tokio::sync::{Notify, watch};
+
+use super::{
+    super::{
+        membership::{ConsumeFrom, MemberSettings, Membership},
+        subscription::Filter,
+    },
+    LitePullConsumer,
+    buffer::{Buffer, BufferLimits},
+    core::{Core, LitePullSettings, Mode},
+};
+use crate::{
+    ConfigError, StartError,
+    client::{ClientSettings, Session},
+    inbound::Inbound,
+};
+
+/// Settings of a [`LitePullConsumer`].
+#[derive(Clone)]
+#[must_use]
+pub struct LitePullConsumerBuilder {
+    client: ClientSettings,
+    member: MemberSettings,
+    settings: LitePullSettings,
+    subscriptions: Vec<(String, Filter)>,
+}
+
+impl Default for LitePullConsumerBuilder {
+    fn default() -> Self {
+        LitePullConsumerBuilder {
+            client: ClientSettings::default(),
+            member: MemberSettings::default(),
+            settings: LitePullSettings {
+                poll_batch: 10,
+                fetch_batch: 32,
+                limits: BufferLimits {
+                    queue_messages: 1000,
+                    queue_bytes: 100 * 1024 * 1024,
+                    messages: 10_000,
+                },
+                auto_commit: Some(Duration::from_secs(5)),
+            },
+            subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl LitePullConsumerBuilder {
+    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
+    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
+        self.client.name_servers = list.into();
+        self
+    }
+
+    /// The consumer group. Must be set.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.member.group = group.into();
+        self
+    }
+
+    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Adds a subscription: `"*"` is everything, `"a || b"` one of two tags. Without one, queues are assigned by
+    /// [`LitePullConsumer::assign`].
+    pub fn subscribe(mut self, topic: impl Into<String>, filter: impl Into<Filter>) -> Self {
+        self.subscriptions.push((topic.into(), filter.into()));
+        self
+    }
+
+    /// Every member of the group gets every message, and keeps its own offsets in a file.
+    pub fn broadcasting(mut self) -> Self {
+        self.member.model = MessageModel::Broadcasting;
+        self
+    }
+
+    /// Where the group starts in queues of which it has no offset; [`ConsumeFrom::Last`] by default.
+    pub fn consume_from(mut self, from: ConsumeFrom) -> Self {
+        self.member.consume_from = from;
+        self
+    }
+
+    /// How often the offsets are committed of messages that came before the latest poll; every 5 s by default. `None`
+    /// leaves it to [`LitePullConsumer::commit`].
+    pub fn auto_commit(mut self, interval: Option<Duration>) -> Self {
+        self.settings.auto_commit = interval;
+        self
+    }
+
+    /// Most messages of one poll; 10 by default.
+    pub fn poll_batch(mut self, messages: usize) -> Self {
+        self.settings.poll_batch = messages;
+        self
+    }
+
+    /// Most messages of one fetch from a broker; 32 by default.
+    pub fn fetch_batch(mut self, messages: i32) -> Self {
+        self.settings.fetch_batch = messages;
+        self
+    }
+
+    /// How much is fetched ahead: messages of one queue (1000 by default), bytes of their bodies (100 MiB), and
+    /// messages of all queues (10 000).
+    pub fn buffer_limits(mut self, queue_messages: usize, queue_bytes: usize, messages: usize) -> Self {
+        self.settings.limits = BufferLimits { queue_messages, queue_bytes, messages };
+        self
+    }
+
+    /// Where a broadcasting consumer keeps its offsets; `~/.rocketmq_offsets` by default, as Java does.
+    pub fn offsets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.member.offsets_dir = Some(dir.into());
+        self
+    }
+
+    /// Tells broadcasting consumers of one group on one host apart; `DEFAULT` by default. It must be the same after a
+    /// restart.
+    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
+        self.member.instance_name = name.into();
+        self
+    }
+
+    /// Where time comes from; the system clock by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.client.clock = clock;
+        self
+    }
+
+    /// The consumer, at work. To be called inside a Tokio runtime, in which it then runs.
+    ///
+    /// # Errors
+    /// A setting is missing or out of its range, or the offsets file of a broadcasting consumer cannot be read.
+    pub async fn start(self) -> Result<LitePullConsumer, StartError> {
+        let out_of_range =
+            |setting, value: String| ConfigError::OutOfRange { setting, value, allowed: "1 to 1024" };
+        if !(1..=1024).contains(&self.settings.poll_batch) {
+            return Err(out_of_range("poll_batch", self.settings.poll_batch.to_string()).into());
+        }
+        if !(1..=1024).contains(&self.settings.fetch_batch) {
+            return Err(out_of_range("fetch_batch", self.settings.fetch_batch.to_string()).into());
+        }
+        let inbound = Arc::new(Inbound::default());
+        let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
+        let member = Membership::new(session.clone(), self.member, ConsumeType::Actively)?;
+        for (topic, filter) in &self.subscriptions {
+            names::validate_topic(topic).map_err(ConfigError::from)?;
+            member.subscribe(topic, filter);
+        }
+        let core = Arc::new(Core {
+            started: session.now(),
+            member,
+            settings: self.settings,
+            mode: Mutex::new(if self.subscriptions.is_empty() { Mode::Undecided } else { Mode::Subscribed }),
+            queues: Mutex::default(),
+            buffer: Mutex::new(Buffer::default()),
+            filled: Notify::new(),
+            assign_due: Notify::new(),
+            rounds: watch::Sender::new(0),
+        });
+        let served: std::sync::Weak<Core> = Arc::downgrade(&core);
+        inbound.serve(served);
+        Ok(LitePullConsumer::start(core).await)
+    }
+}

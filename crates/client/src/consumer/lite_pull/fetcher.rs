@@ -1,0 +1,133 @@
+//! The task that fetches from one queue.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use eruca_protocol::ResponseCode;
+
+use super::{
+    super::{
+        pull::{PullCall, PullOutcome, PullStatus},
+        subscription::Subscription,
+    },
+    buffer::Fetched,
+    core::{AssignedQueue, Core},
+};
+use crate::{CallError, lock::lock, upkeep::wait};
+
+/// As Java's lite pull consumer.
+const SUSPEND: Duration = Duration::from_secs(20);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Longest pause for want of room: whatever ends it notifies, this is for safety.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// Fetches until the queue is no longer ours.
+pub(crate) async fn fetch(core: Arc<Core>, assigned: Arc<AssignedQueue>) {
+    tokio::select! {
+        biased;
+        () = assigned.dropped() => {}
+        () = fetch_on(&core, &assigned) => {}
+    }
+}
+
+async fn fetch_on(core: &Core, assigned: &AssignedQueue) {
+    // A queue that was assigned by name is taken whole.
+    let whole = Subscription::new(&assigned.queue.topic, &"*".into(), core.member.session.now());
+    loop {
+        let may_fetch = {
+            let position = lock(&assigned.position);
+            !position.is_paused() && lock(&core.buffer).has_room(&assigned.queue, &core.settings.limits)
+        };
+        if !may_fetch {
+            wait(ROOM_PAUSE, assigned.wake.notified()).await;
+            continue;
+        }
+        let subscription = core.member.subscription(&assigned.queue.topic);
+        let (generation, offset) = lock(&assigned.position).next_fetch();
+        let pulled = tokio::select! {
+            pulled = pull(core, assigned, subscription.as_deref().unwrap_or(&whole), offset) => pulled,
+            // A jump: what is under way no longer counts, so do not wait for it. A pause: neither.
+            () = moved(assigned, generation) => continue,
+        };
+        match pulled {
+            Ok(outcome) => take_in(core, assigned, generation, outcome),
+            Err(error) => tokio::time::sleep(pause_after(core, assigned, &error)).await,
+        }
+    }
+}
+
+/// Returns when the position is no longer of `generation`.
+async fn moved(assigned: &AssignedQueue, generation: u64) {
+    while lock(&assigned.position).next_fetch().0 == generation {
+        assigned.wake.notified().await;
+    }
+}
+
+async fn pull(
+    core: &Core,
+    assigned: &AssignedQueue,
+    subscription: &Subscription,
+    offset: i64,
+) -> Result<PullOutcome, CallError> {
+    let session = &core.member.session;
+    // Makes the broker's address known, and keeps the route in use.
+    session.route(&assigned.queue.topic).await?;
+    let from = assigned.fetch_from.load(Ordering::Relaxed);
+    let addr = session.addr_to_read(&assigned.queue.broker_name, from)?;
+    let call = PullCall {
+        group: core.member.group(),
+        queue: &assigned.queue,
+        subscription,
+        tell_subscription: true,
+        is_lite: true,
+        offset,
+        max_messages: core.settings.fetch_batch,
+        max_bytes: i32::MAX,
+        commit_offset: None,
+        suspend: SUSPEND,
+        timeout: FETCH_TIMEOUT,
+    };
+    call.send(session, &addr).await
+}
+
+fn take_in(core: &Core, assigned: &AssignedQueue, generation: u64, outcome: PullOutcome) {
+    assigned.fetch_from.store(outcome.suggested_broker_id, Ordering::Relaxed);
+    let mut position = lock(&assigned.position);
+    if outcome.status == PullStatus::OffsetMoved {
+        // A jump in the meantime has the last word.
+        if position.next_fetch().0 == generation {
+            tracing::warn!(queue = %assigned.queue, to = outcome.next_begin_offset, "offset lies outside of the queue, moved");
+            position.jump(outcome.next_begin_offset);
+            lock(&core.buffer).forget(&assigned.queue);
+        }
+        return;
+    }
+    if !position.fetched(generation, outcome.next_begin_offset) {
+        return;
+    }
+    let mut buffer = lock(&core.buffer);
+    if !outcome.messages.is_empty() {
+        let messages = outcome.messages.into();
+        buffer.push(Fetched { queue: assigned.queue.clone(), generation, messages });
+        core.filled.notify_waiters();
+    } else if buffer.is_empty_of(&assigned.queue) {
+        position.skipped(generation, outcome.next_begin_offset);
+    }
+}
+
+fn pause_after(core: &Core, assigned: &AssignedQueue, error: &CallError) -> Duration {
+    match error.response_code() {
+        Some(ResponseCode::SYSTEM_BUSY | ResponseCode::FLOW_CONTROL) => BUSY_PAUSE,
+        code => {
+            tracing::warn!(queue = %assigned.queue, %error, "fetch failed, the next one is due in 1 s");
+            if code.is_none() {
+                core.member.session.routes_stale.notify_one();
+            }
+            ERROR_PAUSE
+        }
+    }
+}

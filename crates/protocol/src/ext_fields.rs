@@ -9,9 +9,20 @@ use std::fmt::{Display, Write};
 #[derive(Debug, Clone, Default)]
 pub struct ExtFields {
     text: String,
-    /// (start of name, start of value, end of value) in `text`.
-    spans: Vec<(u32, u32, u32)>,
+    spans: Vec<Span>,
 }
+
+/// Where one field lies in the text: its name up to `value`, its value up to `end`.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    name: u32,
+    value: u32,
+    end: u32,
+}
+
+/// Room for the fields of an ordinary answer, so that it does not grow step by step.
+const FIRST_FIELDS: usize = 8;
+const FIRST_TEXT_LEN: usize = 256;
 
 impl ExtFields {
     /// No fields.
@@ -26,7 +37,11 @@ impl ExtFields {
 
     /// The value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().rev().find(|(n, _)| *n == name).map(|(_, value)| value)
+        let text = self.text.as_bytes();
+        let is_named =
+            |span: &&Span| text.get(span.name as usize..span.value as usize) == Some(name.as_bytes());
+        let span = self.spans.iter().rev().find(is_named)?;
+        self.text.get(span.value as usize..span.end as usize)
     }
 
     /// Whether there is a field `name`.
@@ -49,6 +64,10 @@ impl ExtFields {
 
     /// Adds a field whose value `write` appends to the text it is given.
     pub(crate) fn push_with(&mut self, name: &str, write: impl FnOnce(&mut String)) {
+        if self.spans.capacity() == 0 {
+            self.spans.reserve(FIRST_FIELDS);
+            self.text.reserve(FIRST_TEXT_LEN);
+        }
         let name_at = self.text.len();
         self.text.push_str(name);
         let value_at = self.text.len();
@@ -72,14 +91,15 @@ impl ExtFields {
 
     fn push_span(&mut self, name_at: usize, value_at: usize) {
         // A frame has at most 16 MB, so that positions fit 32 bits.
-        self.spans.push((name_at as u32, value_at as u32, self.text.len() as u32));
+        let (name, value, end) = (name_at as u32, value_at as u32, self.text.len() as u32);
+        self.spans.push(Span { name, value, end });
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
-        self.spans.iter().map(|(name, value, end)| {
+        self.spans.iter().map(|span| {
             let part = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
-            (part(*name, *value), part(*value, *end))
+            (part(span.name, span.value), part(span.value, span.end))
         })
     }
 

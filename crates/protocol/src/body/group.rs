@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{DataVersion, GroupRetryPolicyType};
 
@@ -109,7 +110,15 @@ impl Default for ExponentialRetryPolicy {
 #[serde(rename_all = "camelCase", default)]
 pub struct CustomizedRetryPolicy {
     /// Delays in milliseconds, of the first attempt and so on.
+    #[serde(serialize_with = "array")]
     pub next: Vec<i64>,
+}
+
+/// As an array of Java, not as a list: it stays in one line.
+fn array<S: Serializer>(numbers: &[i64], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut array = serializer.serialize_tuple(numbers.len())?;
+    numbers.iter().try_for_each(|number| array.serialize_element(number))?;
+    array.end()
 }
 
 /// A subscription fixed at the broker (Java: `SimpleSubscriptionData`).

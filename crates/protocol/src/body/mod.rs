@@ -15,6 +15,7 @@ mod heartbeat;
 mod kv;
 mod lock;
 mod names;
+mod register_binary;
 mod reset_offset;
 mod route;
 mod running_info;
@@ -49,6 +50,7 @@ pub use lock::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBo
 pub use names::{
     CMResult, ConsumeFromWhere, ConsumeType, GroupRetryPolicyType, MessageModel, TopicFilterType, UnknownName,
 };
+pub use register_binary::RegisterBodyError;
 pub use reset_offset::{GetConsumerStatusBody, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC};
 pub use route::{
     BrokerData, BrokerMemberGroup, ClusterInfo, GetBrokerMemberGroupResponseBody, QueueData, TopicRouteData,

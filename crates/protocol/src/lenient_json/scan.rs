@@ -159,7 +159,8 @@ impl<'a> Scanner<'a> {
     fn quoted_into(&mut self, quote: u8, out: &mut String) -> Result<Option<&'a str>, JsonError> {
         let mut escapes = false;
         loop {
-            let Some(len) = memchr::memchr2(quote, b'\\', self.rest()) else {
+            // Names and values are short, so that a plain loop is faster than a search that must set itself up.
+            let Some(len) = self.rest().iter().position(|byte| *byte == quote || *byte == b'\\') else {
                 return Err(JsonError::Ended {
                     len: self.text.len(),
                     expected: "the closing quote of a text",

@@ -30,9 +30,14 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T, style: Style) -> Vec<u8> 
 /// Appends `text` with fastjson's escapes, without quotes.
 pub(crate) fn escape_into(text: &str, out: &mut impl BufMut) {
     let bytes = text.as_bytes();
+    // Without a branch for each byte the compiler looks at many bytes at once.
+    if !bytes.iter().fold(false, |any, byte| any | needs_escape(*byte)) {
+        out.put_slice(bytes);
+        return;
+    }
     let mut from = 0;
     for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if !needs_escape(*byte) {
             continue;
         }
         out.put_slice(bytes.get(from..at).unwrap_or_default());
@@ -53,6 +58,10 @@ pub(crate) fn escape_into(text: &str, out: &mut impl BufMut) {
         }
     }
     out.put_slice(bytes.get(from..).unwrap_or_default());
+}
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// A value that has no form in JSON.
@@ -202,11 +211,13 @@ impl<'a> Serializer for &'a mut Writer {
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Sequence<'a>, WriteError> {
         self.open(b'[');
-        Ok(Sequence { writer: self, is_empty: true })
+        Ok(Sequence { writer: self, is_empty: true, one_line: false })
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Sequence<'a>, WriteError> {
-        self.serialize_seq(Some(len))
+    /// Java's arrays of numbers, unlike its lists, stay in one line.
+    fn serialize_tuple(self, _len: usize) -> Result<Sequence<'a>, WriteError> {
+        self.open(b'[');
+        Ok(Sequence { writer: self, is_empty: true, one_line: true })
     }
 
     fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Sequence<'a>, WriteError> {
@@ -235,6 +246,7 @@ impl<'a> Serializer for &'a mut Writer {
 struct Sequence<'a> {
     writer: &'a mut Writer,
     is_empty: bool,
+    one_line: bool,
 }
 
 impl Sequence<'_> {
@@ -243,12 +255,14 @@ impl Sequence<'_> {
             self.writer.out.push(b',');
         }
         self.is_empty = false;
-        self.writer.line();
+        if !self.one_line {
+            self.writer.line();
+        }
         value.serialize(&mut *self.writer)
     }
 
     fn finish(self) {
-        self.writer.close(b']', self.is_empty);
+        self.writer.close(b']', self.is_empty || self.one_line);
     }
 }
 

@@ -19,3 +19,10 @@ header_fields! {
         offset: i64 = "offset",
     }
 }
+
+impl SearchOffsetByTimestampRequest {
+    /// Whether the last message of several with one store time is wanted (`boundaryType` is `upper`), not the first.
+    pub fn is_upper(&self) -> bool {
+        self.boundary_type.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("upper"))
+    }
+}

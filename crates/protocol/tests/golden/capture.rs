@@ -59,6 +59,27 @@ pub(crate) fn frames() -> Vec<Golden> {
     frames
 }
 
+/// A body that a Java class wrote.
+pub(crate) struct JavaBody {
+    /// Name of the class.
+    pub(crate) name: String,
+    /// Which form.
+    pub(crate) form: String,
+    /// What was written.
+    pub(crate) text: String,
+}
+
+/// Bodies that Java classes wrote.
+pub(crate) fn committed_bodies() -> Vec<JavaBody> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bodies.jsonl");
+    let body = |line: Value| JavaBody {
+        name: text(&line, "type"),
+        form: text(&line, "form"),
+        text: text(&line, "text"),
+    };
+    lines(&path).into_iter().skip(1).map(body).collect()
+}
+
 fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
@@ -110,7 +131,8 @@ fn text(line: &Value, member: &str) -> String {
     line[member].as_str().unwrap_or_default().to_owned()
 }
 
-fn unhex(text: &str) -> Vec<u8> {
+/// Bytes of hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hexadecimal digit") as u8;
     text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }

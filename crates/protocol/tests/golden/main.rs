@@ -3,3 +3,4 @@
 mod bodies;
 mod capture;
 mod frames;
+mod headers;

@@ -1,0 +1,178 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Where name servers are looked for where nothing else is said.
+pub(crate) const DEFAULT_NAME_SERVER: &str = "127.0.0.1:9876";
+
+/// Apache RocketMQ as one small binary.
+#[derive(Debug, Parser)]
+#[command(name = "eruca", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What is logged to standard error: `warn`, `info`, `debug`, or `RUST_LOG`'s syntax such as
+    /// `info,eruca_remoting=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a name server and a broker in this process: all that an application needs
+    Up(UpArgs),
+    /// Run a name server
+    Namesrv(NamesrvArgs),
+    /// Run a broker
+    Broker(BrokerArgs),
+    /// Send a message
+    Send(SendArgs),
+    /// Print messages as they come
+    Consume(ConsumeArgs),
+    /// Run a command of mqadmin; without one, list them
+    #[command(disable_help_flag = true)]
+    Admin(AdminArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Directory for messages, offsets and topics
+    #[arg(long, value_name = "DIR", default_value = "./eruca-data", conflicts_with = "ephemeral")]
+    pub(crate) data: PathBuf,
+    /// Port of the broker; the VIP port is two below. 0: free ports, of the name server too
+    #[arg(long, value_name = "PORT", default_value_t = 10911)]
+    pub(crate) port: u16,
+    /// Port of the name server [default: 9876, or a free one with --port 0]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) namesrv_port: Option<u16>,
+    /// Keep data in a temporary directory that is removed at the end, and print one line of JSON with the addresses.
+    /// Where standard input is a pipe, its end is the end of this process, too
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Address (IP or host name) of the broker that clients are told [default: the one by which each of them came in]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) advertise: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamesrvArgs {
+    /// Properties file, as Java's name server has it
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Port to listen on, over `listenPort` of the file [default: 9876]
+    #[arg(short, long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArgs {
+    /// Properties file, as Java's broker has it
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Name servers, `host:port` separated by `;`, over `namesrvAddr` of the file [default: 127.0.0.1:9876]
+    #[arg(short, long = "namesrv", value_name = "ADDRS", env = "NAMESRV_ADDR", hide_env_values = true)]
+    pub(crate) namesrv: Option<String>,
+    /// Address (IP or host name) that clients are told, over `brokerIP1` of the file
+    #[arg(long, value_name = "HOST")]
+    pub(crate) advertise: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameServers {
+    /// Name servers, `host:port` separated by `;`
+    #[arg(
+        short,
+        long = "namesrv",
+        value_name = "ADDRS",
+        env = "NAMESRV_ADDR",
+        hide_env_values = true,
+        default_value = DEFAULT_NAME_SERVER
+    )]
+    pub(crate) namesrv: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The topic
+    #[arg(short, long)]
+    pub(crate) topic: String,
+    /// The message's text; `-` reads it from standard input
+    pub(crate) body: String,
+    /// Tag, for filters
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Keys, for queries, separated by blanks
+    #[arg(long)]
+    pub(crate) keys: Option<String>,
+    #[command(flatten)]
+    pub(crate) name_servers: NameServers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumeArgs {
+    /// The topic
+    #[arg(short, long)]
+    pub(crate) topic: String,
+    /// Consumer group: its members share the messages, and its progress is kept [default: a new one]
+    #[arg(short, long)]
+    pub(crate) group: Option<String>,
+    /// Only messages with these tags: `a || b`
+    #[arg(long, default_value = "*")]
+    pub(crate) tag: String,
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Where a group begins that has no progress yet
+    #[arg(long, value_enum, default_value_t = From::First)]
+    pub(crate) from: From,
+    #[command(flatten)]
+    pub(crate) name_servers: NameServers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum From {
+    /// With the oldest message
+    First,
+    /// With what comes from now on
+    Last,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// The command and its options
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn admin_takes_javas_options_unread() {
+        let cli =
+            Cli::try_parse_from(["eruca", "admin", "topicRoute", "-n", "a:1", "-t", "T", "-h"]).unwrap();
+        let Command::Admin(AdminArgs { words }) = cli.command else { panic!("not admin") };
+        assert_eq!(words, ["topicRoute", "-n", "a:1", "-t", "T", "-h"]);
+    }
+
+    #[test]
+    fn ephemeral_data_has_no_directory_of_the_users() {
+        assert!(Cli::try_parse_from(["eruca", "up", "--ephemeral", "--data", "x"]).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! The binary as a user starts it.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod refusals;
+mod restart;
+mod roles;
+mod support;
+mod up;

@@ -1,0 +1,103 @@
+//! `eruca up`, and messages through it.
+
+use std::{fs, process::Stdio};
+
+use crate::support::*;
+
+#[test]
+fn a_message_goes_through_and_nothing_is_left_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    let up = Up::ephemeral(|command| {
+        command.env("TMPDIR", temp.path());
+    });
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "data lies in the temporary directory");
+    up.send("hello", "hi");
+    assert_eq!(up.consume("hello", 1), ["hi"]);
+    let Up { running, namesrv, broker } = up;
+    running.stop();
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    assert!(!is_listening(&namesrv) && !is_listening(&broker));
+}
+
+#[test]
+fn the_second_port_of_the_broker_answers_too() {
+    let up = Up::ephemeral(|_| {});
+    let vip = up.running.stderr();
+    let _ = vip;
+    let (host, port) = up.broker.rsplit_once(':').unwrap();
+    let ports = listening_ports(up.running.id());
+    assert!(ports.len() >= 3, "name server, broker and VIP: {ports:?} of {host}:{port}");
+}
+
+fn listening_ports(pid: u32) -> Vec<String> {
+    let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter_map(|path| Some(path.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let tables = ["tcp", "tcp6"]
+        .map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|columns| columns[3] == "0A" && inodes.iter().any(|inode| inode == columns[9]))
+        .map(|columns| columns[1].to_owned())
+        .collect()
+}
+
+#[test]
+fn messages_have_tags_and_keys_and_come_from_standard_input() {
+    let up = Up::ephemeral(|_| {});
+    run_ok(&["send", "-n", &up.namesrv, "-t", "tagged", "--tag", "a", "--keys", "k1 k2", "one"]);
+    run_ok(&["send", "-n", &up.namesrv, "-t", "tagged", "--tag", "b", "two"]);
+    let args =
+        ["consume", "-n", &up.namesrv, "-t", "tagged", "--tag", "b", "--from", "first", "--count", "1"];
+    assert_eq!(run_ok(&args), "two\n");
+
+    let mut sending = eruca();
+    sending.args(["send", "-n", &up.namesrv, "-t", "tagged", "--tag", "c", "-"]);
+    let mut sending = Running::start(sending.stdin(Stdio::piped()));
+    std::io::Write::write_all(&mut sending.stdin.take().unwrap(), b"three").unwrap();
+    assert!(sending.end().success(), "{}", sending.stderr());
+    let args =
+        ["consume", "-n", &up.namesrv, "-t", "tagged", "--tag", "c", "--from", "first", "--count", "1"];
+    assert_eq!(run_ok(&args), "three\n");
+}
+
+#[test]
+fn a_group_goes_on_where_it_stopped() {
+    let up = Up::ephemeral(|_| {});
+    up.send("progress", "one");
+    let args =
+        ["consume", "-n", &up.namesrv, "-t", "progress", "-g", "readers", "--from", "first", "--count", "1"];
+    assert_eq!(run_ok(&args), "one\n");
+    up.send("progress", "two");
+    assert_eq!(run_ok(&args), "two\n");
+}
+
+#[test]
+fn the_end_of_its_parents_pipe_is_the_end_of_an_ephemeral_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut up = Up::ephemeral(|command| {
+        command.env("TMPDIR", temp.path()).stdin(Stdio::piped());
+    });
+    drop(up.running.stdin.take());
+    assert!(up.running.end().success(), "{}", up.running.stderr());
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn admin_commands_work_under_both_names() {
+    let up = Up::ephemeral(|_| {});
+    up.send("routed", "x");
+    let route = run_ok(&["admin", "topicRoute", "-n", &up.namesrv, "-t", "routed"]);
+    assert!(route.contains("\"brokerDatas\"") && route.contains(&up.broker), "{route}");
+
+    let temp = tempfile::tempdir().unwrap();
+    let link = temp.path().join("mqadmin");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_eruca"), &link).unwrap();
+    let output =
+        std::process::Command::new(link).args(["topicRoute", "-n", &up.namesrv, "-t", "routed"]).output();
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), route);
+}

@@ -1,0 +1,175 @@
+//! The schedule: which queue is looked at when, and the thread that does it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use eruca_message::{Clock, QueueOffset, Timestamp, names::SCHEDULE_TOPIC};
+use eruca_store::{Arrival, FlushMode, MessageStore};
+
+use super::{
+    delivery::{Head, deliver},
+    progress::Progress,
+    wake::Wake,
+};
+use crate::persist::PersistError;
+
+/// Pause after the store refused a message, in milliseconds.
+const STUCK_PAUSE_MS: i64 = 1_000;
+
+/// When the schedule has something to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// At once: not all that is due was delivered.
+    Now,
+    /// Then, unless something earlier arrives.
+    At(Timestamp),
+    /// When something arrives.
+    OnArrival,
+}
+
+/// Delivers messages when their delay is over (Java: `ScheduleMessageService`).
+#[derive(Debug)]
+pub struct DelaySchedule {
+    store: Arc<MessageStore>,
+    clock: Arc<dyn Clock>,
+    progress: Progress,
+    /// Queues that held messages at start, also of levels that are not configured any more.
+    found_queues: Vec<i32>,
+    /// When the first message of each queue is due, as far as it is known.
+    heads: Mutex<BTreeMap<i32, Timestamp>>,
+    wake: Wake,
+}
+
+impl DelaySchedule {
+    /// A schedule over the store's schedule topic; `directory` is the store's `config`.
+    ///
+    /// # Errors
+    /// `delayOffset.json` cannot be read.
+    pub fn open(
+        directory: &Path,
+        store: Arc<MessageStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PersistError> {
+        let progress = Progress::open(directory, &*clock)?;
+        let queues = store.topics_with_queues().into_iter().find(|(topic, _)| topic == SCHEDULE_TOPIC);
+        Ok(DelaySchedule {
+            found_queues: queues.map(|(_, ids)| ids).unwrap_or_default(),
+            store,
+            clock,
+            progress,
+            heads: Mutex::default(),
+            wake: Wake::default(),
+        })
+    }
+
+    /// Delivers until [`DelaySchedule::stop`]: for a thread of its own, which sleeps as long as nothing is due.
+    pub fn run(&self) {
+        while !self.wake.is_stopped() {
+            self.wake.begin();
+            match self.deliver_step(self.clock.now()) {
+                NextStep::Now => {}
+                NextStep::At(due) => self.wake.sleep(Some(due), &*self.clock),
+                NextStep::OnArrival => self.wake.sleep(None, &*self.clock),
+            }
+        }
+    }
+
+    /// Ends [`DelaySchedule::run`].
+    pub fn stop(&self) {
+        self.wake.stop();
+    }
+
+    /// Messages became visible: wakes the thread if one of them is due before everything that it waits for. To be
+    /// called by the store's listener.
+    pub fn arrived(&self, arrivals: &[Arrival]) {
+        for arrival in arrivals.iter().filter(|arrival| &*arrival.topic == SCHEDULE_TOPIC) {
+            self.wake.due_at(Timestamp(arrival.tags_code));
+        }
+    }
+
+    /// Delivers a batch of each queue's messages that are due.
+    pub fn deliver_step(&self, now: Timestamp) -> NextStep {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_more = false;
+        for queue_id in self.queue_ids() {
+            if heads.get(&queue_id).is_some_and(|due| *due > now) {
+                continue;
+            }
+            match self.deliver_queue(queue_id, now) {
+                Head::Empty => drop(heads.remove(&queue_id)),
+                Head::Due(due) => drop(heads.insert(queue_id, due)),
+                Head::Stuck => drop(heads.insert(queue_id, now.add_ms(STUCK_PAUSE_MS))),
+                Head::More => {
+                    heads.remove(&queue_id);
+                    is_more = true;
+                }
+            }
+        }
+        match heads.values().min() {
+            _ if is_more => NextStep::Now,
+            Some(due) => NextStep::At(*due),
+            None => NextStep::OnArrival,
+        }
+    }
+
+    fn queue_ids(&self) -> BTreeSet<i32> {
+        let levels = self.store.config().delay_levels.max_level();
+        (0..levels).chain(self.found_queues.iter().copied()).collect()
+    }
+
+    fn deliver_queue(&self, queue_id: i32, now: Timestamp) -> Head {
+        let level = queue_id.saturating_add(1);
+        let from = self.progress.next(level);
+        let delay_ms = self.store.config().delay_levels.delay_ms(level);
+        let delivered = deliver(&self.store, queue_id, from, delay_ms, now);
+        if delivered.next == from {
+            return delivered.head;
+        }
+        // First the messages are safe, then the progress: a crash in between delivers them again rather than never.
+        let settled = self.store.settle().and_then(|()| match self.store.config().flush_mode {
+            FlushMode::Sync if delivered.messages > 0 => self.store.flush_step().map(drop),
+            _ => Ok(()),
+        });
+        if let Err(error) = settled {
+            tracing::warn!(level, %error, "delayed messages wait: what was delivered is not safe");
+            return Head::Stuck;
+        }
+        self.progress.advance(level, delivered.next);
+        delivered.head
+    }
+
+    /// Writes `delayOffset.json` if it is out of date. To be called every `flushDelayOffsetInterval` milliseconds and
+    /// at the end.
+    ///
+    /// # Errors
+    /// The file cannot be written; the next time all is tried again.
+    pub fn persist_step(&self) -> Result<(), PersistError> {
+        if !self.progress.is_dirty() {
+            return Ok(());
+        }
+        // After a power cut the log must not lack what the file says was delivered.
+        if let Err(error) = self.store.flush_step() {
+            tracing::warn!(%error, "delayOffset.json is not written: the log could not be flushed");
+            return Ok(());
+        }
+        self.progress.persist_step(&*self.clock)
+    }
+
+    /// By level: the next offset to deliver and the end of the queue, for levels that ever had a message.
+    pub fn offsets(&self) -> BTreeMap<i32, (QueueOffset, QueueOffset)> {
+        let offsets = self.progress.all().into_keys();
+        offsets
+            .map(|level| {
+                let max = self.store.queue_range(SCHEDULE_TOPIC, level.saturating_sub(1)).max;
+                (level, (self.progress.next(level), max))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_test.rs"]
+mod tests;

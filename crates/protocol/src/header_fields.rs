@@ -159,3 +159,51 @@ macro_rules! header_fields {
         $crate::decode_field::<$type>($ext, $wire)?
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::request::{GetMaxOffsetRequest, InvokeBrokerToResetOffsetRequest, QueryConsumerOffsetRequest};
+    use crate::{ExtFields, HeaderError, HeaderFields};
+
+    fn read<H: HeaderFields>(fields: &[(&str, &str)]) -> Result<H, HeaderError> {
+        H::decode_from(&fields.iter().copied().collect::<ExtFields>())
+    }
+
+    #[test]
+    fn absent_fields_get_their_values_or_are_missing() {
+        let header: GetMaxOffsetRequest = read(&[("topic", "T"), ("queueId", "3")]).expect("a header");
+        assert!(header.committed);
+        let header: InvokeBrokerToResetOffsetRequest =
+            read(&[("topic", "T"), ("group", "g"), ("timestamp", "1"), ("isForce", "true")])
+                .expect("a header");
+        assert_eq!((header.queue_id, header.offset, header.is_force), (-1, None, true));
+        let missing = read::<GetMaxOffsetRequest>(&[("topic", "T")]).expect_err("no queue");
+        assert_eq!(missing.to_string(), "the request header lacks the field 'queueId'");
+    }
+
+    #[test]
+    fn a_field_that_is_no_number_is_named_with_its_value() {
+        let invalid =
+            read::<GetMaxOffsetRequest>(&[("topic", "T"), ("queueId", "x")]).expect_err("no number");
+        let expected = "the request header's field 'queueId' is 'x', it must be an integer of type i32";
+        assert_eq!(invalid.to_string(), expected);
+    }
+
+    #[test]
+    fn the_text_null_is_no_value_and_everything_but_true_is_false() {
+        let fields =
+            [("consumerGroup", "g"), ("topic", "T"), ("queueId", "0"), ("setZeroIfNotFound", "null")];
+        let header: QueryConsumerOffsetRequest = read(&fields).expect("a header");
+        assert_eq!(header.set_zero_if_not_found, None);
+        let header: QueryConsumerOffsetRequest =
+            read(&[("consumerGroup", "g"), ("topic", "T"), ("queueId", "0"), ("setZeroIfNotFound", "yes")])
+                .expect("a header");
+        assert_eq!(header.set_zero_if_not_found, Some(false));
+    }
+
+    #[test]
+    fn of_repeated_fields_the_last_counts() {
+        let fields = [("topic", "A"), ("queueId", "0"), ("topic", "B")];
+        assert_eq!(read::<GetMaxOffsetRequest>(&fields).expect("a header").topic, "B");
+    }
+}

@@ -8,6 +8,8 @@ mod float;
 mod names;
 mod read;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 mod write;
 

@@ -136,6 +136,14 @@ impl<'de> Deserializer<'de> for Text<'de> {
         }
     }
 
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
+        self.deserialize_str(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         visitor.visit_some(self)
     }
@@ -168,7 +176,7 @@ impl<'de> Deserializer<'de> for Text<'de> {
     }
 
     forward_to_deserialize_any! {
-        char string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier ignored_any i128 u128
+        char bytes byte_buf unit unit_struct seq tuple tuple_struct map ignored_any i128 u128
     }
 }
 

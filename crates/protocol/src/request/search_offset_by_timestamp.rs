@@ -26,3 +26,19 @@ impl SearchOffsetByTimestampRequest {
         self.boundary_type.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("upper"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_upper_in_any_case_is_upper() {
+        let is_upper = |name: Option<&str>| {
+            let boundary_type = name.map(str::to_owned);
+            SearchOffsetByTimestampRequest { boundary_type, ..SearchOffsetByTimestampRequest::default() }
+                .is_upper()
+        };
+        assert!(is_upper(Some("UPPER")) && is_upper(Some("upper")));
+        assert!(!is_upper(Some("LOWER")) && !is_upper(Some("x")) && !is_upper(None));
+    }
+}

@@ -87,3 +87,60 @@ impl From<SendMessageRequestV2> for SendMessageRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_name() -> SendMessageRequest {
+        SendMessageRequest {
+            producer_group: "g".to_owned(),
+            topic: "T".to_owned(),
+            default_topic: "TBW102".to_owned(),
+            default_topic_queue_nums: 4,
+            queue_id: -1,
+            sys_flag: 1,
+            born_timestamp: 2,
+            flag: 3,
+            properties: Some("a\u{1}b\u{2}".to_owned()),
+            reconsume_times: Some(0),
+            unit_mode: Some(false),
+            batch: Some(true),
+            max_reconsume_times: None,
+        }
+    }
+
+    #[test]
+    fn the_header_is_read_by_names_and_by_letters() {
+        let by_letter = SendMessageRequestV2 {
+            producer_group: "g".to_owned(),
+            topic: "T".to_owned(),
+            default_topic: "TBW102".to_owned(),
+            default_topic_queue_nums: 4,
+            queue_id: -1,
+            sys_flag: 1,
+            born_timestamp: 2,
+            flag: 3,
+            properties: Some("a\u{1}b\u{2}".to_owned()),
+            reconsume_times: Some(0),
+            unit_mode: Some(false),
+            max_reconsume_times: None,
+            batch: Some(true),
+            broker_name: Some("broker-a".to_owned()),
+        };
+        let mut letters = RemotingCommand::request(&by_letter);
+        assert_eq!(letters.request_code(), RequestCode::SEND_MESSAGE_V2);
+        assert_eq!(SendMessageRequest::decode_any(&letters), Ok(by_name()));
+        letters.code = RequestCode::SEND_BATCH_MESSAGE.0;
+        assert_eq!(SendMessageRequest::decode_any(&letters), Ok(by_name()));
+        let names = RemotingCommand::request(&by_name());
+        assert_eq!(SendMessageRequest::decode_any(&names), Ok(by_name()));
+    }
+
+    #[test]
+    fn a_letter_that_is_missing_is_named() {
+        let mut letters = RemotingCommand::request_without_header(RequestCode::SEND_MESSAGE_V2);
+        letters.ext_fields.push("a", "g");
+        assert_eq!(SendMessageRequest::decode_any(&letters), Err(HeaderError::Missing { field: "b" }));
+    }
+}

@@ -18,6 +18,7 @@ use crate::{
     groups::GroupTable,
     offsets::OffsetTable,
     settings::Settings,
+    stats::BrokerStats,
     topics::{TopicLimits, TopicTable},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct TestParts {
     pub(crate) producers: Arc<ProducerTable>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) notice: Arc<ConsumerIdsNotice>,
+    pub(crate) stats: Arc<BrokerStats>,
     pub(crate) directory: TempDir,
 }
 
@@ -57,10 +59,8 @@ impl TestParts {
         store.disk_max_used_ratio = 1.0;
         let (store, _) = MessageStore::open(store, Arc::new(RealDisk), clock.clone()).unwrap();
         let groups = Arc::new(GroupTable::open(&config, true, clock.clone()).unwrap());
-        let settings = Arc::new(Settings::new(BrokerConfig {
-            broker_name: "b".to_owned(),
-            ..BrokerConfig::default()
-        }));
+        let settings =
+            Arc::new(Settings::new(BrokerConfig { broker_name: "b".to_owned(), ..BrokerConfig::default() }));
         let consumers = Arc::new(ConsumerTable::default());
         TestParts {
             store: Arc::new(store),
@@ -71,6 +71,7 @@ impl TestParts {
                 Arc::clone(&groups),
                 Arc::clone(&settings),
             )),
+            stats: Arc::new(BrokerStats::new(clock.clone())),
             producers: Arc::default(),
             consumers,
             groups,
@@ -126,7 +127,8 @@ impl TestParts {
     /// All messages of a queue.
     pub(crate) fn read(&self, topic: &str, queue_id: i32) -> Vec<StoredMessage> {
         let from = self.store.queue_range(topic, queue_id).min;
-        let read = self.store.read(topic, queue_id, QueueOffset(from.0), &ReadLimits::default(), &EveryMessage);
+        let read =
+            self.store.read(topic, queue_id, QueueOffset(from.0), &ReadLimits::default(), &EveryMessage);
         StoredMessage::decode_all(&read.records).unwrap()
     }
 }

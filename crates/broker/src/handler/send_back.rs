@@ -1,0 +1,313 @@
+//! `CONSUMER_SEND_MSG_BACK`: a consumer could not consume a message and wants it again later.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use eruca_message::{
+    LogOffset, OffsetMessageId, Properties, Record,
+    names::{SCHEDULE_TOPIC, dlq_topic, retry_topic},
+    properties::{DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, WAIT_STORE_MSG_OK},
+};
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    body::{SubscriptionGroupConfig, TopicConfig},
+    request::ConsumerSendMsgBackRequest,
+};
+use eruca_remoting::{Caller, Reply};
+use eruca_store::{AppendMessage, FlushMode, MessageStore};
+
+use crate::{
+    HandlerError,
+    dead_letter::{NextTry, next_try},
+    delay,
+    groups::GroupTable,
+    settings::Settings,
+    stats::BrokerStats,
+    topics::{TopicTable, perm},
+};
+
+/// From this version on (3.4.9) a client's own limit of retries counts.
+const VERSION_MAX_RECONSUME_TIMES: i32 = 121;
+/// Bit of a topic's sysFlag: subscribed to in unit mode.
+const FLAG_UNIT_SUB: i32 = 2;
+
+/// Puts messages into the retry topic of their group, through the schedule, or into its dead letter topic.
+#[derive(Debug)]
+pub struct SendBackHandler {
+    store: Arc<MessageStore>,
+    topics: Arc<TopicTable>,
+    groups: Arc<GroupTable>,
+    settings: Arc<Settings>,
+    stats: Arc<BrokerStats>,
+    /// What the message says where it was stored.
+    store_host: SocketAddr,
+    /// Spreads messages over the queues of retry topics.
+    spread: AtomicU32,
+}
+
+/// Where a message that was sent back goes.
+struct Way {
+    topic: String,
+    queue_id: i32,
+    properties: Properties,
+}
+
+impl SendBackHandler {
+    /// A handler; `store_host` is the address that the broker advertises.
+    pub fn new(
+        store: Arc<MessageStore>,
+        topics: Arc<TopicTable>,
+        groups: Arc<GroupTable>,
+        settings: Arc<Settings>,
+        stats: Arc<BrokerStats>,
+        store_host: SocketAddr,
+    ) -> Self {
+        SendBackHandler { store, topics, groups, settings, stats, store_host, spread: AtomicU32::new(0) }
+    }
+
+    /// Answers one send-back, after the store has settled, or (with synchronous flush) when the disk has it: the
+    /// consumer goes on without the message then.
+    pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let header: ConsumerSendMsgBackRequest = request.header()?;
+        let group = self
+            .groups
+            .get_or_create(&header.group)
+            .ok_or_else(|| HandlerError::group_not_exist(&header.group))?;
+        let permission = self.settings.now().broker_permission;
+        if !perm::is_writeable(permission) {
+            return Err(HandlerError::no_permission(format!(
+                "the broker[{}] sending message is forbidden: its brokerPermission={permission} is not writeable",
+                self.store_host.ip()
+            )));
+        }
+        if group.retry_queue_nums <= 0 {
+            // The group wants no retries: the message is dropped, as in Java.
+            return Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)));
+        }
+        let bytes = self.look(header.offset)?;
+        let record = Record::decode(&bytes).map_err(|error| HandlerError::system_error(error.to_string()))?;
+        let way = self.way(&header, request, &group, &record)?;
+        let appended = self.store.append(&AppendMessage {
+            topic: &way.topic,
+            queue_id: way.queue_id,
+            flag: record.fields.flag,
+            sys_flag: record.fields.sys_flag,
+            born_timestamp: record.fields.born_timestamp,
+            born_host: record.fields.born_host,
+            store_host: self.store_host,
+            reconsume_times: record.fields.reconsume_times.saturating_add(1),
+            prepared_transaction_offset: 0,
+            body: record.fields.body,
+            properties: &way.properties.to_bytes(),
+        });
+        let appended =
+            appended.map_err(|error| HandlerError::from_append(error, self.settings.now().max_message_size))?;
+        let origin = way.properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic);
+        self.stats.sent_back(&header.group, origin);
+        let success = request.reply(ResponseCode::SUCCESS);
+        if self.store.config().flush_mode == FlushMode::Async {
+            return Ok(Reply::AfterSettle(success));
+        }
+        let responder = caller.responder(request);
+        let answer = move |result: Result<(), _>| {
+            responder.send(match result {
+                Ok(()) => success,
+                Err(why) => HandlerError::from(why).into_reply(&success),
+            });
+        };
+        self.store.on_flushed(appended.log_offset_end, Box::new(answer));
+        Ok(Reply::Later)
+    }
+
+    /// The record that the consumer means.
+    fn look(&self, offset: i64) -> Result<Bytes, HandlerError> {
+        let failed = |why: String| HandlerError::system_error(format!("look message by offset failed, {offset}{why}"));
+        let at = u64::try_from(offset).map_err(|_| failed(String::new()))?;
+        match self.store.record_at(LogOffset(at)) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => Err(failed(": there is no message in the log; it may have expired".to_owned())),
+            Err(error) => Err(failed(format!(": {error}"))),
+        }
+    }
+
+    /// Retry topic or dead letter topic, and what the properties say then.
+    fn way(
+        &self,
+        header: &ConsumerSendMsgBackRequest,
+        request: &RemotingCommand,
+        group: &SubscriptionGroupConfig,
+        record: &Record<'_>,
+    ) -> Result<Way, HandlerError> {
+        let mut properties = Properties::decode(record.fields.properties);
+        if properties.get(RETRY_TOPIC).is_none() {
+            properties.set(RETRY_TOPIC, record.fields.topic);
+        }
+        properties.set(WAIT_STORE_MSG_OK, "false");
+        if properties.get(ORIGIN_MESSAGE_ID).is_none() {
+            let id = OffsetMessageId {
+                store_host: record.fields.store_host,
+                log_offset: record.fields.log_offset,
+            };
+            properties.set(ORIGIN_MESSAGE_ID, id.to_string());
+        }
+        let times_max = header
+            .max_reconsume_times
+            .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
+            .unwrap_or(group.retry_max_times);
+        match next_try(record.fields.reconsume_times, times_max, header.delay_level) {
+            NextTry::DeadLetter => {
+                properties.set(DELAY_TIME_LEVEL, "0");
+                let topic = dlq_topic(&header.group);
+                self.writeable(&topic, 1, 0)?;
+                tracing::info!(
+                    group = header.group,
+                    topic,
+                    reconsume_times = record.fields.reconsume_times,
+                    "message given up: it goes to the dead letter topic"
+                );
+                Ok(Way { topic, queue_id: 0, properties })
+            }
+            NextTry::After { level } => {
+                let topic = retry_topic(&header.group);
+                self.writeable(&topic, group.retry_queue_nums, if header.unit_mode { FLAG_UNIT_SUB } else { 0 })?;
+                let spread = self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
+                let level_max = self.store.config().delay_levels.max_level();
+                let retry_queue = i32::try_from(spread).unwrap_or(0);
+                let queue_id = delay::park(&mut properties, level, level_max, &topic, retry_queue);
+                Ok(Way { topic: SCHEDULE_TOPIC.to_owned(), queue_id, properties })
+            }
+        }
+    }
+
+    /// Creates the topic where it is missing; refuses one that must not be written.
+    fn writeable(&self, topic: &str, queue_nums: i32, topic_sys_flag: i32) -> Result<(), HandlerError> {
+        let config = self
+            .topics
+            .get(topic)
+            .unwrap_or_else(|| {
+                let config = TopicConfig { topic_sys_flag, ..TopicConfig::new(topic, queue_nums) };
+                self.topics.create_if_absent(config)
+            });
+        match perm::is_writeable(config.perm) {
+            true => Ok(()),
+            false => Err(HandlerError::no_permission(format!(
+                "the topic[{topic}] sending message is forbidden: its perm is {}",
+                perm::text(config.perm)
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_message::Timestamp;
+
+    use super::*;
+    use crate::{
+        delay::DelaySchedule,
+        handler::test_parts::{BROKER, TestParts, answer},
+    };
+
+    fn handler(parts: &TestParts) -> SendBackHandler {
+        SendBackHandler::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.topics),
+            Arc::clone(&parts.groups),
+            Arc::clone(&parts.settings),
+            Arc::clone(&parts.stats),
+            BROKER.parse().unwrap(),
+        )
+    }
+
+    fn send_back(parts: &TestParts, offset: i64, delay_level: i32, times_max: Option<i32>) -> RemotingCommand {
+        let header = ConsumerSendMsgBackRequest {
+            offset,
+            group: "g".into(),
+            delay_level,
+            max_reconsume_times: times_max,
+            ..Default::default()
+        };
+        let request = RemotingCommand::request(&header);
+        let reply = answer(&request, handler(parts).handle(&parts.connect().0, &request));
+        parts.store.settle().unwrap();
+        reply
+    }
+
+    fn ok(reply: &RemotingCommand) {
+        assert_eq!((reply.response_code(), &reply.remark), (ResponseCode::SUCCESS, &None));
+    }
+
+    /// As the golden capture of a Java broker: sent back twice, then given up.
+    #[test]
+    fn a_message_comes_back_later_and_ends_as_a_dead_letter() {
+        let parts = TestParts::new();
+        let config = parts.directory.path().join("config");
+        let schedule = DelaySchedule::open(&config, Arc::clone(&parts.store), parts.clock.clone()).unwrap();
+        let first = parts.store("T", 0, "body", b"TAGS\x01a\x02WAIT\x01true\x02");
+        let first_id = format!("7F000001{:08X}{:016X}", 10911, first.log_offset.0);
+        let mut offset = first.log_offset.0 as i64;
+        for tries in 1..=2 {
+            ok(&send_back(&parts, offset, 1, Some(2)));
+            schedule.deliver_step(Timestamp(1_001_000));
+            let retried = parts.read("%RETRY%g", 0);
+            assert_eq!(retried.len(), tries);
+            let back = &retried[tries - 1];
+            assert_eq!((back.reconsume_times, back.message.flag), (tries as i32, 7));
+            assert_eq!(back.born_timestamp, Timestamp(900_000));
+            for (name, value) in [
+                ("TAGS", "a"),
+                ("WAIT", "false"),
+                ("RETRY_TOPIC", "T"),
+                ("ORIGIN_MESSAGE_ID", &first_id),
+                ("DELAY", "1"),
+                ("REAL_TOPIC", "%RETRY%g"),
+                ("REAL_QID", "0"),
+            ] {
+                assert_eq!(back.message.properties.get(name), Some(value), "{name}");
+            }
+            offset = back.log_offset.0 as i64;
+        }
+        ok(&send_back(&parts, offset, 1, Some(2)));
+        let [dead] = &parts.read("%DLQ%g", 0)[..] else { panic!("one dead letter") };
+        assert_eq!((dead.reconsume_times, dead.message.properties.get("DELAY")), (3, Some("0")));
+        assert_eq!(dead.message.body, b"body");
+        assert_eq!(parts.topics.get("%DLQ%g").unwrap().perm, 6);
+    }
+
+    #[test]
+    fn the_broker_chooses_later_and_later_levels() {
+        let parts = TestParts::new();
+        let at = parts.store("T", 0, "x", b"").log_offset.0 as i64;
+        ok(&send_back(&parts, at, 0, None));
+        assert_eq!(parts.read(SCHEDULE_TOPIC, 2).len(), 1, "level 3");
+        ok(&send_back(&parts, at, 99, None));
+        assert_eq!(parts.read(SCHEDULE_TOPIC, 17).len(), 1, "the highest level there is");
+        ok(&send_back(&parts, at, -1, None));
+        assert_eq!(parts.read("%DLQ%g", 0).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_allowed_is_said() {
+        let parts = TestParts::new();
+        let at = parts.store("T", 0, "x", b"").log_offset.0 as i64;
+        for offset in [at + 1, -1, 1 << 40] {
+            let reply = send_back(&parts, offset, 0, None);
+            assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
+            assert!(reply.remark.unwrap().starts_with(&format!("look message by offset failed, {offset}")));
+        }
+        parts.topics.put(TopicConfig { perm: 4, ..TopicConfig::new("%RETRY%g", 1) }).unwrap();
+        assert_eq!(send_back(&parts, at, 0, None).response_code(), ResponseCode::NO_PERMISSION);
+        parts
+            .groups
+            .put(SubscriptionGroupConfig { retry_queue_nums: 0, ..SubscriptionGroupConfig::new("g") })
+            .unwrap();
+        ok(&send_back(&parts, at, 0, None));
+        assert!(parts.read(SCHEDULE_TOPIC, 2).is_empty(), "a group without retry queues drops it");
+    }
+}

@@ -1,10 +1,12 @@
 //! The client against a real name server and broker, of Apache RocketMQ or of Eruca:
 //!
 //! ```text
-//! NAMESRV_ADDR=127.0.0.1:9876 cargo test -p eruca-client --test cluster -- --ignored
+//! NAMESRV_ADDR=127.0.0.1:9876 cargo test -p eruca-client --test cluster -- --ignored --test-threads=1
 //! ```
 //!
 //! The broker must create topics and groups by itself, as is the default.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -168,7 +170,7 @@ async fn a_consumer_gets_all_and_goes_on_where_it_stopped() {
     let seen = Seen::default();
     let first = noting(consumer(&group, &topic), &seen).start().await.unwrap();
     seen.reaches(&expected).await;
-    expected.extend(send_numbered(&producer, &format!("{topic}"), 60).await);
+    expected.extend(send_numbered(&producer, &topic, 60).await);
     seen.reaches(&expected).await;
     first.shutdown().await;
 

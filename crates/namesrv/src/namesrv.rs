@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock},
 };
 
 use eruca_message::{Clock, Timestamp};
@@ -27,6 +27,9 @@ pub(crate) type SharedKv = Arc<RwLock<KvConfig>>;
 pub(crate) type SharedKeys = Arc<RwLock<Arc<NamesrvKeys>>>;
 /// Connections of registered brokers by id.
 pub(crate) type BrokerConnections = Arc<Mutex<HashMap<u64, Caller>>>;
+
+/// Address of a broker of the same process, once it is known.
+pub(crate) type LocalBroker = Arc<OnceLock<String>>;
 
 /// How the name server tells brokers something: brokers serve requests at their own address, not on the connection by
 /// which they registered.
@@ -52,6 +55,7 @@ pub struct Namesrv {
     topic_list: TopicListHandler,
     kv: KvHandler,
     config: ConfigHandler,
+    local_broker: LocalBroker,
 }
 
 impl Namesrv {
@@ -64,7 +68,11 @@ impl Namesrv {
         clock: Arc<dyn Clock>,
         notifier: Arc<dyn BrokerNotifier>,
     ) -> Result<Namesrv, KvConfigError> {
-        let NamesrvConfig { keys, local_broker } = config;
+        let NamesrvConfig { keys, local_broker: given } = config;
+        let local_broker = LocalBroker::default();
+        if let Some(addr) = given {
+            local_broker.get_or_init(|| addr);
+        }
         let routes = SharedRoutes::default();
         let kv: SharedKv =
             Arc::new(RwLock::new(KvConfig::load(keys.kv_config_path.as_ref().map(PathBuf::from))?));
@@ -75,7 +83,7 @@ impl Namesrv {
                 routes: Arc::clone(&routes),
                 kv: Arc::clone(&kv),
                 keys: Arc::clone(&keys),
-                local_broker: local_broker.clone(),
+                local_broker: Arc::clone(&local_broker),
                 clock: Arc::clone(&clock),
                 started_at,
             },
@@ -87,12 +95,19 @@ impl Namesrv {
                 notifier,
                 clock,
             },
-            cluster: ClusterHandler { routes: Arc::clone(&routes), local_broker },
+            cluster: ClusterHandler { routes: Arc::clone(&routes), local_broker: Arc::clone(&local_broker) },
+            local_broker,
             topic_list: TopicListHandler { routes, keys: Arc::clone(&keys) },
             kv: KvHandler { kv },
             config: ConfigHandler { keys: Arc::clone(&keys) },
             keys,
         })
+    }
+
+    /// Sets [`NamesrvConfig::local_broker`] where the address became known after the start: a broker of the same
+    /// process with a free port. The first address stays.
+    pub fn set_local_broker(&self, addr: String) {
+        self.local_broker.get_or_init(|| addr);
     }
 
     /// The keys as they are now.

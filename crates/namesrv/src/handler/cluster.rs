@@ -12,11 +12,11 @@ use eruca_remoting::Caller;
 use tracing::info;
 
 use super::answer::{Answer, told_addr};
-use crate::namesrv::{SharedRoutes, read, write};
+use crate::namesrv::{LocalBroker, SharedRoutes, read, write};
 
 pub(crate) struct ClusterHandler {
     pub(crate) routes: SharedRoutes,
-    pub(crate) local_broker: Option<String>,
+    pub(crate) local_broker: LocalBroker,
 }
 
 impl ClusterHandler {
@@ -33,7 +33,7 @@ impl ClusterHandler {
         let mut info = read(&self.routes).cluster_info();
         let addrs = info.broker_addr_table.values_mut().flat_map(|data| data.broker_addrs.values_mut());
         for addr in addrs {
-            if let Some(told) = told_addr(addr, self.local_broker.as_deref(), caller) {
+            if let Some(told) = told_addr(addr, self.local_broker.get().map(String::as_str), caller) {
                 *addr = told;
             }
         }

@@ -13,7 +13,7 @@ use eruca_remoting::Caller;
 use super::answer::{Answer, Refusal, told_addr};
 use crate::{
     kv_config::ORDER_TOPIC_CONFIG,
-    namesrv::{SharedKeys, SharedKv, SharedRoutes, read},
+    namesrv::{LocalBroker, SharedKeys, SharedKv, SharedRoutes, read},
 };
 
 /// Clients from 4.9.4 on read standard JSON; older ones expect integer keys without quotes.
@@ -27,7 +27,7 @@ pub(crate) struct TopicRouteHandler {
     pub(crate) routes: SharedRoutes,
     pub(crate) kv: SharedKv,
     pub(crate) keys: SharedKeys,
-    pub(crate) local_broker: Option<String>,
+    pub(crate) local_broker: LocalBroker,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: Timestamp,
 }
@@ -57,7 +57,7 @@ impl TopicRouteHandler {
     fn tell_local_addr(&self, route: &mut TopicRouteData, caller: &Caller) {
         let addrs = route.broker_datas.iter_mut().flat_map(|data| data.broker_addrs.values_mut());
         for addr in addrs {
-            if let Some(told) = told_addr(addr, self.local_broker.as_deref(), caller) {
+            if let Some(told) = told_addr(addr, self.local_broker.get().map(String::as_str), caller) {
                 *addr = told;
             }
         }

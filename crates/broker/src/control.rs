@@ -35,6 +35,12 @@ impl Control {
         self.tasks.spawn(name, future);
     }
 
+    /// Runs `start` on this thread, inside the runtime: what it spawns runs there.
+    pub fn enter<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _inside = self.handle.enter();
+        start()
+    }
+
     /// Waits on this thread for a future that runs there. Not to be called on a runtime's thread.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.handle.block_on(future)

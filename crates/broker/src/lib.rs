@@ -4,9 +4,13 @@
 //! `groups`, `offsets`, `clients`), how that stays on disk (`persist`), what waits (`long_poll`), and what the broker
 //! does by itself (`registration`, `schedule`).
 
+pub mod broker;
 pub mod clients;
 pub mod config;
 pub mod control;
+pub mod dead_letter;
+pub mod delay;
+pub mod dispatch;
 pub mod groups;
 pub mod handler;
 pub mod locks;
@@ -15,10 +19,12 @@ pub mod offsets;
 pub mod persist;
 pub mod registration;
 pub mod reply;
+pub mod schedule;
 pub mod settings;
 pub mod stats;
 pub mod topics;
 
+pub use broker::{Broker, Environment, StartError};
 pub use config::{BrokerConfig, ConfigError};
 pub use persist::PersistError;
 pub use reply::HandlerError;

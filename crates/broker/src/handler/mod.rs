@@ -11,10 +11,8 @@ pub use client::ClientHandler;
 pub use consumer_list::ConsumerListHandler;
 pub use heartbeat::HeartbeatHandler;
 pub use lock_queue::LockQueueHandler;
-pub use pull::{
-    ParkedPull, PullMessageHandler, PullObserver, PullOutcome, parse_subscription,
-};
-pub use send::{FlushTimeouts, SendMessageHandler, SendOutcome};
+pub use pull::{ParkedPull, PullMessageHandler, parse_subscription};
+pub use send::{FlushTimeouts, SendMessageHandler};
 
 #[cfg(test)]
 pub(crate) mod test_parts;

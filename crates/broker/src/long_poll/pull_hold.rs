@@ -36,6 +36,7 @@ pub struct PullHold<T> {
     wake: Condvar,
 }
 
+/// Locked before `waiters`, never after.
 struct Left<T> {
     pulls: VecDeque<T>,
     stopped: bool,
@@ -68,18 +69,27 @@ impl<T: Send> PullHold<T> {
         self.len() == 0
     }
 
-    /// Takes a pull in; gives it back where too many wait. A message may have arrived since the pull looked: the caller
+    /// Whether [`PullHold::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.left().stopped
+    }
+
+    /// Takes a pull in; gives it back where too many wait or none may any more. A message may have arrived since the pull looked: the caller
     /// looks at the queue again, and takes the pull out with [`PullHold::take`] if there is one.
     pub fn park(&self, interest: Interest, pull: T) -> Result<WaiterId, T> {
+        let left = self.left();
+        if left.stopped {
+            return Err(pull);
+        }
         let mut waiters = self.waiters();
         let is_first = waiters.next_deadline().is_none_or(|next| interest.deadline < next);
         let parked = waiters.park(interest, pull);
         self.count.store(waiters.len(), Ordering::SeqCst);
         drop(waiters);
+        drop(left);
         fence(Ordering::SeqCst);
         if is_first && parked.is_ok() {
             // The pull thread sleeps until a deadline that is no longer the next one.
-            drop(self.left());
             self.wake.notify_one();
         }
         parked

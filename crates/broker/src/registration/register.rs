@@ -9,11 +9,11 @@ use eruca_protocol::{
     body::{self, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper},
     request::{RegisterBrokerRequest, UnregisterBrokerRequest},
 };
-use eruca_remoting::{Client, ClientConfig};
+use eruca_remoting::{Client, ClientConfig, TaskGroup};
 use tokio::{sync::watch, time::Instant};
 
 use super::NameServers;
-use crate::{control::Control, settings::Settings, topics::TopicTable};
+use crate::{settings::Settings, topics::TopicTable};
 
 /// Pause after a failed registration; doubled each time up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -43,6 +43,7 @@ pub struct Identity {
 pub struct Registration {
     parts: Arc<Parts>,
     version: watch::Sender<u64>,
+    tasks: TaskGroup,
 }
 
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Registration {
     ) -> Self {
         let name_servers = Arc::new(NameServers::new(&addresses));
         let parts = Parts { identity, addresses, topics, settings, clock, name_servers };
-        Registration { parts: Arc::new(parts), version: watch::Sender::new(0) }
+        Registration { parts: Arc::new(parts), version: watch::Sender::new(0), tasks: TaskGroup::new() }
     }
 
     /// Which name servers know us.
@@ -79,17 +80,18 @@ impl Registration {
         &self.parts.identity
     }
 
-    /// Registers with all name servers at once, and from then on whenever topics change and periodically.
-    pub fn start(self: &Arc<Self>, control: &Control) {
+    /// Registers with all name servers at once, and from then on whenever topics change and periodically. To be called
+    /// inside a Tokio runtime.
+    pub fn start(self: &Arc<Self>) {
         for index in 0..self.parts.addresses.len() {
-            control
-                .spawn("registration", keep_registered(self.parts.clone(), index, self.version.subscribe()));
+            let task = keep_registered(self.parts.clone(), index, self.version.subscribe());
+            self.tasks.spawn("registration", task);
         }
-        let registration = self.clone();
-        control.spawn("topic changes", async move {
+        let (version, changes) = (self.version.clone(), self.parts.topics.changes().clone());
+        self.tasks.spawn("topic changes", async move {
             loop {
-                registration.parts.topics.changes().notified().await;
-                registration.register_now();
+                changes.notified().await;
+                version.send_modify(|version| *version += 1);
             }
         });
     }
@@ -99,8 +101,9 @@ impl Registration {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Tells all name servers that we leave; at most for a second.
+    /// Stops registering and tells all name servers that we leave; takes about a second at most.
     pub async fn unregister(&self) {
+        self.tasks.shutdown().await;
         let identity = &self.parts.identity;
         let request = RemotingCommand::request(&UnregisterBrokerRequest {
             broker_name: identity.broker_name.clone(),
@@ -117,7 +120,7 @@ impl Registration {
             .map(|state| state.address)
             .collect();
         let client = new_client();
-        let leaving = eruca_remoting::TaskGroup::new();
+        let leaving = TaskGroup::new();
         let (done, mut all_done) = watch::channel(());
         for address in known {
             let (client, request, done) = (client.clone(), request.clone(), done.clone());

@@ -10,5 +10,5 @@ mod pull_message;
 mod pull_message_test;
 mod subscription;
 
-pub use pull_message::{ParkedPull, PullMessageHandler, PullObserver, PullOutcome};
+pub use pull_message::{ParkedPull, PullMessageHandler};
 pub use subscription::parse_subscription;

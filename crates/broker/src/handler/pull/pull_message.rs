@@ -1,15 +1,9 @@
 //! Reading for a pull, and parking it where there is nothing yet.
 
-use std::{
-    fmt::{self, Debug},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use eruca_message::{Clock, QueueOffset};
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    request::PullMessageRequest,
-};
+use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
 use eruca_remoting::{Caller, Reply, Responder};
 use eruca_store::{MessageStore, ReadLimits, ReadOutcome, ReadStatus};
 
@@ -25,6 +19,7 @@ use crate::{
     offsets::OffsetTable,
     reply::HandlerError,
     settings::Settings,
+    stats::BrokerStats,
     topics::TopicTable,
 };
 
@@ -33,23 +28,8 @@ const WAIT_MAX_MS: i64 = 10 * 60 * 1000;
 /// Bytes of a queue entry.
 const ENTRY_LEN_BYTES: i32 = 20;
 
-/// What was pulled, for statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PullOutcome<'a> {
-    /// The consumer group.
-    pub group: &'a str,
-    /// The topic.
-    pub topic: &'a str,
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of their records.
-    pub bytes: usize,
-}
-
-/// Is told of what was pulled.
-pub type PullObserver = Box<dyn Fn(PullOutcome<'_>) + Send + Sync>;
-
 /// Answers pulls.
+#[derive(Debug)]
 pub struct PullMessageHandler {
     store: Arc<MessageStore>,
     pub(super) topics: Arc<TopicTable>,
@@ -61,7 +41,7 @@ pub struct PullMessageHandler {
     clock: Arc<dyn Clock>,
     /// Of the machine or its cgroup.
     memory_bytes: u64,
-    observer: PullObserver,
+    stats: Arc<BrokerStats>,
 }
 
 /// A pull that waits.
@@ -107,7 +87,7 @@ impl PullMessageHandler {
         settings: Arc<Settings>,
         clock: Arc<dyn Clock>,
         memory_bytes: u64,
-        observer: PullObserver,
+        stats: Arc<BrokerStats>,
     ) -> Self {
         PullMessageHandler {
             store,
@@ -119,7 +99,7 @@ impl PullMessageHandler {
             settings,
             clock,
             memory_bytes,
-            observer,
+            stats,
         }
     }
 
@@ -166,14 +146,15 @@ impl PullMessageHandler {
         let parked = ParkedPull { plan, responder: caller.responder(request) };
         match self.hold.park(interest, parked) {
             Err(refused) => {
-                let busy = HandlerError::new(
-                    ResponseCode::SYSTEM_BUSY,
-                    format!(
-                        "[OVERLOAD] too many pulls wait for messages of queue {queue_id} of topic {topic} or in all ({}): \
-                         use fewer consumers or a longer pullInterval",
+                let remark = match self.hold.is_stopped() {
+                    true => "the broker is shutting down: pull from another one, or again later".to_owned(),
+                    false => format!(
+                        "[OVERLOAD] too many pulls wait for messages of queue {queue_id} of topic {topic} or in all \
+                         ({}): use fewer consumers",
                         self.hold.len()
                     ),
-                );
+                };
+                let busy = HandlerError::new(ResponseCode::SYSTEM_BUSY, remark);
                 refused.responder.send(busy.into_reply(request));
             }
             Ok(id) => {
@@ -208,13 +189,9 @@ impl PullMessageHandler {
             position.suggested_broker_id = if is_slow { plan.broker_id_when_slow } else { plan.broker_id };
         }
         self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next);
-        if read.message_count > 0 {
-            (self.observer)(PullOutcome {
-                group: &plan.group,
-                topic: &plan.topic,
-                messages: read.message_count,
-                bytes: read.records.len(),
-            });
+        match read.message_count {
+            0 => self.stats.got_nothing(),
+            count => self.stats.got(&plan.group, &plan.topic, count as u64, read.records.len() as u64),
         }
         let may_wait = may_wait(verdict, &read, plan.offset);
         Served { reply: reply(verdict, &position).with_body(read.records), may_wait }
@@ -314,11 +291,5 @@ impl Plan {
             topic_sys_flag: self.topic_sys_flag,
             group_sys_flag: self.group_sys_flag,
         }
-    }
-}
-
-impl Debug for PullMessageHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PullMessageHandler").field("hold", &self.hold).finish_non_exhaustive()
     }
 }

@@ -12,4 +12,4 @@ mod send_message;
 mod send_message_test;
 
 pub use flush_timeouts::FlushTimeouts;
-pub use send_message::{SendMessageHandler, SendOutcome};
+pub use send_message::SendMessageHandler;

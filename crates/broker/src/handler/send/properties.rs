@@ -111,37 +111,19 @@ impl BrokersOwn {
     }
 }
 
-/// Delay levels in the properties.
-pub(super) mod delay {
-    use eruca_message::{
-        Properties,
-        properties::{
-            DELAY_TIME_LEVEL, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
-        },
-    };
+/// Rewrites encoded properties.
+pub(super) fn rewrite<R>(encoded: &mut Vec<u8>, change: impl FnOnce(&mut Properties) -> R) -> R {
+    let mut properties = Properties::decode(encoded);
+    let result = change(&mut properties);
+    encoded.clear();
+    properties.encode(encoded);
+    result
+}
 
-    /// Notes where the message is to go when `level` is over.
-    pub(crate) fn park(encoded: &mut Vec<u8>, level: i32, topic: &str, queue_id: i32) {
-        rewrite(encoded, |properties| {
-            for timer in [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS] {
-                properties.remove(timer);
-            }
-            properties.set(DELAY_TIME_LEVEL, level.to_string());
-            properties.set(REAL_TOPIC, topic);
-            properties.set(REAL_QUEUE_ID, queue_id.to_string());
-        });
-    }
-
-    /// No delay any more.
-    pub(crate) fn forget(encoded: &mut Vec<u8>) {
-        rewrite(encoded, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
-    }
-
-    fn rewrite(encoded: &mut Vec<u8>, change: impl FnOnce(&mut Properties)) {
-        let mut properties = Properties::decode(encoded);
-        change(&mut properties);
-        encoded.clear();
-        properties.encode(encoded);
+/// A delay level excludes a time of delivery.
+pub(super) fn forget_timer(properties: &mut Properties) {
+    for timer in [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS] {
+        properties.remove(timer);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use eruca_message::{
     Clock, DelayLevels, LogOffset, OffsetMessageId, Timestamp, UniqueIdGenerator, decode_batch,
     names::{MAX_TOPIC_LEN_BYTES, SCHEDULE_TOPIC, is_retry_topic},
-    properties::{MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH},
+    properties::{DELAY_TIME_LEVEL, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH},
     sys_flag,
 };
 use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode};
@@ -21,10 +21,11 @@ use super::{
     admission::Destination,
     flush_timeouts::FlushTimeouts,
     header::SendHeader,
-    properties::{Asked, BrokersOwn, delay, trace_text},
+    properties::{Asked, BrokersOwn, forget_timer, rewrite, trace_text},
 };
 use crate::{
-    config::BrokerConfig, groups::GroupTable, reply::HandlerError, settings::Settings, topics::TopicTable,
+    config::BrokerConfig, delay::park, groups::GroupTable, reply::HandlerError, settings::Settings,
+    stats::BrokerStats, topics::TopicTable,
 };
 
 /// What a property buffer keeps after a message with many.
@@ -35,19 +36,6 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What was stored, for statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendOutcome<'a> {
-    /// The topic that the producer named.
-    pub topic: &'a str,
-    /// The producer's group.
-    pub producer_group: &'a str,
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of their records.
-    pub bytes: u64,
-}
-
 /// Answers sends.
 #[derive(Debug)]
 pub struct SendMessageHandler {
@@ -55,10 +43,12 @@ pub struct SendMessageHandler {
     pub(super) topics: Arc<TopicTable>,
     pub(super) groups: Arc<GroupTable>,
     settings: Arc<Settings>,
+    stats: Arc<BrokerStats>,
     clock: Arc<dyn Clock>,
     flush_timeouts: Arc<FlushTimeouts>,
     /// What messages and ids say where they were stored.
     pub(super) store_host: SocketAddr,
+    pub(super) self_test_group: String,
     own: BrokersOwn,
     unique_ids: UniqueIdGenerator,
     delay_levels: DelayLevels,
@@ -79,15 +69,19 @@ struct Stored<'a> {
 }
 
 impl SendMessageHandler {
-    /// A handler; `store_host` is the address that the broker advertises.
+    /// A handler; `store_host` is the address that the broker advertises, `self_test_group` the one producer group that
+    /// may send to the self test's topic.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that sends need")]
     pub fn new(
         store: Arc<MessageStore>,
         topics: Arc<TopicTable>,
         groups: Arc<GroupTable>,
         settings: Arc<Settings>,
+        stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
         flush_timeouts: Arc<FlushTimeouts>,
         store_host: SocketAddr,
+        self_test_group: String,
     ) -> Self {
         let config = settings.now();
         SendMessageHandler {
@@ -98,22 +92,19 @@ impl SendMessageHandler {
             topics,
             groups,
             settings,
+            stats,
             clock,
             flush_timeouts,
             store_host,
+            self_test_group,
             spread: AtomicU32::new(0),
         }
     }
 
-    /// Answers one send; the answer goes out after the store has settled. `stored` is told what was stored.
-    pub fn handle(
-        &self,
-        caller: &Caller,
-        request: &RemotingCommand,
-        stored: impl FnOnce(SendOutcome<'_>),
-    ) -> Reply {
+    /// Answers one send; the answer goes out after the store has settled.
+    pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Reply {
         let config = self.settings.now();
-        self.send(caller, request, &config, stored).unwrap_or_else(|error| {
+        self.send(caller, request, &config).unwrap_or_else(|error| {
             // Java says region and trace switch in refusals, too: its clients look for them.
             let mut reply = error.into_reply(request);
             self.push_region(&mut reply.ext_fields, config.trace_on);
@@ -126,7 +117,6 @@ impl SendMessageHandler {
         caller: &Caller,
         request: &RemotingCommand,
         config: &BrokerConfig,
-        told: impl FnOnce(SendOutcome<'_>),
     ) -> Result<Reply, HandlerError> {
         let header = SendHeader::decode(request)?;
         let now = self.clock.now();
@@ -141,12 +131,8 @@ impl SendMessageHandler {
             self.redirect_retry(&header, request, &mut destination)?;
             self.append_single(caller, request, &header, &asked, &destination, config, now)?
         };
-        told(SendOutcome {
-            topic: header.topic,
-            producer_group: header.producer_group,
-            messages: stored.messages,
-            bytes: stored.log_offset_end.0 - stored.first.log_offset.0,
-        });
+        let bytes = stored.log_offset_end.0 - stored.first.log_offset.0;
+        self.stats.put(header.topic, stored.messages as u64, bytes);
         let success = self.success(request, config, &destination, &stored);
         if self.store.config().flush_mode == FlushMode::Async || stored.no_wait {
             return Ok(Reply::AfterSettle(success));
@@ -179,17 +165,20 @@ impl SendMessageHandler {
                 HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, "the property DELAY is no number")
             })?,
         };
-        let level = level.clamp(0, self.delay_levels.max_level());
 
         let mut properties = SCRATCH.take();
         self.own.add_to(header.properties, asked, made_key, config.trace_on, &mut properties);
         let target = destination.topic.topic_name.as_str();
         let (topic, queue_id) = if level > 0 {
-            delay::park(&mut properties, level, target, destination.queue_id);
-            (SCHEDULE_TOPIC, level - 1)
+            let level_max = self.delay_levels.max_level();
+            let queue_id = rewrite(&mut properties, |properties| {
+                forget_timer(properties);
+                park(properties, level, level_max, target, destination.queue_id)
+            });
+            (SCHEDULE_TOPIC, queue_id)
         } else {
             if destination.is_dead_letter {
-                delay::forget(&mut properties);
+                rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
             }
             (target, destination.queue_id)
         };

@@ -1,0 +1,425 @@
+//! The broker put together: started, looked at, stopped. No logic.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use eruca_message::Clock;
+use eruca_remoting::{BindError, CommandService, Server, ServerConfig};
+use eruca_store::{Arrival, ArrivalListener, Disk, MessageStore, OpenError, RecoveryReport};
+
+use crate::{
+    clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
+    config::{BrokerConfig, ConfigError},
+    control::Control,
+    delay::DelaySchedule,
+    dispatch::{Clients, Dispatcher, Handlers, Settled},
+    groups::GroupTable,
+    handler::{
+        ClientHandler, ConsumerListHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPull,
+        PullMessageHandler, SendMessageHandler,
+    },
+    locks::QueueLocks,
+    long_poll::{PullHold, PullRunner, WaiterLimits},
+    offsets::OffsetTable,
+    persist::PersistError,
+    registration::{AdvertiseError, Identity, NameServers, Registration, advertised},
+    schedule::{Schedule, Work},
+    settings::Settings,
+    stats::BrokerStats,
+    topics::TopicTable,
+};
+
+/// How long connections may finish what they began when the broker stops.
+const DRAIN_GRACE: Duration = Duration::from_secs(3);
+
+/// What the broker is given by its process.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Threads that serve connections: as many as there are CPUs.
+    pub shards: usize,
+    /// Most connections.
+    pub max_connections: usize,
+    /// Most bytes of requests and answers on their way.
+    pub max_in_flight_bytes: usize,
+    /// What the machine or its cgroup has.
+    pub memory_bytes: u64,
+}
+
+/// Why a broker did not start. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address for clients cannot be used.
+    #[error(transparent)]
+    Advertise(#[from] AdvertiseError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A table cannot be read.
+    #[error(transparent)]
+    Table(#[from] PersistError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// No two free ports were found.
+    #[error("no two free ports were found for listenPort=0 ({0}): set listenPort")]
+    NoFreePorts(io::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started ({0}): raise the limit of processes")]
+    Thread(io::Error),
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    dispatcher: Arc<Dispatcher>,
+    settled: Settled,
+    registration: Arc<Registration>,
+    control: Control,
+    schedule: Schedule,
+    hold: Arc<PullHold<ParkedPull>>,
+    servers: Vec<Server>,
+    listen: SocketAddr,
+    vip: SocketAddr,
+    self_test_group: String,
+    recovery: RecoveryReport,
+}
+
+impl Broker {
+    /// Opens the store, listens, and begins to register with the name servers. Clients can use it when
+    /// [`Broker::name_servers`] says so.
+    ///
+    /// # Errors
+    /// [`StartError`]; the store is closed in order then.
+    pub fn start(config: BrokerConfig, environment: Environment) -> Result<Broker, StartError> {
+        config.validate()?;
+        let addresses = Addresses::of(&config)?;
+        let (store, recovery) =
+            MessageStore::open(config.store_config()?, environment.disk.clone(), environment.clock.clone())?;
+        let store = Arc::new(store);
+        Self::over(store.clone(), recovery, config, addresses, &environment).inspect_err(|_| {
+            if let Err(error) = store.close() {
+                tracing::error!(%error, "the store was not closed in order, the next start recovers it");
+            }
+        })
+    }
+
+    fn over(
+        store: Arc<MessageStore>,
+        recovery: RecoveryReport,
+        config: BrokerConfig,
+        addresses: Addresses,
+        environment: &Environment,
+    ) -> Result<Broker, StartError> {
+        let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
+        let parts = Parts::open(store, config, environment)?;
+        let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));
+        let dispatcher = Arc::new(parts.dispatcher(store_host, self_test_group.clone()));
+        let registration = Arc::new(Registration::new(
+            identity,
+            name_servers,
+            parts.settled.topics.clone(),
+            parts.settings.clone(),
+            parts.clock.clone(),
+        ));
+        let control = Control::start().map_err(StartError::Thread)?;
+        let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
+        let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
+        let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
+        control.enter(|| registration.start());
+        Ok(Broker {
+            dispatcher,
+            settled,
+            registration,
+            control,
+            schedule,
+            hold,
+            servers,
+            listen,
+            vip,
+            self_test_group,
+            recovery,
+        })
+    }
+
+    /// Answers requests in this process, as a connection would.
+    pub fn service(&self) -> Arc<dyn CommandService> {
+        self.dispatcher.clone()
+    }
+
+    /// Where it listens.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where it listens for the VIP channel.
+    pub fn vip_addr(&self) -> SocketAddr {
+        self.vip
+    }
+
+    /// What clients are told: `host:port`, and the names.
+    pub fn identity(&self) -> &Identity {
+        self.registration.identity()
+    }
+
+    /// Which name servers know it: it is ready when one does.
+    pub fn name_servers(&self) -> &NameServers {
+        self.registration.name_servers()
+    }
+
+    /// The only producer group that may send to `SELF_TEST_TOPIC`; made up at start.
+    pub fn self_test_group(&self) -> &str {
+        &self.self_test_group
+    }
+
+    /// What was found and put in order when the store was opened.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// The store, to look at.
+    pub fn store(&self) -> &MessageStore {
+        &self.settled.store
+    }
+
+    /// Leaves: unregisters, lets connections finish, writes everything, closes the store. Blocks for some seconds at
+    /// most; not to be called on a Tokio runtime's thread. A second call does nothing.
+    pub fn shutdown(&self) {
+        self.control.block_on(self.registration.unregister());
+        self.hold.stop();
+        std::thread::scope(|scope| {
+            for server in &self.servers {
+                scope.spawn(|| server.shutdown(DRAIN_GRACE));
+            }
+        });
+        self.control.stop();
+        self.schedule.stop();
+    }
+}
+
+/// Where the broker listens, and as whom it is known.
+struct Addresses {
+    listen: SocketAddr,
+    vip: SocketAddr,
+    name_servers: Vec<String>,
+    identity: Identity,
+    /// What messages say where they were stored.
+    store_host: SocketAddr,
+}
+
+impl Addresses {
+    fn of(config: &BrokerConfig) -> Result<Addresses, StartError> {
+        let name_servers = config.name_servers()?;
+        let told = advertised(config.broker_ip1.as_deref(), config.bind_ip()?, &name_servers)?;
+        let (listen, vip) = ports(config)?;
+        let identity = identity(config, &told.host, listen.port());
+        let store_host = SocketAddr::new(told.ip, listen.port());
+        Ok(Addresses { listen, vip, name_servers, identity, store_host })
+    }
+}
+
+/// What handlers and threads share.
+struct Parts {
+    settled: Settled,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    consumers: Arc<ConsumerTable>,
+    producers: Arc<ProducerTable>,
+    notice: Arc<ConsumerIdsNotice>,
+    stats: Arc<BrokerStats>,
+    delay: Arc<DelaySchedule>,
+    hold: Arc<PullHold<ParkedPull>>,
+    flush_timeouts: Arc<FlushTimeouts>,
+    memory_bytes: u64,
+}
+
+impl Parts {
+    fn open(
+        store: Arc<MessageStore>,
+        config: BrokerConfig,
+        environment: &Environment,
+    ) -> Result<Parts, StartError> {
+        let clock = environment.clock.clone();
+        let directory = config.store_root().join("config");
+        let auto_create_group = config.auto_create_subscription_group;
+        let settled = Settled {
+            topics: Arc::new(TopicTable::open(&directory, config.topic_limits(), clock.clone())?),
+            groups: Arc::new(GroupTable::open(&directory, auto_create_group, clock.clone())?),
+            offsets: Arc::new(OffsetTable::open(&directory, &*clock)?),
+            store,
+        };
+        config.system_topics()?.create_in(&settled.topics);
+        settled.topics.adopt_queues(&settled.store.topics_with_queues());
+        let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
+        let hold = Arc::new(PullHold::new(WaiterLimits::default()));
+        let listener = Arrivals { hold: hold.clone(), delay: delay.clone() };
+        settled.store.set_arrival_listener(Arc::new(listener));
+        let flush_timeouts = Arc::new(FlushTimeouts::new(config.sync_flush_timeout));
+        let settings = Arc::new(Settings::new(config));
+        let consumers: Arc<ConsumerTable> = Arc::default();
+        let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
+        Ok(Parts {
+            settled,
+            settings,
+            stats: Arc::new(BrokerStats::new(clock.clone())),
+            clock,
+            consumers,
+            producers: Arc::default(),
+            notice: Arc::new(notice),
+            delay,
+            hold,
+            flush_timeouts,
+            memory_bytes: environment.memory_bytes,
+        })
+    }
+
+    fn dispatcher(&self, store_host: SocketAddr, self_test_group: String) -> Dispatcher {
+        let Settled { store, topics, groups, offsets } = &self.settled;
+        let pull = Arc::new(PullMessageHandler::new(
+            store.clone(),
+            topics.clone(),
+            groups.clone(),
+            self.consumers.clone(),
+            offsets.clone(),
+            self.hold.clone(),
+            self.settings.clone(),
+            self.clock.clone(),
+            self.memory_bytes,
+            self.stats.clone(),
+        ));
+        let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
+        self.hold.set_runner(runner);
+        let handlers = Handlers {
+            send: SendMessageHandler::new(
+                store.clone(),
+                topics.clone(),
+                groups.clone(),
+                self.settings.clone(),
+                self.stats.clone(),
+                self.clock.clone(),
+                self.flush_timeouts.clone(),
+                store_host,
+                self_test_group,
+            ),
+            pull,
+            heartbeat: HeartbeatHandler::new(
+                self.producers.clone(),
+                self.consumers.clone(),
+                groups.clone(),
+                topics.clone(),
+                self.notice.clone(),
+                self.clock.clone(),
+            ),
+            client: ClientHandler::new(self.producers.clone(), self.consumers.clone(), self.notice.clone()),
+            consumer_list: ConsumerListHandler::new(self.consumers.clone()),
+            lock_queue: LockQueueHandler::new(Arc::new(QueueLocks::default()), self.clock.clone()),
+        };
+        let clients = Clients {
+            producers: self.producers.clone(),
+            consumers: self.consumers.clone(),
+            notice: self.notice.clone(),
+        };
+        Dispatcher::new(handlers, self.settled.clone(), clients)
+    }
+
+    fn into_work(self) -> Work {
+        Work {
+            settled: self.settled,
+            delay: self.delay,
+            hold: self.hold,
+            flush_timeouts: self.flush_timeouts,
+            producers: self.producers,
+            consumers: self.consumers,
+            notice: self.notice,
+            stats: self.stats,
+            settings: self.settings,
+            clock: self.clock,
+        }
+    }
+}
+
+/// Tells those who wait for messages of them.
+#[derive(Debug)]
+struct Arrivals {
+    hold: Arc<PullHold<ParkedPull>>,
+    delay: Arc<DelaySchedule>,
+}
+
+impl ArrivalListener for Arrivals {
+    fn arrived(&self, arrivals: &[Arrival]) {
+        self.hold.arrived(arrivals);
+        self.delay.arrived(arrivals);
+    }
+}
+
+fn identity(config: &BrokerConfig, host: &str, port: u16) -> Identity {
+    let address = |host: &str, port: u16| match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    let ha_host = config.broker_ip2.as_deref().unwrap_or(host);
+    let ha_port = config.ha_listen_port.unwrap_or(port.wrapping_add(1));
+    Identity {
+        cluster_name: config.broker_cluster_name.clone(),
+        broker_name: config.broker_name.clone(),
+        broker_id: config.broker_id,
+        broker_addr: address(host, port),
+        ha_server_addr: address(ha_host, ha_port),
+    }
+}
+
+/// The port for clients and the VIP port, two below.
+fn ports(config: &BrokerConfig) -> Result<(SocketAddr, SocketAddr), StartError> {
+    const TRIES: usize = 50;
+    let ip = config.bind_ip()?;
+    let pair = |port: u16| (SocketAddr::new(ip, port), SocketAddr::new(ip, port.saturating_sub(2)));
+    if config.listen_port != 0 {
+        return Ok(pair(config.listen_port));
+    }
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..TRIES {
+        let found = TcpListener::bind((ip, 0)).and_then(|listener| {
+            let port = listener.local_addr()?.port();
+            TcpListener::bind((ip, port.saturating_sub(2))).map(|_vip| port)
+        });
+        match found {
+            Ok(port) => return Ok(pair(port)),
+            Err(error) => last = error,
+        }
+    }
+    Err(StartError::NoFreePorts(last))
+}
+
+fn bind(
+    config: &BrokerConfig,
+    environment: &Environment,
+    addresses: [SocketAddr; 2],
+    dispatcher: &Arc<Dispatcher>,
+) -> Result<Vec<Server>, StartError> {
+    let [listen, vip] = addresses;
+    let server = |address, name, shards| {
+        let server = ServerConfig {
+            listen: vec![address],
+            shards,
+            max_connections: environment.max_connections,
+            max_in_flight_bytes: environment.max_in_flight_bytes,
+            idle_timeout: Duration::from_secs(u64::from(config.server_channel_max_idle_time_seconds)),
+            name,
+            ..ServerConfig::default()
+        };
+        Server::bind(server, dispatcher.clone())
+    };
+    // The VIP port is rarely used: one thread does.
+    Ok(vec![server(listen, "broker", environment.shards)?, server(vip, "broker-vip", 1)?])
+}

@@ -1,0 +1,150 @@
+//! From a request's code to its handler.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eruca_protocol::{RemotingCommand, RequestCode, ResponseCode};
+use eruca_remoting::{Caller, CommandService, Reply, SettleError};
+use eruca_store::MessageStore;
+
+use crate::{
+    clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
+    groups::GroupTable,
+    handler::{
+        ClientHandler, ConsumerListHandler, HeartbeatHandler, LockQueueHandler, PullMessageHandler,
+        SendMessageHandler,
+    },
+    offsets::OffsetTable,
+    reply::HandlerError,
+    topics::TopicTable,
+};
+
+/// A request that takes longer on its connection's thread is logged: all connections of the thread wait with it.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Every handler of the broker.
+#[derive(Debug)]
+pub struct Handlers {
+    /// `SEND_MESSAGE` and its like.
+    pub send: SendMessageHandler,
+    /// `PULL_MESSAGE`, `LITE_PULL_MESSAGE`.
+    pub pull: Arc<PullMessageHandler>,
+    /// `HEART_BEAT`.
+    pub heartbeat: HeartbeatHandler,
+    /// `UNREGISTER_CLIENT`, `CHECK_CLIENT_CONFIG`.
+    pub client: ClientHandler,
+    /// `GET_CONSUMER_LIST_BY_GROUP`.
+    pub consumer_list: ConsumerListHandler,
+    /// `LOCK_BATCH_MQ`, `UNLOCK_BATCH_MQ`.
+    pub lock_queue: LockQueueHandler,
+}
+
+/// What is settled before answers go out.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The messages.
+    pub store: Arc<MessageStore>,
+    /// The topics.
+    pub topics: Arc<TopicTable>,
+    /// The groups.
+    pub groups: Arc<GroupTable>,
+    /// The offsets.
+    pub offsets: Arc<OffsetTable>,
+}
+
+/// Who is told when a connection ends.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Producers.
+    pub producers: Arc<ProducerTable>,
+    /// Consumers.
+    pub consumers: Arc<ConsumerTable>,
+    /// Tells the others of a group.
+    pub notice: Arc<ConsumerIdsNotice>,
+}
+
+/// Answers every request of the broker.
+#[derive(Debug)]
+pub struct Dispatcher {
+    handlers: Handlers,
+    settled: Settled,
+    clients: Clients,
+}
+
+impl Dispatcher {
+    /// A dispatcher to these handlers.
+    pub fn new(handlers: Handlers, settled: Settled, clients: Clients) -> Self {
+        Dispatcher { handlers, settled, clients }
+    }
+
+    fn route(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        use RequestCode as Code;
+        let to = &self.handlers;
+        match request.request_code() {
+            Code::SEND_MESSAGE | Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE => {
+                Ok(to.send.handle(caller, request))
+            }
+            Code::PULL_MESSAGE | Code::LITE_PULL_MESSAGE => to.pull.handle(caller, request),
+            Code::HEART_BEAT => to.heartbeat.handle(caller, request),
+            Code::UNREGISTER_CLIENT => to.client.unregister(caller, request),
+            Code::CHECK_CLIENT_CONFIG => to.client.check(request),
+            Code::GET_CONSUMER_LIST_BY_GROUP => to.consumer_list.handle(request),
+            Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
+            Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
+            code => Err(not_supported(code)),
+        }
+    }
+}
+
+/// In Java's words, with the code's name where it has one.
+fn not_supported(code: RequestCode) -> HandlerError {
+    let name = code.name().map(|name| format!(" ({name})")).unwrap_or_default();
+    HandlerError::new(
+        ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+        format!(" request type {} not supported{name}", code.0),
+    )
+}
+
+impl CommandService for Dispatcher {
+    fn call(&self, caller: &Caller, request: RemotingCommand) -> Reply {
+        let started = Instant::now();
+        let reply = self.route(caller, &request).unwrap_or_else(|error| {
+            if request.is_oneway() {
+                tracing::debug!(code = %request.request_code(), peer = %caller.peer_addr(), %error, "oneway request refused");
+            }
+            Reply::Now(error.into_reply(&request))
+        });
+        let took = started.elapsed();
+        if took > SLOW {
+            tracing::warn!(
+                code = %request.request_code(),
+                peer = %caller.peer_addr(),
+                took_ms = took.as_millis(),
+                "slow request: other connections had to wait for it"
+            );
+        }
+        if request.is_oneway() && matches!(reply, Reply::Now(_)) { Reply::None } else { reply }
+    }
+
+    fn settle(&self) -> Result<(), SettleError> {
+        let Settled { store, topics, groups, offsets } = &self.settled;
+        topics.settle();
+        groups.settle();
+        offsets.settle();
+        store.settle().map_err(|why| {
+            let HandlerError { code, remark } = why.into();
+            SettleError { code, remark }
+        })
+    }
+
+    fn disconnected(&self, caller: &Caller) {
+        let Clients { producers, consumers, notice } = &self.clients;
+        producers.disconnected(caller.id());
+        for group in consumers.disconnected(caller.id()) {
+            tracing::info!(group, peer = %caller.peer_addr(), "consumer disconnected");
+            notice.send(&group);
+        }
+    }
+}

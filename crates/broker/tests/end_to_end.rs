@@ -1,0 +1,266 @@
+//! A whole broker over real sockets and files.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use eruca_broker::{Broker, BrokerConfig, Environment};
+use eruca_message::{StoredMessage, SystemClock};
+use eruca_protocol::{
+    RemotingCommand, RequestCode, ResponseCode,
+    body::{self, RegisterBrokerBody},
+    request::{PullMessageRequest, RegisterBrokerRequest, SendMessageRequest, UnregisterBrokerRequest},
+};
+use eruca_remoting::{Caller, Client, ClientConfig, CommandService, Reply, Server, ServerConfig};
+use eruca_store::RealDisk;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+fn config(root: &Path, name_servers: &str) -> BrokerConfig {
+    BrokerConfig {
+        broker_name: "broker-a".to_owned(),
+        listen_port: 0,
+        bind_address: "127.0.0.1".to_owned(),
+        namesrv_addr: Some(name_servers.to_owned()),
+        store_path_root_dir: Some(root.to_str().unwrap().to_owned()),
+        mapped_file_size_commit_log: 1 << 20,
+        mapped_file_size_consume_queue: 20_000,
+        max_message_size: 64 << 10,
+        // A developer's disk may be full; a test is not about that.
+        disk_max_used_space_ratio: 100,
+        disk_space_clean_forcibly_ratio: 100,
+        disk_space_warning_level_ratio: 100,
+        ..BrokerConfig::default()
+    }
+}
+
+fn start(config: BrokerConfig) -> Broker {
+    let environment = Environment {
+        clock: Arc::new(SystemClock),
+        disk: Arc::new(RealDisk),
+        shards: 2,
+        max_connections: 100,
+        max_in_flight_bytes: 64 << 20,
+        memory_bytes: 1 << 30,
+    };
+    Broker::start(config, environment).unwrap()
+}
+
+fn send_request(topic: &str, queue_id: i32, body: &str) -> RemotingCommand {
+    RemotingCommand::request(&SendMessageRequest {
+        producer_group: "p".to_owned(),
+        topic: topic.to_owned(),
+        default_topic: "TBW102".to_owned(),
+        default_topic_queue_nums: 4,
+        queue_id,
+        born_timestamp: 1,
+        properties: Some("TAGS\u{1}A\u{2}".to_owned()),
+        ..SendMessageRequest::default()
+    })
+    .with_body(body.as_bytes().to_vec())
+}
+
+fn pull_request(topic: &str, queue_offset: i64, suspend_ms: i64) -> RemotingCommand {
+    RemotingCommand::request(&PullMessageRequest {
+        consumer_group: "g".to_owned(),
+        topic: topic.to_owned(),
+        queue_offset,
+        max_msg_nums: 32,
+        sys_flag: 2 | 4,
+        suspend_timeout_millis: suspend_ms,
+        subscription: Some("*".to_owned()),
+        ..PullMessageRequest::default()
+    })
+}
+
+fn bodies(reply: &RemotingCommand) -> Vec<String> {
+    let messages = StoredMessage::decode_all(&reply.body).unwrap();
+    messages.into_iter().map(|message| String::from_utf8(message.message.body).unwrap()).collect()
+}
+
+struct Peer {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    address: String,
+}
+
+impl Peer {
+    fn of(broker: &Broker) -> Peer {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let client = runtime.block_on(async { Client::new(ClientConfig::default(), None) });
+        Peer { runtime, client, address: broker.listen_addr().to_string() }
+    }
+
+    fn ask(&self, request: RemotingCommand) -> RemotingCommand {
+        self.runtime.block_on(self.client.invoke(&self.address, request, BOUND)).unwrap()
+    }
+}
+
+#[test]
+fn what_is_sent_is_pulled_and_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(config(dir.path(), ""));
+    let peer = Peer::of(&broker);
+    for body in ["one", "two"] {
+        let reply = peer.ask(send_request("T", 0, body));
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{:?}", reply.remark);
+    }
+    let reply = peer.ask(pull_request("T", 0, 0));
+    assert_eq!(bodies(&reply), ["one", "two"]);
+    broker.shutdown();
+    assert!(!dir.path().join("abort").exists(), "closed in order");
+
+    let broker = start(config(dir.path(), ""));
+    let reply = Peer::of(&broker).ask(pull_request("T", 1, 0));
+    assert_eq!(bodies(&reply), ["two"]);
+    assert_eq!(reply.ext_fields.get("maxOffset"), Some("2"));
+    broker.shutdown();
+}
+
+#[test]
+fn a_waiting_pull_is_woken_by_the_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(config(dir.path(), ""));
+    let (consumer, producer) = (Peer::of(&broker), Peer::of(&broker));
+    producer.ask(send_request("T", 0, "before"));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| consumer.ask(pull_request("T", 1, 15_000)));
+        producer.ask(send_request("T", 0, "after"));
+        assert_eq!(bodies(&waiting.join().unwrap()), ["after"]);
+    });
+    broker.shutdown();
+}
+
+#[test]
+fn sync_flush_acknowledges_after_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), "");
+    config.flush_disk_type = eruca_broker::config::FlushDiskType::Sync;
+    let broker = start(config);
+    let peer = Peer::of(&broker);
+    assert_eq!(peer.ask(send_request("T", 0, "durable")).response_code(), ResponseCode::SUCCESS);
+    let marks = broker.store().watermarks();
+    assert_eq!(marks.flushed, marks.written);
+    broker.shutdown();
+}
+
+/// A name server that only remembers what it was told.
+#[derive(Default)]
+struct Told(Mutex<Vec<RemotingCommand>>);
+
+impl CommandService for Told {
+    fn call(&self, _caller: &Caller, request: RemotingCommand) -> Reply {
+        let reply = request.reply(ResponseCode::SUCCESS);
+        self.0.lock().unwrap().push(request);
+        Reply::Now(reply)
+    }
+}
+
+impl Told {
+    fn wait(&self, found: impl Fn(&RemotingCommand) -> bool) -> RemotingCommand {
+        let end = Instant::now() + BOUND;
+        loop {
+            if let Some(request) = self.0.lock().unwrap().iter().find(|request| found(request)) {
+                return request.clone();
+            }
+            assert!(Instant::now() < end, "the name server was not told");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn name_server(told: &Arc<Told>) -> Server {
+    let config = ServerConfig {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        shards: 1,
+        name: "test",
+        ..ServerConfig::default()
+    };
+    Server::bind(config, told.clone()).unwrap()
+}
+
+fn topics_of(request: &RemotingCommand) -> Vec<String> {
+    if request.request_code() != RequestCode::REGISTER_BROKER {
+        return Vec::new();
+    }
+    let body: RegisterBrokerBody = body::from_json(&request.body).unwrap();
+    body.topic_config_serialize_wrapper.topic_config_table.into_keys().collect()
+}
+
+#[test]
+fn every_name_server_is_told_at_start_on_change_and_when_the_broker_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let told: [Arc<Told>; 2] = Default::default();
+    let servers = [name_server(&told[0]), name_server(&told[1])];
+    let addresses: Vec<String> = servers.iter().map(|server| server.local_addrs()[0].to_string()).collect();
+    let broker = start(config(dir.path(), &addresses.join(";")));
+    assert!(broker.name_servers().wait_registered(BOUND));
+    for told in &told {
+        let request = told.wait(|request| request.request_code() == RequestCode::REGISTER_BROKER);
+        let header: RegisterBrokerRequest = request.header().unwrap();
+        assert_eq!((header.broker_name.as_str(), header.broker_id), ("broker-a", 0));
+        assert_eq!(header.broker_addr, broker.identity().broker_addr);
+        let crc = i64::from(crc32fast::hash(&request.body) & 0x7FFF_FFFF);
+        assert_eq!(header.body_crc32.map(i64::from), Some(crc));
+        assert!(topics_of(&request).contains(&"TBW102".to_owned()));
+    }
+    Peer::of(&broker).ask(send_request("Fresh", 0, "x"));
+    for told in &told {
+        told.wait(|request| topics_of(request).contains(&"Fresh".to_owned()));
+    }
+    broker.shutdown();
+    for told in &told {
+        let request = told.wait(|request| request.request_code() == RequestCode::UNREGISTER_BROKER);
+        let header: UnregisterBrokerRequest = request.header().unwrap();
+        assert_eq!(header.broker_addr, broker.identity().broker_addr);
+    }
+}
+
+#[test]
+fn without_its_name_server_a_broker_says_so_and_goes_on_trying() {
+    let dir = tempfile::tempdir().unwrap();
+    let told: Arc<Told> = Arc::default();
+    let address = {
+        let server = name_server(&told);
+        let address = server.local_addrs()[0];
+        server.shutdown(Duration::ZERO);
+        address
+    };
+    let broker = start(config(dir.path(), &address.to_string()));
+    assert!(broker.name_servers().wait_tried(BOUND));
+    let status = broker.name_servers().status();
+    assert!(!broker.name_servers().is_registered());
+    assert!(status[0].last_error.as_ref().unwrap().contains(&address.to_string()), "{status:?}");
+    let config = ServerConfig { listen: vec![address], shards: 1, name: "test", ..ServerConfig::default() };
+    let _server = Server::bind(config, told.clone()).unwrap();
+    assert!(broker.name_servers().wait_registered(BOUND));
+    broker.shutdown();
+}
+
+#[test]
+fn the_vip_port_answers_too_and_a_taken_port_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(config(dir.path(), ""));
+    assert_eq!(broker.vip_addr().port() + 2, broker.listen_addr().port());
+    let mut peer = Peer::of(&broker);
+    peer.address = broker.vip_addr().to_string();
+    assert_eq!(peer.ask(send_request("T", 0, "vip")).response_code(), ResponseCode::SUCCESS);
+    let other = tempfile::tempdir().unwrap();
+    let mut taken = config(other.path(), "");
+    taken.listen_port = broker.listen_addr().port();
+    let environment = Environment {
+        clock: Arc::new(SystemClock),
+        disk: Arc::new(RealDisk),
+        shards: 1,
+        max_connections: 10,
+        max_in_flight_bytes: 1 << 20,
+        memory_bytes: 1 << 30,
+    };
+    let error = Broker::start(taken, environment).unwrap_err().to_string();
+    assert!(error.contains(&broker.listen_addr().port().to_string()), "{error}");
+    assert!(!other.path().join("abort").exists(), "closed in order");
+    broker.shutdown();
+}

@@ -148,7 +148,8 @@ impl ConsumerTable {
     pub fn expire_step(&self, now: Timestamp, timeout_ms: i64) -> Vec<String> {
         let expired: Vec<(String, Member)> = {
             let inner = self.read();
-            let members = inner.groups.iter().flat_map(|(name, group)| group.members.values().map(move |m| (name, m)));
+            let members =
+                inner.groups.iter().flat_map(|(name, group)| group.members.values().map(move |m| (name, m)));
             let expired = members.filter(|(_, member)| member.is_expired(now, timeout_ms));
             expired.map(|(name, member)| (name.clone(), member.clone())).collect()
         };
@@ -240,7 +241,13 @@ impl ConsumerTable {
 
 impl Inner {
     /// Makes the caller a member of `group`, or notes its sign of life. Whether it is new there.
-    fn join(&mut self, caller: &Caller, client: &ClientInfo, group: &str, now: Timestamp) -> Result<bool, TableFull> {
+    fn join(
+        &mut self,
+        caller: &Caller,
+        client: &ClientInfo,
+        group: &str,
+        now: Timestamp,
+    ) -> Result<bool, TableFull> {
         if let Some(member) = self.groups.get_mut(group).and_then(|g| g.members.get_mut(&caller.id())) {
             member.last_update = now;
             if member.client != *client {

@@ -79,7 +79,8 @@ impl ProducerTable {
     pub fn expire_step(&self, now: Timestamp, timeout_ms: i64) {
         let expired: Vec<(String, Member)> = {
             let inner = self.lock();
-            let members = inner.groups.iter().flat_map(|(name, group)| group.values().map(move |m| (name, m)));
+            let members =
+                inner.groups.iter().flat_map(|(name, group)| group.values().map(move |m| (name, m)));
             let expired = members.filter(|(_, member)| member.is_expired(now, timeout_ms));
             expired.map(|(name, member)| (name.clone(), member.clone())).collect()
         };
@@ -106,7 +107,8 @@ impl ProducerTable {
             last_update_timestamp: member.last_update.0,
         };
         let inner = self.lock();
-        let groups = inner.groups.iter().map(|(name, group)| (name.clone(), group.values().map(info).collect()));
+        let groups =
+            inner.groups.iter().map(|(name, group)| (name.clone(), group.values().map(info).collect()));
         ProducerTableInfo { data: groups.collect() }
     }
 

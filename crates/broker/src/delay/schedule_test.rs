@@ -101,9 +101,11 @@ fn many_due_messages_come_in_bounded_batches_and_in_order() {
 #[test]
 fn what_can_never_be_delivered_is_passed_over() {
     let parts = TestParts::new();
-    for properties in
-        ["DELAY\x011\x02", "REAL_TOPIC\x01T\x02REAL_QID\x01x\x02", "REAL_TOPIC\x01RMQ_SYS_TRANS_HALF_TOPIC\x02REAL_QID\x010\x02"]
-    {
+    for properties in [
+        "DELAY\x011\x02",
+        "REAL_TOPIC\x01T\x02REAL_QID\x01x\x02",
+        "REAL_TOPIC\x01RMQ_SYS_TRANS_HALF_TOPIC\x02REAL_QID\x010\x02",
+    ] {
         parts.store(SCHEDULE_TOPIC, 0, "bad", properties.as_bytes());
     }
     park_message(&parts, 1, "good");
@@ -153,8 +155,9 @@ fn the_thread_is_woken_by_what_arrives_and_delivers_nothing_early() {
     let clock = Arc::new(SystemClock);
     let (store, _) = MessageStore::open(config, Arc::new(RealDisk), clock.clone()).unwrap();
     let store = Arc::new(store);
-    let schedule =
-        Arc::new(DelaySchedule::open(&directory.path().join("config"), store.clone(), clock.clone()).unwrap());
+    let schedule = Arc::new(
+        DelaySchedule::open(&directory.path().join("config"), store.clone(), clock.clone()).unwrap(),
+    );
     assert!(store.set_arrival_listener(Arc::new(Listener(schedule.clone()))));
     let (arrived, delivered) = std::sync::mpsc::channel();
     let thread = std::thread::spawn({

@@ -72,7 +72,11 @@ mod tests {
     use crate::handler::test_parts::{TestParts, answer};
 
     fn handler(parts: &TestParts) -> ClientHandler {
-        ClientHandler::new(Arc::clone(&parts.producers), Arc::clone(&parts.consumers), Arc::clone(&parts.notice))
+        ClientHandler::new(
+            Arc::clone(&parts.producers),
+            Arc::clone(&parts.consumers),
+            Arc::clone(&parts.notice),
+        )
     }
 
     #[test]

@@ -216,8 +216,9 @@ mod tests {
         let mut light = full.clone();
         light.is_without_sub = true;
         light.consumer_data_set[0].subscription_data_set.clear();
-        let is_sub_change =
-            |data: &HeartbeatData| beat(&handler, &caller, data).ext_fields.get("IS_SUB_CHANGE") == Some("true");
+        let is_sub_change = |data: &HeartbeatData| {
+            beat(&handler, &caller, data).ext_fields.get("IS_SUB_CHANGE") == Some("true")
+        };
         assert!(is_sub_change(&light));
         assert!(!is_sub_change(&full));
         assert!(!is_sub_change(&light));

@@ -27,7 +27,8 @@ impl LockQueueHandler {
     /// Locks queues; the answer has those that the client holds now.
     pub fn lock(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let asked: LockBatchRequestBody = body::from_json(&request.body)?;
-        let locked = self.locks.lock(&asked.consumer_group, &asked.client_id, &asked.mq_set, self.clock.now());
+        let locked =
+            self.locks.lock(&asked.consumer_group, &asked.client_id, &asked.mq_set, self.clock.now());
         let content = LockBatchResponseBody { lock_ok_mq_set: locked };
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }

@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(lock("b", 110_000), 0, "exactly as long as it lives");
         assert_eq!(lock("b", 110_001), 1);
         assert_eq!(lock("a", 110_002), 0);
-        assert!(locks.has_live_lock("g", Timestamp(170_001)) && !locks.has_live_lock("g", Timestamp(170_002)));
+        assert!(
+            locks.has_live_lock("g", Timestamp(170_001)) && !locks.has_live_lock("g", Timestamp(170_002))
+        );
         locks.expire_step(Timestamp(170_002));
         assert!(locks.table().is_empty());
     }

@@ -182,7 +182,11 @@ impl BrokerStats {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         if let StatsName::TopicPutNums | StatsName::TopicPutSize = name {
             let put = &topics.get(key)?.put;
-            return Some(if name == StatsName::TopicPutNums { put.messages.data(now) } else { put.bytes.data(now) });
+            return Some(if name == StatsName::TopicPutNums {
+                put.messages.data(now)
+            } else {
+                put.bytes.data(now)
+            });
         }
         let (topic, group) = key.split_once('@')?;
         let of = topics.get(topic)?;
@@ -195,7 +199,8 @@ impl BrokerStats {
 
     /// Messages a second that a group pulled of a topic in the last minute.
     pub fn group_get_tps(&self, group: &str, topic: &str) -> f64 {
-        self.data(StatsName::GroupGetNums, &format!("{topic}@{group}")).map_or(0.0, |data| data.stats_minute.tps)
+        self.data(StatsName::GroupGetNums, &format!("{topic}@{group}"))
+            .map_or(0.0, |data| data.stats_minute.tps)
     }
 
     /// Messages a second that were stored in a topic in the last minute.
@@ -256,9 +261,9 @@ impl BrokerStats {
         lock(&self.put_daily).sample(now, self.put_total());
         lock(&self.got_daily).sample(now, self.got_total());
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let pairs = topics.values().flat_map(|of| {
-            std::iter::once(&of.put).chain(of.got.values()).chain(of.sent_back.values())
-        });
+        let pairs = topics
+            .values()
+            .flat_map(|of| std::iter::once(&of.put).chain(of.got.values()).chain(of.sent_back.values()));
         for item in pairs.flat_map(|pair| [&pair.messages, &pair.bytes]) {
             lock(&item.history).sample(now, item.total());
         }

@@ -20,8 +20,10 @@ struct Window {
 impl Window {
     fn sample(&mut self, now: Timestamp, total: u64) {
         // A little before its time is right: the caller's clock is not exact, and a whole interval must not be missed.
-        let is_due =
-            self.samples.back().is_none_or(|(at, _)| now.ms_since(*at) >= self.interval_ms - SAMPLE_INTERVAL_MS / 2);
+        let is_due = self
+            .samples
+            .back()
+            .is_none_or(|(at, _)| now.ms_since(*at) >= self.interval_ms - SAMPLE_INTERVAL_MS / 2);
         if is_due {
             self.samples.push_back((now, total));
             if self.samples.len() > self.len {

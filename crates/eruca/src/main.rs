@@ -1,9 +1,10 @@
 //! Apache RocketMQ as one small binary: every role is a subcommand, `up` runs all in one process.
 //!
 //! Read in this order: what can be typed (`cli`), what is checked before anything starts (`preflight`), the roles
-//! (`run_up`, `run_broker`, `run_namesrv`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
+//! (`run_up`, `run_broker`, `run_namesrv`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
 //! and the small tools (`send`, `consume`).
 
+mod broker_role;
 mod cli;
 mod config_file;
 mod consume;
@@ -11,7 +12,9 @@ mod failure;
 mod logging;
 mod preflight;
 mod ready;
+mod run_broker;
 mod run_namesrv;
+mod run_up;
 mod self_test;
 mod send;
 mod signals;
@@ -61,7 +64,8 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Admin(args) => return Ok(eruca_admin::run(args.words).await),
         Command::Completions { shell } => print_completions(shell),
         Command::Consume(args) => consume::run(args).await?,
-        _ => {}
+        Command::Up(args) => run_up::run(args, started).await?,
+        Command::Broker(args) => run_broker::run(args, started).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

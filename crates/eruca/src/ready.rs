@@ -3,10 +3,11 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
-    time::Duration,
 };
 
 use serde::Serialize;
+
+use crate::preflight::MemoryBudget;
 
 /// What is ready.
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +40,8 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    pub(crate) fn new(memory: String, took: Duration) -> Ready {
+    /// Nothing is known but the memory budget.
+    pub(crate) fn new(memory: &MemoryBudget) -> Ready {
         Ready {
             ready: true,
             namesrv: None,
@@ -48,8 +50,8 @@ impl Ready {
             vip: None,
             data: None,
             flush: None,
-            memory,
-            took_ms: took.as_millis(),
+            memory: memory.to_string(),
+            took_ms: 0,
         }
     }
 
@@ -101,7 +103,9 @@ mod tests {
             vip: Some("127.0.0.1:10909".into()),
             data: Some("/data".into()),
             flush: Some("flushed before acknowledged"),
-            ..Ready::new("1 GiB of the machine's 4 GiB".into(), Duration::from_millis(42))
+            ready: true,
+            memory: "1 GiB of the machine's 4 GiB".into(),
+            took_ms: 42,
         }
     }
 

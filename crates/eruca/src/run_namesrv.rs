@@ -38,7 +38,8 @@ pub(crate) async fn run(args: NamesrvArgs, started: Instant) -> anyhow::Result<(
     let server = NamesrvServer::start(config, server_limits(&files, &memory), Arc::new(SystemClock))?;
     let ready = Ready {
         namesrv: server.local_addrs().first().map(ToString::to_string),
-        ..Ready::new(memory.to_string(), started.elapsed())
+        took_ms: started.elapsed().as_millis(),
+        ..Ready::new(&memory)
     };
     print_line(&ready.text())?;
     signals.first().await;

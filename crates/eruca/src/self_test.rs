@@ -1,8 +1,8 @@
 //! One message through the broker, by the route and address that a client would be given.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use eruca_message::{Clock, StoredMessage, SystemClock};
+use eruca_message::{Clock, StoredMessage, SystemClock, names::SELF_TEST_TOPIC};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{self, TopicRouteData},
@@ -12,8 +12,7 @@ use eruca_remoting::{Client, ClientConfig, InvokeError};
 
 /// No step of the test may take longer.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// In whose name is sent and pulled: groups that the Java system reserves for this.
-const PRODUCER_GROUP: &str = "SELF_TEST_P_GROUP";
+/// In whose name is pulled: the group that the Java system has for this.
 const CONSUMER_GROUP: &str = "SELF_TEST_C_GROUP";
 /// Bit of a pull's sysFlag: the filter is given with the pull.
 const PULL_FLAG_SUBSCRIPTION: i32 = 4;
@@ -25,8 +24,8 @@ pub(crate) struct SelfTest {
     pub(crate) name_servers: Vec<String>,
     /// The broker under test, among those of the route.
     pub(crate) broker_name: String,
-    /// A topic that it has.
-    pub(crate) topic: String,
+    /// The only producer group that it lets send to [`SELF_TEST_TOPIC`].
+    pub(crate) producer_group: String,
 }
 
 /// What the test found out.
@@ -39,8 +38,8 @@ pub(crate) struct Passed {
 /// The step that failed, and why.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SelfTestError {
-    #[error("name server {addr} gives no route of topic {topic}: {reason}")]
-    Route { addr: String, topic: String, reason: String },
+    #[error("name server {addr} gives no route of this broker: {reason}")]
+    Route { addr: String, reason: String },
     #[error(
         "the address that clients are told cannot be reached from here: {source}; set brokerIP1 or --advertise to an \
          address of this host that clients can reach, and open the port"
@@ -88,21 +87,21 @@ impl SelfTest {
             match self.route_from(client, addr).await {
                 Ok(broker_addr) => return Ok(broker_addr),
                 Err(reason) => {
-                    let (addr, topic) = (addr.clone(), self.topic.clone());
-                    failure = Some(SelfTestError::Route { addr, topic, reason });
+                    failure = Some(SelfTestError::Route { addr: addr.clone(), reason });
                 }
             }
         }
         Err(failure.unwrap_or_else(|| SelfTestError::Route {
             addr: String::new(),
-            topic: self.topic.clone(),
             reason: "there is no name server to ask".into(),
         }))
     }
 
     async fn route_from(&self, client: &Client, addr: &str) -> Result<String, String> {
-        let header =
-            GetRouteinfoByTopicRequest { topic: self.topic.clone(), accept_standard_json_only: Some(true) };
+        let header = GetRouteinfoByTopicRequest {
+            topic: SELF_TEST_TOPIC.into(),
+            accept_standard_json_only: Some(true),
+        };
         let reply = ask(client, addr, RemotingCommand::request(&header)).await?;
         let route: TopicRouteData = body::from_json(&reply.body).map_err(|error| error.to_string())?;
         let broker = route.broker_datas.iter().find(|broker| broker.broker_name == self.broker_name);
@@ -118,9 +117,9 @@ impl SelfTest {
     ) -> Result<SendMessageResponse, SelfTestError> {
         let failed = |reason| SelfTestError::Send { addr: addr.to_owned(), reason };
         let header = SendMessageRequestV2 {
-            producer_group: PRODUCER_GROUP.into(),
-            topic: self.topic.clone(),
-            default_topic: self.topic.clone(),
+            producer_group: self.producer_group.clone(),
+            topic: SELF_TEST_TOPIC.into(),
+            default_topic: SELF_TEST_TOPIC.into(),
             default_topic_queue_nums: 1,
             queue_id: 0,
             born_timestamp: SystemClock.now().0,
@@ -142,7 +141,7 @@ impl SelfTest {
         let failed = |reason| SelfTestError::Pull { addr: addr.to_owned(), reason };
         let header = PullMessageRequest {
             consumer_group: CONSUMER_GROUP.into(),
-            topic: self.topic.clone(),
+            topic: SELF_TEST_TOPIC.into(),
             queue_id: sent.queue_id,
             queue_offset: sent.queue_offset,
             max_msg_nums: 1,
@@ -167,26 +166,4 @@ async fn ask(client: &Client, addr: &str, request: RemotingCommand) -> Result<Re
         return Ok(reply);
     }
     Err(format!("{} {}", reply.response_code(), reply.remark.unwrap_or_default()))
-}
-
-/// Pauses between attempts: short at first, as a registration may be on its way.
-#[derive(Debug)]
-pub(crate) struct Pauses {
-    next: Duration,
-    pub(crate) began: Instant,
-}
-
-impl Pauses {
-    const FIRST: Duration = Duration::from_millis(5);
-    const LAST: Duration = Duration::from_secs(1);
-
-    pub(crate) fn new() -> Pauses {
-        Pauses { next: Self::FIRST, began: Instant::now() }
-    }
-
-    /// Waits before the next attempt.
-    pub(crate) async fn wait(&mut self) {
-        tokio::time::sleep(self.next).await;
-        self.next = (self.next * 2).min(Self::LAST);
-    }
 }

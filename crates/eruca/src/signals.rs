@@ -70,6 +70,14 @@ impl EndSignals {
     }
 }
 
+/// Waits for `work`; `None` if a signal to end came first.
+pub(crate) async fn or_end<T>(signals: &mut EndSignals, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = signals.first() => None,
+    }
+}
+
 /// Runs `stop` on a thread of its own; a further signal ends the process at once, after `clean_up`.
 pub(crate) async fn stop_or_die(
     signals: &mut EndSignals,

@@ -23,6 +23,14 @@ pub struct BindError {
     pub remedy: String,
 }
 
+/// Whether `name` could listen on `addr` now: for checks before anything is started. Port 0 always can.
+///
+/// # Errors
+/// As [`crate::Server::bind`].
+pub fn check_listen(name: &'static str, addr: SocketAddr) -> Result<(), BindError> {
+    listen(name, addr).map(drop)
+}
+
 /// A listening socket at exactly this address.
 ///
 /// `SO_REUSEADDR` lets a restarted server have its port back at once. `SO_REUSEPORT` is left out on purpose: a second

@@ -32,7 +32,7 @@ mod session;
 mod shard;
 mod task_group;
 
-pub use bind::BindError;
+pub use bind::{BindError, check_listen};
 pub use caller::{Caller, Responder};
 pub use client::{Client, ClientConfig};
 pub use error::{InvokeError, NotifyError};

@@ -13,12 +13,12 @@ const UNLIMITED_FROM_BYTES: u64 = 1 << 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MemoryBudget {
     /// The limit found.
-    limit_bytes: u64,
+    pub(crate) limit_bytes: u64,
     /// Whose limit it is.
     limit_of: &'static str,
     /// What we hold ourselves to, page cache not counted: a quarter of the limit, at most 2 GiB.
     pub(crate) budget_bytes: u64,
-    /// Of it, requests and answers on their way: half.
+    /// Of it, requests and answers on their way, for each server that listens: a quarter.
     pub(crate) in_flight_bytes: usize,
 }
 
@@ -52,7 +52,7 @@ fn budget(machine_bytes: u64, cgroup_bytes: Option<u64>) -> Result<MemoryBudget,
         ));
     }
     let budget_bytes = (limit_bytes / 4).min(2 << 30);
-    let in_flight_bytes = usize::try_from(budget_bytes / 2).unwrap_or(usize::MAX);
+    let in_flight_bytes = usize::try_from(budget_bytes / 4).unwrap_or(usize::MAX);
     Ok(MemoryBudget { limit_bytes, limit_of, budget_bytes, in_flight_bytes })
 }
 

@@ -1,0 +1,94 @@
+//! A broker of this process: started, ready, not ready, ready again.
+
+use std::{
+    sync::Arc,
+    thread::available_parallelism,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use eruca_broker::{Broker, BrokerConfig, Environment, config::FlushDiskType};
+use eruca_message::SystemClock;
+use eruca_store::RealDisk;
+use tracing::{info, warn};
+
+use crate::{
+    preflight::{MemoryBudget, OpenFiles},
+    self_test::{Passed, SelfTest, SelfTestError},
+};
+
+/// A failure that only a change from outside can mend is given up after this.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+/// Shorter waits for readiness are not worth a line.
+const SAY_AFTER: Duration = Duration::from_millis(300);
+/// Pauses between two looks: short at first, as registrations are quick.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Opens the store and starts everything of the broker. Blocks while a store is put in order.
+pub(crate) fn start(
+    config: BrokerConfig,
+    files: &OpenFiles,
+    memory: &MemoryBudget,
+) -> anyhow::Result<Broker> {
+    let environment = Environment {
+        clock: Arc::new(SystemClock),
+        disk: Arc::new(RealDisk::default()),
+        shards: available_parallelism().map_or(1, usize::from),
+        max_connections: files.connections,
+        max_in_flight_bytes: memory.in_flight_bytes,
+        memory_bytes: memory.limit_bytes,
+    };
+    let data = config.store_root();
+    let broker = Broker::start(config, environment).context("the broker does not start")?;
+    let (listen, vip) = (broker.listen_addr(), broker.vip_addr());
+    info!(%listen, %vip, data = %data.display(), recovery = ?broker.recovery(), "broker started");
+    Ok(broker)
+}
+
+/// What an acknowledgement of this broker means.
+pub(crate) fn flush_text(config: &BrokerConfig) -> &'static str {
+    match config.flush_disk_type {
+        FlushDiskType::Sync => "on disk before acknowledged",
+        FlushDiskType::Async => "in the kernel before acknowledged",
+    }
+}
+
+/// Returns when a message went through the broker by the route that clients are given.
+///
+/// # Errors
+/// What keeps that from happening, where waiting does not help.
+pub(crate) async fn become_ready(broker: &Broker, name_servers: &[String]) -> Result<Passed, SelfTestError> {
+    let test = SelfTest {
+        name_servers: name_servers.to_owned(),
+        broker_name: broker.identity().broker_name.clone(),
+        producer_group: broker.self_test_group().to_owned(),
+    };
+    let began = Instant::now();
+    let mut pause = PAUSE_MIN;
+    let mut said = String::new();
+    loop {
+        let reason = if broker.name_servers().is_registered() {
+            match test.run().await {
+                Ok(passed) => return Ok(passed),
+                Err(error) if error.needs_remedy() && began.elapsed() >= GIVE_UP_AFTER => return Err(error),
+                Err(error) => error.to_string(),
+            }
+        } else {
+            format!("no name server of {} knows this broker", name_servers.join(";"))
+        };
+        if reason != said && began.elapsed() >= SAY_AFTER {
+            warn!("not ready, trying again: {reason}");
+            said = reason;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// Returns when no name server knows the broker any more. (The broker itself logs it.)
+pub(crate) async fn lose_name_servers(broker: &Broker) {
+    while broker.name_servers().is_registered() {
+        tokio::time::sleep(PAUSE_MAX).await;
+    }
+}

@@ -1,0 +1,149 @@
+//! `eruca up`: a name server and a broker in this process, for who wants it simple.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use eruca_broker::{Broker, BrokerConfig, config::FlushDiskType};
+use eruca_message::SystemClock;
+use eruca_namesrv::{NamesrvConfig, NamesrvKeys, NamesrvServer};
+use tempfile::TempDir;
+use tracing::info;
+
+use crate::{
+    broker_role::{become_ready, flush_text},
+    cli::UpArgs,
+    preflight::{
+        broker_ports, check_advertised, check_data_dir, check_ports, memory_budget, raise_open_files,
+        server_limits,
+    },
+    ready::{Ready, print_line},
+    run_broker::start_on_a_thread,
+    signals::{EndSignals, or_end, stop_or_die},
+};
+
+/// Where both listen.
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// The name server's port where `--namesrv-port` says nothing.
+const NAMESRV_PORT: u16 = 9876;
+/// Not the host's name, which changes with every container while the data stays.
+const BROKER_NAME: &str = "broker-a";
+/// Answers of the name server that are under way may still go out for so long.
+const NAMESRV_GRACE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
+    let mut signals = EndSignals::listen().context("cannot listen for signals")?;
+    let namesrv_port = args.namesrv_port.unwrap_or(if args.port == 0 { 0 } else { NAMESRV_PORT });
+    let (files, memory) = (raise_open_files()?, memory_budget()?);
+    if let Some(host) = &args.advertise {
+        check_advertised("--advertise", host)?;
+    }
+    let namesrv_wanted = ("namesrv", SocketAddr::new(ANY, namesrv_port));
+    check_ports(&[&[namesrv_wanted], &*broker_ports(ANY, args.port)].concat())?;
+    let temporary = if args.ephemeral { Some(temporary_dir()?) } else { None };
+    let data = temporary.as_ref().map_or(args.data.as_path(), TempDir::path);
+    let defaults = BrokerConfig::default();
+    let data = check_data_dir(data, defaults.disk_space_warning_level_ratio)?;
+
+    let namesrv = NamesrvServer::start(
+        namesrv_config(namesrv_port, &data),
+        server_limits(&files, &memory),
+        Arc::new(SystemClock),
+    )?;
+    let name_server = SocketAddr::new(
+        Ipv4Addr::LOCALHOST.into(),
+        namesrv.local_addrs().first().map_or(namesrv_port, SocketAddr::port),
+    )
+    .to_string();
+    let config = broker_config(&args, &data, &name_server);
+    let ready = Ready {
+        namesrv: Some(name_server.clone()),
+        told_by_connection: args.advertise.is_none(),
+        data: Some(data),
+        flush: Some(flush_text(&config)),
+        ..Ready::new(&memory)
+    };
+    let starting = start_on_a_thread(config, files, memory);
+    let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { return Ok(()) };
+    if args.advertise.is_none() {
+        namesrv.namesrv().set_local_broker(broker.identity().broker_addr.clone());
+    }
+
+    let proving = prove(&broker, &name_server, ready, started, args.ephemeral);
+    let proved = or_end(&mut signals, proving).await;
+    if matches!(proved, Some(Ok(()))) {
+        if args.ephemeral {
+            signals.watch_standard_input();
+        }
+        signals.first().await;
+    }
+    let stop = move || {
+        broker.shutdown();
+        namesrv.shutdown(NAMESRV_GRACE);
+    };
+    let temporary_path = temporary.as_ref().map(|dir| dir.path().to_owned());
+    stop_or_die(&mut signals, stop, move || remove(temporary_path)).await;
+    info!("stopped");
+    if let Some(dir) = temporary {
+        dir.close().context("the temporary data directory cannot be removed")?;
+    }
+    proved.unwrap_or(Ok(()))
+}
+
+/// Sends a message through, then says that everything is ready.
+async fn prove(
+    broker: &Broker,
+    name_server: &str,
+    ready: Ready,
+    started: Instant,
+    for_programs: bool,
+) -> anyhow::Result<()> {
+    let passed = become_ready(broker, &[name_server.to_owned()]).await?;
+    let vip = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), broker.vip_addr().port());
+    let ready = Ready {
+        broker: Some(passed.broker_addr),
+        vip: Some(vip.to_string()),
+        took_ms: started.elapsed().as_millis(),
+        ..ready
+    };
+    print_line(&if for_programs { ready.json() } else { ready.text() })?;
+    Ok(())
+}
+
+fn temporary_dir() -> anyhow::Result<TempDir> {
+    let parent = std::env::temp_dir();
+    tempfile::Builder::new().prefix("eruca-").tempdir().with_context(|| {
+        format!(
+            "no temporary directory can be made in {}; set TMPDIR to a directory that can be written to",
+            parent.display()
+        )
+    })
+}
+
+/// For a process that ends at once: what is left is not worth a message.
+fn remove(dir: Option<PathBuf>) {
+    if let Some(dir) = dir {
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
+
+fn namesrv_config(port: u16, data: &Path) -> NamesrvConfig {
+    let keys = NamesrvKeys { listen_port: port, ..NamesrvKeys::default() };
+    NamesrvConfig { keys, local_broker: None }.with_files_in(&data.join("namesrv"))
+}
+
+fn broker_config(args: &UpArgs, data: &Path, name_server: &str) -> BrokerConfig {
+    BrokerConfig {
+        broker_name: BROKER_NAME.into(),
+        listen_port: args.port,
+        broker_ip1: args.advertise.clone(),
+        namesrv_addr: Some(name_server.into()),
+        store_path_root_dir: Some(data.to_string_lossy().into_owned()),
+        flush_disk_type: FlushDiskType::Sync,
+        ..BrokerConfig::default()
+    }
+}

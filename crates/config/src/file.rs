@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::Properties;
+
 /// Replaces the content of a small file so that after a crash either the old or the new content is there. The former
 /// file stays as `NAME.bak`, where the Java system looks when `NAME` is missing or broken. Makes the directory.
 ///
@@ -49,6 +51,17 @@ pub fn read_replaced<T, E: From<io::Error>>(
     }
 }
 
+/// Writes changed keys into a properties file, whose other lines stay as they are; makes the file where there is none.
+///
+/// # Errors
+/// What the file system says, or that the file is no properties file; it is as it was then.
+pub fn store_changes(path: &Path, changes: &Properties) -> io::Result<()> {
+    let parse = |bytes: &[u8]| Properties::parse_bytes(bytes).map_err(io::Error::other);
+    let mut stored = read_replaced(path, parse)?.unwrap_or_default();
+    changes.iter().for_each(|(key, value)| stored.set(key, value));
+    replace_file(path, stored.to_text().as_bytes())
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path.as_os_str());
     name.push(suffix);
@@ -64,6 +77,17 @@ mod tests {
             let text = String::from_utf8_lossy(bytes).into_owned();
             if text.is_empty() { Err(io::Error::other("empty")) } else { Ok(text) }
         })
+    }
+
+    #[test]
+    fn changed_keys_are_written_among_the_other_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("broker.conf");
+        let change = |text: &str| store_changes(&path, &Properties::parse(text).unwrap());
+        change("a=1").unwrap();
+        fs::write(&path, "# mine\na = 1\nb=2").unwrap();
+        change("b=3\nc=4").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\na = 1\nb=3\nc=4\n");
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod notice;
 mod properties;
 mod value;
 
-pub use file::{read_replaced, replace_file};
+pub use file::{read_replaced, replace_file, store_changes};
 pub use hint::unknown_key_hint;
 pub use keys::{KeyRow, Loaded, UpdateError, ValueError, ValueErrors, range_text};
 pub use notice::{KeyNotice, notices};

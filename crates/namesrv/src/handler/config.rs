@@ -1,10 +1,10 @@
 //! The name server's own configuration.
 
-use std::{io, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use eruca_config::{ParseError, Properties, java, read_replaced, replace_file};
+use eruca_config::{Properties, java, store_changes};
 use eruca_protocol::{RemotingCommand, RequestCode, ResponseCode};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::answer::{Answer, Refusal};
 use crate::{
@@ -47,7 +47,11 @@ impl ConfigHandler {
         let mut keys = NamesrvKeys::clone(&keys_now);
         keys.update_all(&changes)?;
         if let Some(path) = &keys.config_store_path {
-            store(Path::new(path), &changes)?;
+            store_changes(Path::new(path), &changes).map_err(|error| {
+                let remark =
+                    format!("configStorePath: {path} cannot be written: {error}; nothing was changed");
+                Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
+            })?;
         }
         *keys_now = Arc::new(keys);
         drop(keys_now);
@@ -56,22 +60,4 @@ impl ConfigHandler {
         }
         Ok(request.reply(ResponseCode::SUCCESS))
     }
-}
-
-/// Writes changed keys into the properties file, whose other lines stay as they are.
-fn store(path: &Path, changes: &Properties) -> Result<(), Refusal> {
-    let failed = |error: io::Error| {
-        let remark =
-            format!("configStorePath: {} cannot be written: {error}; nothing was changed", path.display());
-        Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
-    };
-    let parse = |bytes: &[u8]| {
-        Properties::parse_bytes(bytes).map_err(|error: ParseError| io::Error::other(error.to_string()))
-    };
-    let mut stored = read_replaced(path, parse).map_err(failed)?.unwrap_or_else(|| {
-        warn!(path = %path.display(), "no configuration file yet: one is made for this change");
-        Properties::new()
-    });
-    changes.iter().for_each(|(key, value)| stored.set(key, value));
-    replace_file(path, stored.to_text().as_bytes()).map_err(failed)
 }

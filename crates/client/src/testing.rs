@@ -2,7 +2,7 @@
 //! to fail.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -54,6 +54,7 @@ struct State {
     topics: BTreeMap<String, i32>,
     brokers: BTreeMap<String, String>,
     queues: HashMap<MessageQueue, Records>,
+    next_log_offset: u64,
     /// Group, queue to offset.
     offsets: HashMap<(String, MessageQueue), i64>,
     /// Group to members.
@@ -64,9 +65,11 @@ struct State {
     scripted: HashMap<(String, RequestCode), VecDeque<ResponseCode>>,
     /// Broker, code of everything that came.
     seen: Vec<(String, RequestCode)>,
-    /// Brokers that are out of the routes.
-    hidden: HashSet<String>,
     sent_back: Vec<(i64, i32)>,
+    /// Queue to messages that were pulled of it.
+    pulled: HashMap<MessageQueue, usize>,
+    /// Broker to the code with which it stores messages.
+    store_codes: HashMap<String, ResponseCode>,
     heartbeats: Vec<HeartbeatData>,
 }
 
@@ -108,6 +111,16 @@ impl FakeCluster {
     pub(crate) fn answer(&self, broker: &str, code: RequestCode, answers: &[ResponseCode]) {
         let key = (broker.to_owned(), code);
         lock(&self.state).scripted.entry(key).or_default().extend(answers.iter().copied());
+    }
+
+    /// Sends to `broker` are stored and answered with `code`.
+    pub(crate) fn answer_sends_with(&self, broker: &str, code: ResponseCode) {
+        lock(&self.state).store_codes.insert(broker.to_owned(), code);
+    }
+
+    /// Adds a broker that is not served by this cluster.
+    pub(crate) fn broker_at(&self, broker: &str, addr: &str) {
+        lock(&self.state).brokers.insert(broker.to_owned(), addr.to_owned());
     }
 
     /// Stops a broker; it stays in the routes.
@@ -161,6 +174,26 @@ impl FakeCluster {
 
     pub(crate) fn take_lock(&self, group: &str, queue: &MessageQueue, owner: &str) {
         lock(&self.state).locks.insert((group.to_owned(), queue.clone()), owner.to_owned());
+    }
+
+    pub(crate) fn free_lock(&self, group: &str, queue: &MessageQueue) {
+        lock(&self.state).locks.remove(&(group.to_owned(), queue.clone()));
+    }
+
+    /// The brokers no longer know the members, as after a restart.
+    pub(crate) fn forget_members(&self, group: &str) {
+        lock(&self.state).members.remove(group);
+    }
+
+    /// Tells the members that they changed, as brokers do when a connection closes.
+    pub(crate) fn notify_members(&self, group: &str) {
+        let header = NotifyConsumerIdsChangedRequest { consumer_group: group.to_owned() };
+        self.push_to_members(group, &RemotingCommand::request(&header));
+    }
+
+    /// How many messages of a queue were pulled.
+    pub(crate) fn pulls_of(&self, queue: &MessageQueue) -> usize {
+        lock(&self.state).pulled.get(queue).copied().unwrap_or(0)
     }
 
     /// Log offset and delay level of messages that were sent back.
@@ -248,10 +281,11 @@ impl State {
         let Some(queues) = self.topics.get(&header.topic) else {
             return request.reply_error(ResponseCode::TOPIC_NOT_EXIST, "no such topic");
         };
-        let brokers = || self.brokers.iter().filter(|(name, _)| !self.hidden.contains(*name));
         let data = TopicRouteData {
-            queue_datas: brokers()
-                .map(|(name, _)| QueueData {
+            queue_datas: self
+                .brokers
+                .keys()
+                .map(|name| QueueData {
                     broker_name: name.clone(),
                     read_queue_nums: *queues,
                     write_queue_nums: *queues,
@@ -259,7 +293,9 @@ impl State {
                     ..QueueData::default()
                 })
                 .collect(),
-            broker_datas: brokers()
+            broker_datas: self
+                .brokers
+                .iter()
                 .map(|(name, addr)| BrokerData {
                     broker_name: name.clone(),
                     broker_addrs: BTreeMap::from([(0, addr.clone())]),
@@ -285,12 +321,14 @@ impl State {
         for entry in entries {
             self.store(&queue, &entry, header.sys_flag, 0);
         }
-        request.reply_with(&SendMessageResponse {
+        let mut reply = request.reply_with(&SendMessageResponse {
             msg_id: format!("{queue_offset}"),
             queue_id: queue.queue_id,
             queue_offset,
             ..SendMessageResponse::default()
-        })
+        });
+        reply.code = self.store_codes.get(broker).map_or(0, |code| code.0);
+        reply
     }
 
     fn store(&mut self, queue: &MessageQueue, entry: &BatchEntry<'_>, sys_flag: i32, reconsume_times: i32) {
@@ -302,8 +340,7 @@ impl State {
             flag: entry.flag,
             sys_flag,
             queue_offset: QueueOffset(records.len() as u64),
-            // Unlike other queues' ones, as in a real log.
-            log_offset: LogOffset(queue.queue_id as u64 * 1_000_000 + records.len() as u64),
+            log_offset: LogOffset(self.next_log_offset),
             born_timestamp: Timestamp(1),
             born_host: host,
             store_timestamp: Timestamp(2),
@@ -315,10 +352,11 @@ impl State {
         };
         let mut record = Vec::new();
         encode_record(&fields, &mut record).unwrap();
+        self.next_log_offset += record.len() as u64;
         records.push(record);
     }
 
-    fn pull(&self, broker: &str, request: &RemotingCommand) -> RemotingCommand {
+    fn pull(&mut self, broker: &str, request: &RemotingCommand) -> RemotingCommand {
         let header: PullMessageRequest = request.header().unwrap();
         let queue = MessageQueue::new(header.topic.clone(), broker, header.queue_id);
         let records = self.queues.get(&queue).map(Vec::as_slice).unwrap_or_default();
@@ -332,6 +370,9 @@ impl State {
             let next = from + found.len() as i64;
             (ResponseCode::SUCCESS, next, found.flatten().copied().collect())
         };
+        if code == ResponseCode::SUCCESS {
+            *self.pulled.entry(queue).or_default() += (next - from) as usize;
+        }
         let answer = PullMessageResponse {
             suggest_which_broker_id: 0,
             next_begin_offset: next,

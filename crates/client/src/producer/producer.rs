@@ -165,3 +165,7 @@ impl Producer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "producer_test.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use eruca_protocol::ResponseCode;
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -22,6 +23,8 @@ const SUSPEND: Duration = Duration::from_secs(20);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Shortest time from a fetch that finds nothing to the next one.
+const IDLE_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause for want of room: whatever ends it notifies, this is for safety.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,13 +51,21 @@ async fn fetch_on(core: &Core, assigned: &AssignedQueue) {
         }
         let subscription = core.member.subscription(&assigned.queue.topic);
         let (generation, offset) = lock(&assigned.position).next_fetch();
+        let asked = Instant::now();
         let pulled = tokio::select! {
             pulled = pull(core, assigned, subscription.as_deref().unwrap_or(&whole), offset) => pulled,
             // A jump: what is under way no longer counts, so do not wait for it. A pause: neither.
             () = moved(assigned, generation) => continue,
         };
         match pulled {
-            Ok(outcome) => take_in(core, assigned, generation, outcome),
+            Ok(outcome) => {
+                let is_idle = outcome.status == PullStatus::NoNewMessage;
+                take_in(core, assigned, generation, outcome);
+                if is_idle {
+                    // A broker that does not wait for messages must not be asked in a tight loop.
+                    tokio::time::sleep_until(asked + IDLE_PAUSE).await;
+                }
+            }
             Err(error) => tokio::time::sleep(pause_after(core, assigned, &error)).await,
         }
     }

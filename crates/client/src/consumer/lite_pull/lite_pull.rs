@@ -327,3 +327,7 @@ impl LitePullConsumer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "lite_pull_test.rs"]
+mod tests;

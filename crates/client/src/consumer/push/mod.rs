@@ -7,6 +7,8 @@
 mod builder;
 mod concurrent;
 mod core;
+#[cfg(test)]
+mod fixture;
 mod held_queue;
 mod lease;
 mod listener;

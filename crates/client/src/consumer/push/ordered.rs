@@ -212,3 +212,7 @@ async fn bury_exhausted(core: &Core, generation: u64, held: &HeldQueue, messages
     }
     dead.len()
 }
+
+#[cfg(test)]
+#[path = "ordered_test.rs"]
+mod tests;

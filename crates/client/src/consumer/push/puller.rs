@@ -7,6 +7,7 @@ use std::{
 
 use eruca_message::{names, properties};
 use eruca_protocol::ResponseCode;
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -29,6 +30,8 @@ const ERROR_PAUSE: Duration = Duration::from_secs(3);
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(200);
 /// Pause when the broker asks for patience.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Shortest time from a pull that finds nothing to the next one.
+const IDLE_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause for want of room: whatever ends it notifies, this is for safety.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
 /// As Java asks for.
@@ -55,8 +58,16 @@ async fn pull_on(core: &Arc<Core>, held: &Arc<HeldQueue>) {
             continue;
         };
         let (generation, offset) = lock(&held.state).pull_position();
+        let asked = Instant::now();
         match pull(core, held, &subscription, offset).await {
-            Ok(outcome) => take_in(core, held, generation, outcome),
+            Ok(outcome) => {
+                let is_idle = outcome.status == PullStatus::NoNewMessage;
+                take_in(core, held, generation, outcome);
+                if is_idle {
+                    // A broker that does not wait for messages must not be asked in a tight loop.
+                    tokio::time::sleep_until(asked + IDLE_PAUSE).await;
+                }
+            }
             Err(error) => tokio::time::sleep(pause_after(core, held, &error)).await,
         }
     }

@@ -201,3 +201,7 @@ impl PushConsumer {
         session.close();
     }
 }
+
+#[cfg(test)]
+#[path = "push_test.rs"]
+mod tests;

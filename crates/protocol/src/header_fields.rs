@@ -100,7 +100,7 @@ pub trait RequestHeader: HeaderFields {
     const CODE: RequestCode;
 }
 
-/// Reads one field; used by [`header_fields!`].
+/// Reads one field; used by [`crate::header_fields!`].
 pub fn decode_field<T: HeaderField>(ext: &ExtFields, field: &'static str) -> Result<T, HeaderError> {
     match (ext.get(field), T::ABSENT) {
         (Some(text), _) => T::parse(text).ok_or_else(|| HeaderError::Invalid {

@@ -32,7 +32,7 @@ pub struct QueueData {
     pub perm: i32,
     /// Queues to read from.
     pub read_queue_nums: i32,
-    /// Bits of the topic: 1 unit, 2 unit subscription. Until 4.1 `topicSynFlag`.
+    /// Bits of the topic: 1 unit, 2 unit subscription. Older versions call it `topicSynFlag`.
     pub topic_sys_flag: i32,
     /// Queues to write to.
     pub write_queue_nums: i32,

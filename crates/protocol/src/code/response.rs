@@ -49,7 +49,7 @@ response_codes! {
     TOPIC_EXIST_ALREADY = 18, "Unused by broker.";
     PULL_NOT_FOUND = 19, "No message at offset.";
     PULL_RETRY_IMMEDIATELY = 20, "Retry pull from nextBeginOffset.";
-    PULL_OFFSET_MOVED = 21, "Offset outside [min,max]; use nextBeginOffset.";
+    PULL_OFFSET_MOVED = 21, "Offset below the first or beyond the last; use nextBeginOffset.";
     QUERY_NOT_FOUND = 22, "No result (offset, index, kv).";
     SUBSCRIPTION_PARSE_FAILED = 23, "Bad filter expression.";
     SUBSCRIPTION_NOT_EXIST = 24, "Broker has no subscription of group for topic.";

@@ -2,7 +2,7 @@
 
 /// (type, name, older name). Bodies on the wire carry both names, and either is read.
 const OLDER_NAMES: [(&str, &str, &str); 1] = [
-    // Spelt so until 4.1.
+    // Spelt so by 4.0 and its successors for a while.
     ("QueueData", "topicSysFlag", "topicSynFlag"),
 ];
 

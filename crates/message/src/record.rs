@@ -68,6 +68,12 @@ pub enum RecordError {
         /// The record's size in bytes.
         total: usize,
     },
+    /// The end of the record was never written.
+    #[error("record was not written completely: {field} ends in zeros")]
+    Torn {
+        /// Name of the field.
+        field: &'static str,
+    },
     /// The body's checksum is wrong.
     #[error("record body is damaged: CRC {expected:#010x} expected, {actual:#010x} found")]
     BadCrc {
@@ -315,6 +321,11 @@ impl<'a> Record<'a> {
         })?;
         let properties_len = i16::from_be_bytes(reader.array("propertiesLength")?);
         let properties = reader.slice("properties", i64::from(properties_len))?;
+        // Java refuses a record whose parts are less than the whole, too.
+        if reader.at != total_len {
+            let len = i64::from(header.total_len);
+            return Err(RecordError::BadLength { field: "totalSize", len, total: reader.at });
+        }
         Ok(Record {
             total_len,
             body_crc,
@@ -335,6 +346,19 @@ impl<'a> Record<'a> {
                 properties,
             },
         })
+    }
+
+    /// Checks what shows that the record was written whole, as far as its format can tell: the body against its
+    /// CRC; and that the fields behind the body, which have no CRC, do not end in the zeros of an unwritten file.
+    pub fn verify_whole(&self) -> Result<(), RecordError> {
+        self.verify_crc()?;
+        if self.fields.topic.is_empty() || self.fields.topic.contains('\0') {
+            return Err(RecordError::Torn { field: "topic" });
+        }
+        if self.fields.properties.last() == Some(&0) {
+            return Err(RecordError::Torn { field: "properties" });
+        }
+        Ok(())
     }
 
     /// Checks the body against its CRC.

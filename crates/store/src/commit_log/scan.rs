@@ -61,7 +61,7 @@ pub fn log_item(bytes: &[u8], at: LogOffset, room_bytes: u64) -> LogItem<'_> {
         return LogItem::Garbage;
     }
     match Record::decode(bytes) {
-        Ok(record) => match record.verify_crc() {
+        Ok(record) => match record.verify_whole() {
             Ok(()) => LogItem::Record(record),
             Err(error) => LogItem::Damaged { len_bytes, record: Some(record), error },
         },

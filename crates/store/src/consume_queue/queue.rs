@@ -252,9 +252,9 @@ impl ConsumeQueue {
 
     /// Lets an empty queue begin at `index`; what its files hold is of an older queue.
     fn start_at(&self, files: &QueueFiles, index: u64, touched: &mut TouchedFiles) -> Result<(), DiskError> {
-        self.truncate(files, self.state().files_from, touched)?;
+        let old_first = self.state().files_from;
+        self.truncate(files, old_first, touched)?;
         let mut state = self.state();
-        let old_first = state.files_from;
         let first = files.file_of(index);
         *state = QueueState {
             min: index,

@@ -114,9 +114,10 @@ impl Drop for SimLock {
 }
 
 impl SimDisk {
-    /// An empty disk.
+    /// A disk with an empty root directory.
     pub fn new(seed: u64) -> SimDisk {
-        SimDisk(Arc::new(Mutex::new(World { random: seed | 1, ..World::default() })))
+        let dirs = BTreeSet::from([PathBuf::from("/")]);
+        SimDisk(Arc::new(Mutex::new(World { random: seed | 1, dirs, ..World::default() })))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -196,6 +197,13 @@ impl SimDisk {
                 file.changed.clear();
             }
         }
+    }
+
+    /// Makes everything durable.
+    pub fn sync_all(&self) {
+        let mut world = self.world();
+        world.name_changes.clear();
+        world.files.values_mut().for_each(FileData::sync);
     }
 
     /// Changes one byte of a file, on the disk itself: bit rot.

@@ -1,6 +1,6 @@
 //! The directory as a whole: its lock, and the mark of a run that did not end in order.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, path::Path};
 
 use crate::{
     config::StoreConfig,
@@ -14,7 +14,7 @@ const ROCKSDB_QUEUE_DIRS: [&str; 2] = ["consumequeue_rocksdb", "consumequeue_r"]
 /// Creates what is missing, and takes the lock. Nothing else was written when it fails.
 pub(crate) fn take_directory(config: &StoreConfig, disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
     let root = &config.root;
-    disk.create_dir_all(root).map_err(DiskError::at("create directory", root))?;
+    create_dir(disk, root)?;
     let path = config.lock_path();
     let lock = disk.lock(&path).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => OpenError::InUse { root: root.clone() },
@@ -26,13 +26,30 @@ pub(crate) fn take_directory(config: &StoreConfig, disk: &dyn Disk) -> Result<Bo
             return Err(OpenError::UnsupportedQueues { path });
         }
     }
-    for dir in [&config.commit_log_dir, &config.consume_queue_dir()] {
-        disk.create_dir_all(dir).map_err(DiskError::at("create directory", dir))?;
-        if let Some(above) = dir.parent() {
-            disk.sync_dir(above).map_err(DiskError::at("sync", above))?;
-        }
-    }
+    create_dir(disk, &config.commit_log_dir)?;
+    create_dir(disk, &config.consume_queue_dir())?;
     Ok(lock)
+}
+
+/// Creates a directory so that it survives a power cut, with those above it that are missing.
+fn create_dir(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    let mut created = Vec::new();
+    for dir in dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+        if disk.exists(dir).map_err(DiskError::at("look for", dir))? {
+            break;
+        }
+        created.push(dir);
+    }
+    if created.is_empty() {
+        return Ok(());
+    }
+    disk.create_dir_all(dir).map_err(DiskError::at("create directory", dir))?;
+    for above in created.iter().filter_map(|dir| dir.parent()) {
+        // The parent of a relative name is the working directory.
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        disk.sync_dir(above).map_err(DiskError::at("sync", above))?;
+    }
+    Ok(())
 }
 
 /// Leaves the mark that says "running" (Java: `abort`). Whether the last run took its own away.

@@ -4,7 +4,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use eruca_message::{LogOffset, Record};
 
-use super::{Damage, RecoveryReport, TornTail, start::choose_start};
+use super::{
+    Damage, RecoveryReport, TornTail,
+    start::{Start, choose_start},
+};
 use crate::{
     append::is_directory_name,
     checkpoint::Checkpoint,
@@ -52,8 +55,10 @@ pub(crate) fn recover(
 
     let log_start = segments.min();
     // Without any queue everything is read: the directory may have been removed to have it made anew.
-    let start =
-        if queues.is_empty() { log_start } else { choose_start(&segments, checkpoint.as_ref(), was_closed)? };
+    let Start { at: start, has_entry } = match queues.is_empty() {
+        true => Start { at: log_start, has_entry: false },
+        false => choose_start(&segments, checkpoint.as_ref(), was_closed)?,
+    };
     if !was_closed {
         // What is read from here on may be in the kernel alone; no queue entry may get to the disk before it.
         for segment in segments.overlapping(start, u64::MAX) {
@@ -67,6 +72,7 @@ pub(crate) fn recover(
         touched: TouchedFiles::default(),
         seen: HashSet::new(),
         from_log_start: start == log_start,
+        has_entry: has_entry.then_some(LogOffset(start)),
         was_closed,
         tip: LogTip {
             end: start,
@@ -80,6 +86,7 @@ pub(crate) fn recover(
         // A queue lacks entries from before the start: its files were lost. All is read once, then.
         tracing::warn!(from = log_start, "a consume queue lacks entries, all are made anew from the log");
         replay.from_log_start = true;
+        replay.has_entry = None;
         replay.seen.clear();
         replay.report =
             RecoveryReport { was_closed, scanned_from: LogOffset(log_start), ..RecoveryReport::default() };
@@ -118,6 +125,8 @@ struct Replay<'a> {
     /// Queues of which a record was found.
     seen: HashSet<u64>,
     from_log_start: bool,
+    /// The record of which the entry was on the disk.
+    has_entry: Option<LogOffset>,
     was_closed: bool,
     tip: LogTip,
     report: RecoveryReport,
@@ -164,6 +173,12 @@ impl Replay<'_> {
             && is_directory_name(fields.topic)
             && fields.queue_id >= 0;
         if !indexed {
+            return Ok(Walk::On);
+        }
+        // Its entry was on the disk and its queue is not: the topic was deleted since.
+        if self.has_entry == Some(fields.log_offset)
+            && self.queues.find(fields.topic, fields.queue_id).is_none()
+        {
             return Ok(Walk::On);
         }
         let queue = self.queues.find_or_create(fields.topic, fields.queue_id);

@@ -11,24 +11,33 @@ use crate::{
 /// Java reads the last three files after an orderly stop where nothing better is known.
 const SEGMENTS_AFTER_ORDERLY_STOP: usize = 3;
 
-/// The place from which the log is read: everything before it is on the disk, with its queue entries.
-pub(crate) fn choose_start(
+/// A place from which the log is read: everything before it is on the disk, with its queue entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) at: u64,
+    /// Whether the record that starts there has its queue entry on the disk, too.
+    pub(super) has_entry: bool,
+}
+
+/// Chooses the place.
+pub(super) fn choose_start(
     segments: &Segments,
     checkpoint: Option<&Checkpoint>,
     was_closed: bool,
-) -> Result<u64, DiskError> {
+) -> Result<Start, DiskError> {
     let log_start = segments.min();
+    let without_entry = |at| Start { at, has_entry: false };
     if let Some(checkpoint) = checkpoint {
         let place = checkpoint.queue_log_offset.0;
         // 0 is what versions before 5.4 leave there.
         if place > 0 && place >= log_start && is_start(segments, place)? {
-            return Ok(place);
+            return Ok(Start { at: place, has_entry: true });
         }
     }
     let all = segments.all();
     if was_closed {
         let from = all.len().saturating_sub(SEGMENTS_AFTER_ORDERLY_STOP);
-        return Ok(all.get(from).map_or(log_start, |segment| segment.start));
+        return Ok(without_entry(all.get(from).map_or(log_start, |segment| segment.start)));
     }
     let safe = checkpoint.map_or(Timestamp(0), Checkpoint::safe_timestamp);
     if safe > Timestamp(0) {
@@ -36,11 +45,11 @@ pub(crate) fn choose_start(
             if let Some(stored) = store_time_at(segments, segment.start)?
                 && stored <= safe
             {
-                return Ok(segment.start);
+                return Ok(without_entry(segment.start));
             }
         }
     }
-    Ok(log_start)
+    Ok(without_entry(log_start))
 }
 
 /// Whether a record starts at `at`, or the log ends there because its segment is empty.

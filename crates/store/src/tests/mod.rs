@@ -1,1 +1,13 @@
+//! The store as a whole. `bench` is what all of them stand on: a store on a simulated disk with a clock that is
+//! moved by hand.
 
+mod append_read;
+mod bench;
+mod crash;
+mod expiry;
+mod failures;
+mod flush;
+mod golden;
+mod model;
+mod query;
+mod recovery;

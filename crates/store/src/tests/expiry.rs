@@ -1,0 +1,116 @@
+//! Expiry by age and by disk use.
+
+use eruca_message::{LogOffset, QueueOffset, Timestamp};
+
+use super::bench::{Bench, START};
+use crate::{EveryMessage, ReadLimits, ReadStatus, WriteState};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// START is 22:13 UTC.
+fn at_hour(hour: i64) -> Timestamp {
+    let day = START.0 - START.0 % (24 * HOUR_MS);
+    Timestamp(day + 10 * 24 * HOUR_MS + hour * HOUR_MS + 1)
+}
+
+/// Ten segments of three messages each, an hour apart.
+fn filled() -> Bench {
+    let bench = Bench::new();
+    for i in 0..30u8 {
+        bench.send("T", 0, &[i; 1000]);
+        if i % 3 == 2 {
+            bench.clock.advance_ms(HOUR_MS);
+        }
+    }
+    bench.send("idle", 0, &[7; 1000]);
+    bench.store().queue_flush_step().unwrap();
+    bench
+}
+
+#[test]
+fn old_segments_go_at_their_hour_and_queues_follow() {
+    let mut bench = filled();
+    assert_eq!(bench.store().retention_step(at_hour(5)).segments_deleted, 0);
+    let report = bench.store().retention_step(at_hour(4));
+    // All but the one that is written.
+    assert_eq!((report.segments_deleted, report.bytes_deleted), (10, 10 * 4096));
+    assert_eq!(bench.store().log_range().0, LogOffset(10 * 4096));
+    let range = bench.store().queue_range("T", 0);
+    assert_eq!((range.min, range.max), (QueueOffset(30), QueueOffset(30)));
+    assert_eq!(bench.store().queue_range("idle", 0).min, QueueOffset(0));
+    let read = bench.store().read("T", 0, QueueOffset(7), &ReadLimits::default(), &EveryMessage);
+    assert_eq!((read.status, read.next_offset), (ReadStatus::OffsetTooSmall, QueueOffset(30)));
+
+    for round in 0..2 {
+        bench.reopen();
+        let range = bench.store().queue_range("T", 0);
+        assert_eq!((range.min.0, range.max.0), (30, 30 + round));
+        assert_eq!(bench.send("T", 0, b"next").queue_offset, QueueOffset(30 + round));
+    }
+}
+
+#[test]
+fn only_what_is_past_its_age_goes() {
+    let bench = filled();
+    // The first record of segment 4 is 72 hours old now: segments 0 to 3 hold nothing younger.
+    let now = START.add_ms(4 * HOUR_MS + 72 * HOUR_MS);
+    assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 4);
+    assert_eq!(bench.store().queue_range("T", 0).min, QueueOffset(12));
+    assert_eq!(bench.messages("T", 0).len(), 18);
+    assert_eq!(bench.store().earliest_store_time("T", 0), Some(START.add_ms(4 * HOUR_MS)));
+    // The queue's first file (20 entries) holds 12..20 still.
+    assert_eq!(bench.store().queue_entries("T", 0, QueueOffset(0), 3).len(), 3);
+}
+
+#[test]
+fn disk_use_lets_expired_ones_go_at_any_hour_and_then_any() {
+    let bench = filled();
+    let used = bench.disk.used_bytes();
+    bench.disk.set_capacity(Some((used as f64 / 0.8) as u64));
+    assert_eq!(bench.store().retention_step(START.add_ms(HOUR_MS)).segments_deleted, 0, "none has expired");
+    let report = bench.store().retention_step(START.add_ms(73 * HOUR_MS));
+    assert_eq!(report.segments_deleted, 1);
+
+    bench.disk.set_capacity(Some((bench.disk.used_bytes() as f64 / 0.95) as u64));
+    bench.store().space_step();
+    assert!(matches!(bench.store().write_state(), WriteState::Stopped(_)));
+    let report = bench.store().retention_step(START.add_ms(HOUR_MS));
+    assert_eq!(report.segments_deleted, 9);
+    assert_eq!(bench.store().write_state(), WriteState::Open, "deletion made room");
+    assert_eq!(bench.bodies("idle", 0), [[7; 1000]]);
+}
+
+#[test]
+fn what_is_not_on_the_disk_and_the_segment_in_use_stay() {
+    let bench = Bench::new();
+    for i in 0..9u8 {
+        bench.send("T", 0, &[i; 1000]);
+    }
+    let now = START.add_ms(100 * HOUR_MS);
+    assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0);
+    bench.store().flush_step().unwrap();
+    assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 2);
+    assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0);
+    assert_eq!(bench.bodies("T", 0).len(), 3);
+}
+
+#[test]
+fn an_expired_queue_keeps_its_offsets_when_its_files_are_lost() {
+    let mut bench = filled();
+    bench.store().retention_step(at_hour(4));
+    bench.send("T", 0, b"thirty");
+    bench.store().close().unwrap();
+    bench.drop_store();
+    let dir = std::path::Path::new("/store/consumequeue/T/0");
+    for file in crate::disk::Disk::list(&bench.disk, dir).unwrap() {
+        crate::disk::Disk::remove_file(&bench.disk, &dir.join(file.name)).unwrap();
+    }
+    bench.open().unwrap();
+    let range = bench.store().queue_range("T", 0);
+    assert_eq!((range.min, range.max), (QueueOffset(30), QueueOffset(31)));
+    assert_eq!(bench.bodies("T", 0), [b"thirty"]);
+    // The places before it in its file are blank, as Java leaves them.
+    bench.reopen();
+    let range = bench.store().queue_range("T", 0);
+    assert_eq!((range.min, range.max), (QueueOffset(30), QueueOffset(31)));
+}

@@ -1,0 +1,244 @@
+//! Writes that fail, syncs that fail, a full disk, a directory that does not fit.
+
+use std::{
+    io::ErrorKind,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use eruca_message::QueueOffset;
+
+use super::bench::{Bench, small_config};
+use crate::{
+    AppendError, OpenError, StoreConfig, WriteState, WriteStopped,
+    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
+};
+
+fn fail(bench: &Bench, op: SimOp, kind: FaultKind) {
+    bench.disk.inject(Fault { op, after: 0, kind });
+}
+
+#[test]
+fn a_full_disk_stops_writes_and_space_lets_them_go_on() {
+    let bench = Bench::new();
+    bench.send("T", 0, &[1; 400]);
+    // Others fill the disk, too.
+    let others = bench.disk.create(Path::new("/others"), 0).unwrap();
+    others.write_all_at(&[1; 20_000], 0).unwrap();
+    bench.disk.set_capacity(Some(bench.disk.used_bytes() + 600));
+    bench.append("T", 0, &[2; 700]).unwrap();
+    bench.append("T", 1, &[3; 100]).unwrap();
+    let why = bench.store().settle().unwrap_err();
+    assert!(
+        matches!(&why, WriteStopped::DiskFull { path, .. } if path == Path::new("/store/commitlog")),
+        "{why}"
+    );
+    assert_eq!(bench.store().write_state(), WriteState::Stopped(why));
+    assert!(matches!(bench.append("T", 0, b"x"), Err(AppendError::Stopped(WriteStopped::DiskFull { .. }))));
+    // Reads go on; nothing of what was refused is there.
+    assert_eq!(bench.bodies("T", 0), [vec![1; 400]]);
+    assert_eq!(bench.store().watermarks().appended, bench.store().watermarks().written);
+
+    bench.store().space_step();
+    assert!(matches!(bench.store().write_state(), WriteState::Stopped(_)), "still no room");
+    bench.disk.set_capacity(None);
+    bench.store().space_step();
+    assert_eq!(bench.store().write_state(), WriteState::Open);
+    assert_eq!(bench.send("T", 0, b"again").queue_offset, QueueOffset(1));
+    assert_eq!(bench.send("T", 1, b"first").queue_offset, QueueOffset(0));
+}
+
+#[test]
+fn what_a_refused_write_left_is_never_taken_for_records() {
+    let mut bench = Bench::new();
+    bench.send("T", 0, b"zero");
+    // Three records of one length: the first two arrive whole, then the disk is full.
+    for i in 1..4u8 {
+        bench.append("T", 0, &[i; 100]).unwrap();
+    }
+    fail(&bench, SimOp::Write, FaultKind::Torn(206 * 2 + 50, ErrorKind::StorageFull));
+    bench.store().settle().unwrap_err();
+    bench.store().space_step();
+    // Of the same length again, for another queue: what lies behind it must not come to life.
+    bench.send("U", 0, &[9; 100]);
+    bench.kill();
+    assert_eq!(bench.bodies("T", 0), [b"zero"]);
+    assert_eq!(bench.bodies("U", 0), [[9; 100]]);
+    assert_eq!(bench.report.torn_tail, None);
+}
+
+#[test]
+fn a_thread_learns_that_another_threads_settle_dropped_its_messages() {
+    let bench = Bench::new();
+    let (mine, theirs) = (Mutex::new(()), std::sync::Barrier::new(2));
+    let _unused = mine.lock().unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            bench.append("T", 0, b"theirs").unwrap();
+            theirs.wait();
+            // The main thread's settle fails and the disk has room again before this one settles.
+            theirs.wait();
+            bench.store().settle()
+        });
+        theirs.wait();
+        fail(&bench, SimOp::Write, FaultKind::Fail(ErrorKind::StorageFull));
+        bench.append("T", 0, b"mine").unwrap();
+        assert!(bench.store().settle().is_err());
+        bench.store().space_step();
+        bench.send("T", 0, b"a longer one that covers the place of the dropped ones");
+        theirs.wait();
+        assert!(matches!(other.join().unwrap(), Err(WriteStopped::DiskFull { .. })));
+    });
+    assert_eq!(bench.bodies("T", 0).len(), 1);
+    assert!(bench.store().settle().is_ok());
+}
+
+#[test]
+fn a_failed_write_stops_until_a_restart() {
+    let mut bench = Bench::new();
+    bench.send("T", 0, b"kept");
+    bench.append("T", 0, b"lost").unwrap();
+    fail(&bench, SimOp::Write, FaultKind::Fail(ErrorKind::Other));
+    assert!(matches!(bench.store().settle(), Err(WriteStopped::Io { operation: "write", .. })));
+    bench.store().space_step();
+    assert!(matches!(bench.append("T", 0, b"x"), Err(AppendError::Stopped(WriteStopped::Io { .. }))));
+    assert!(bench.store().flush_step().is_err());
+    assert!(bench.store().close().is_err());
+    bench.kill();
+    assert_eq!(bench.bodies("T", 0), [b"kept"]);
+    assert_eq!(bench.send("T", 0, b"on").queue_offset, QueueOffset(1));
+}
+
+#[test]
+fn a_failed_sync_stops_for_good_and_tells_all_who_wait() {
+    let bench = Bench::new();
+    let end = bench.send("T", 0, b"one").log_offset_end;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..2 {
+        let told = Arc::clone(&told);
+        bench.store().on_flushed(end, Box::new(move |result| told.lock().unwrap().push(result)));
+    }
+    fail(&bench, SimOp::Sync, FaultKind::Fail(ErrorKind::StorageFull));
+    let why = bench.store().flush_step().unwrap_err();
+    assert!(matches!(why, WriteStopped::Io { operation: "sync", .. }), "{why}");
+    assert_eq!(*told.lock().unwrap(), [Err(why.clone()), Err(why.clone())]);
+    // The next sync would succeed and prove nothing.
+    assert_eq!(bench.store().flush_step(), Err(why.clone()));
+    assert_eq!(bench.store().watermarks().flushed.0, 0);
+    let late = Arc::clone(&told);
+    bench.store().on_flushed(end, Box::new(move |result| late.lock().unwrap().push(result)));
+    assert_eq!(told.lock().unwrap().len(), 3);
+    assert!(matches!(bench.append("T", 0, b"x"), Err(AppendError::Stopped(_))));
+    assert_eq!(bench.bodies("T", 0).len(), 1);
+}
+
+#[test]
+fn waiters_of_dropped_records_get_the_error() {
+    let bench = Bench::new();
+    let end = bench.append("T", 0, b"lost").unwrap().log_offset_end;
+    let told = Arc::new(Mutex::new(None));
+    let in_waiter = Arc::clone(&told);
+    bench.store().on_flushed(end, Box::new(move |result| *in_waiter.lock().unwrap() = Some(result)));
+    fail(&bench, SimOp::Write, FaultKind::Fail(ErrorKind::StorageFull));
+    bench.store().settle().unwrap_err();
+    assert!(matches!(*told.lock().unwrap(), Some(Err(WriteStopped::DiskFull { .. }))));
+}
+
+#[test]
+fn queue_entries_that_could_not_be_written_are_written_later() {
+    let mut bench = Bench::new();
+    for i in 0..45u8 {
+        bench.send("T", 0, &[i]);
+    }
+    fail(&bench, SimOp::Write, FaultKind::Torn(50, ErrorKind::StorageFull));
+    assert!(matches!(bench.store().queue_flush_step(), Err(WriteStopped::DiskFull { .. })));
+    assert_eq!(bench.bodies("T", 0).len(), 45);
+    bench.store().space_step();
+    assert_eq!(bench.store().queue_flush_step().unwrap().entries, 45);
+    bench.kill();
+    assert_eq!(bench.report.entries_cut, 0);
+    assert_eq!(bench.bodies("T", 0).len(), 45);
+}
+
+#[test]
+fn an_almost_full_disk_stops_writes_before_it_is_full() {
+    let bench = Bench::new();
+    bench.send("T", 0, &[0; 1000]);
+    let used = bench.disk.used_bytes();
+    bench.disk.set_capacity(Some(used + used / 20));
+    bench.store().space_step();
+    let WriteState::Stopped(WriteStopped::DiskFull { free_bytes, threshold_bytes, .. }) =
+        bench.store().write_state()
+    else {
+        panic!("writes go on")
+    };
+    assert!(free_bytes < threshold_bytes, "{free_bytes} {threshold_bytes}");
+    bench.disk.set_capacity(Some(used * 2));
+    bench.store().space_step();
+    assert_eq!(bench.store().write_state(), WriteState::Open);
+}
+
+fn open_error(bench: &mut Bench) -> String {
+    bench.open().unwrap_err().to_string()
+}
+
+#[test]
+fn a_directory_in_use_is_refused_by_name() {
+    let mut bench = Bench::new();
+    let other = bench.disk.clone();
+    let held = other.lock(Path::new("/other/lock")).unwrap();
+    bench.config.root = "/other".into();
+    assert!(open_error(&mut bench).contains("/other is in use by another broker"));
+    drop(held);
+    bench.open().unwrap();
+}
+
+#[test]
+fn files_of_a_wrong_size_and_missing_ones_are_refused_by_name() {
+    let mut bench = Bench::new();
+    for i in 0..40u8 {
+        bench.send("T", 0, &[i; 600]);
+    }
+    bench.store().close().unwrap();
+    let config = bench.config.clone();
+    bench.config = StoreConfig { segment_size_bytes: 8192, ..config.clone() };
+    let text = open_error(&mut bench);
+    assert!(
+        text.contains("commitlog/00000000000000000000 has 4096 bytes, mappedFileSizeCommitLog says 8192"),
+        "{text}"
+    );
+    bench.config = StoreConfig { queue_file_size_bytes: 800, ..config.clone() };
+    let text = open_error(&mut bench);
+    assert!(
+        text.contains("T/0/00000000000000000000 has 400 bytes, mappedFileSizeConsumeQueue says 800"),
+        "{text}"
+    );
+    bench.config = config;
+    bench.drop_store();
+    bench.disk.remove_file(&bench.segment(8192)).unwrap();
+    let text = open_error(&mut bench);
+    assert!(text.contains("00000000000000008192 is missing"), "{text}");
+}
+
+#[test]
+fn queues_in_rocksdb_are_refused_before_anything_is_written() {
+    let disk = SimDisk::new(1);
+    disk.create_dir_all(Path::new("/store/consumequeue_rocksdb")).unwrap();
+    disk.create(Path::new("/store/consumequeue_rocksdb/CURRENT"), 5).unwrap();
+    let opened = crate::MessageStore::open(
+        small_config(),
+        Arc::new(disk.clone()),
+        Arc::new(eruca_message::SystemClock),
+    );
+    assert!(matches!(opened, Err(OpenError::UnsupportedQueues { .. })));
+    assert!(!disk.exists(Path::new("/store/abort")).unwrap());
+    assert!(!disk.exists(Path::new("/store/commitlog")).unwrap());
+}
+
+#[test]
+fn topics_with_batch_queues_are_left_alone() {
+    let disk = SimDisk::new(1);
+    disk.create_dir_all(Path::new("/store/batchconsumequeue/Batch/0")).unwrap();
+    let bench = Bench::with(small_config(), disk);
+    assert!(matches!(bench.append("Batch", 0, b"x"), Err(AppendError::BatchQueue { .. })));
+}

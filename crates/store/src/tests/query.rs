@@ -1,0 +1,86 @@
+//! Queries by place and time, names, deletion of topics.
+
+use eruca_message::{LogOffset, QueueOffset, Timestamp};
+
+use super::bench::{Bench, START};
+use crate::{Boundary, QueueRange, ReadError, disk::Disk};
+
+#[test]
+fn offsets_by_time_are_javas_at_every_boundary() {
+    let bench = Bench::new();
+    // Store times (relative): 0, 10, 10, 10, 20, 30.
+    for (i, step) in [0, 10, 0, 0, 10, 10].into_iter().enumerate() {
+        bench.clock.advance_ms(step);
+        bench.send("T", 0, &[i as u8]);
+        bench.send("other", 0, b"between");
+    }
+    let at = |time: i64, boundary| bench.store().queue_offset_by_time("T", 0, START.add_ms(time), boundary).0;
+    let expected =
+        [(-5, 0, 0), (0, 0, 0), (5, 1, 0), (10, 1, 3), (15, 4, 3), (20, 4, 4), (30, 5, 5), (31, 6, 5)];
+    for (time, lower, upper) in expected {
+        assert_eq!((at(time, Boundary::Lower), at(time, Boundary::Upper)), (lower, upper), "at {time}");
+    }
+    assert_eq!(bench.store().queue_offset_by_time("none", 0, START, Boundary::Lower), QueueOffset(0));
+    assert_eq!(bench.store().store_time_at("T", 0, QueueOffset(4)), Some(START.add_ms(20)));
+    assert_eq!(bench.store().store_time_at("T", 0, QueueOffset(6)), None);
+    assert_eq!(bench.store().earliest_store_time("T", 0), Some(START));
+    assert_eq!(bench.store().earliest_store_time("none", 0), None);
+}
+
+#[test]
+fn a_record_is_found_only_at_its_start() {
+    let bench = Bench::new();
+    let first = bench.send("T", 0, b"one");
+    let second = bench.send("T", 0, b"two");
+    let record = bench.store().record_at(second.log_offset).unwrap().unwrap();
+    assert_eq!(record.len() as u64, second.log_offset_end.0 - second.log_offset.0);
+    for at in (1..first.log_offset_end.0).chain([second.log_offset_end.0, 4095, 5000, u64::MAX]) {
+        assert_eq!(bench.store().record_at(LogOffset(at)).unwrap(), None, "at {at}");
+    }
+    bench.disk.rot(&bench.segment(0), 88);
+    assert!(matches!(bench.store().record_at(LogOffset(0)), Err(ReadError::Damaged { .. })));
+}
+
+#[test]
+fn topics_and_queues_are_listed_in_order() {
+    let bench = Bench::new();
+    for (topic, queue) in [("b", 10), ("b", 2), ("a", 0)] {
+        bench.send(topic, queue, b"x");
+    }
+    assert_eq!(
+        bench.store().topics_with_queues(),
+        [("a".to_owned(), vec![0]), ("b".to_owned(), vec![2, 10])]
+    );
+}
+
+#[test]
+fn a_deleted_topic_is_gone_and_stays_gone() {
+    let mut bench = Bench::new();
+    for i in 0..50u8 {
+        bench.send("T", 0, &[i]);
+        bench.send("kept", 0, &[i]);
+    }
+    bench.store().queue_flush_step().unwrap();
+    bench.send("T", 1, b"in memory only");
+    assert!(bench.store().delete_topic("T").unwrap());
+    assert!(!bench.store().delete_topic("T").unwrap());
+    assert_eq!(bench.store().queue_range("T", 0), QueueRange::default());
+    assert!(!bench.disk.exists(std::path::Path::new("/store/consumequeue/T")).unwrap());
+    bench.kill();
+    assert_eq!(bench.store().topics_with_queues(), [("kept".to_owned(), vec![0])]);
+
+    // A new topic of the same name starts anew.
+    assert_eq!(bench.send("T", 0, b"new").queue_offset, QueueOffset(0));
+    bench.kill();
+    assert_eq!(bench.bodies("T", 0), [b"new"]);
+    assert_eq!(bench.bodies("kept", 0).len(), 50);
+}
+
+#[test]
+fn times_before_and_after_all_messages_of_an_expired_queue() {
+    let bench = Bench::new();
+    bench.send("T", 0, b"x");
+    let far = Timestamp(i64::MAX);
+    assert_eq!(bench.store().queue_offset_by_time("T", 0, far, Boundary::Lower), QueueOffset(1));
+    assert_eq!(bench.store().queue_offset_by_time("T", 0, far, Boundary::Upper), QueueOffset(0));
+}

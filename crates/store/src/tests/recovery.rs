@@ -1,0 +1,199 @@
+//! Opening after an orderly stop, a kill, damage and loss.
+
+use std::path::Path;
+
+use eruca_message::{LogOffset, QueueOffset};
+
+use super::bench::Bench;
+use crate::disk::{Disk, Fault, FaultKind, SimOp};
+
+fn remove_dir(bench: &Bench, dir: &str) {
+    let dir = Path::new(dir);
+    for entry in bench.disk.list(dir).unwrap() {
+        let path = dir.join(&entry.name);
+        if entry.is_dir {
+            remove_dir(bench, path.to_str().unwrap());
+        } else {
+            bench.disk.remove_file(&path).unwrap();
+        }
+    }
+    bench.disk.remove_dir(dir).unwrap();
+}
+
+fn filled(count: u8) -> Bench {
+    let bench = Bench::new();
+    for i in 0..count {
+        bench.send("T", i32::from(i % 2), &[i; 200]);
+    }
+    bench
+}
+
+#[test]
+fn an_orderly_stop_leaves_one_record_to_read_and_nothing_to_write() {
+    let mut bench = filled(60);
+    bench.store().close().unwrap();
+    assert!(!bench.disk.exists(Path::new("/store/abort")).unwrap());
+    bench.store().close().unwrap();
+    bench.open().unwrap();
+    assert_eq!((bench.report.was_closed, bench.report.records, bench.report.entries_rebuilt), (true, 1, 0));
+    assert!(bench.disk.exists(Path::new("/store/abort")).unwrap());
+    assert_eq!(bench.bodies("T", 0).len(), 30);
+    assert_eq!(bench.send("T", 0, b"x").queue_offset, QueueOffset(30));
+}
+
+#[test]
+fn after_a_kill_only_the_tail_since_the_checkpoint_is_read() {
+    let mut bench = filled(60);
+    bench.store().queue_flush_step().unwrap();
+    for i in 0..5u8 {
+        bench.send("T", 0, &[i]);
+    }
+    bench.kill();
+    assert_eq!((bench.report.was_closed, bench.report.records, bench.report.entries_rebuilt), (false, 6, 6));
+    assert_eq!(bench.bodies("T", 0).len(), 35);
+    // What was put in order is in order.
+    bench.kill();
+    assert_eq!((bench.report.records, bench.report.entries_cut), (1, 0));
+}
+
+#[test]
+fn a_torn_record_is_cut_at_whatever_byte_and_its_offset_given_anew() {
+    let len = filled(0).send("T", 0, &[9; 30]).log_offset_end.0;
+    for keep in 0..len as usize {
+        let mut bench = filled(3);
+        let end = bench.store().log_range().1;
+        bench.append("T", 1, &[9; 30]).unwrap();
+        bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind: FaultKind::Crash(keep) });
+        assert!(bench.store().settle().is_err());
+        bench.kill();
+        assert_eq!(bench.store().log_range().1, end, "keep {keep}");
+        // Without the whole frame there is nothing to see of it.
+        if keep >= 5 {
+            assert_eq!(bench.report.torn_tail.as_ref().map(|torn| torn.from), Some(end), "keep {keep}");
+        }
+        assert_eq!(bench.bodies("T", 1), [[1; 200]]);
+        assert_eq!(bench.send("T", 1, &[7; 20]).queue_offset, QueueOffset(1));
+        bench.kill();
+        assert_eq!(bench.report.torn_tail, None);
+        assert_eq!(bench.bodies("T", 1), [vec![1; 200], vec![7; 20]]);
+    }
+}
+
+#[test]
+fn lost_queues_are_made_anew_from_the_log() {
+    let mut bench = filled(60);
+    bench.store().close().unwrap();
+    bench.drop_store();
+    remove_dir(&bench, "/store/consumequeue");
+    bench.open().unwrap();
+    assert_eq!(bench.report.entries_rebuilt, 60);
+    assert_eq!((bench.bodies("T", 0).len(), bench.bodies("T", 1).len()), (30, 30));
+
+    // One queue of several; its next record shows that it lacks entries.
+    bench.send("T", 1, b"last");
+    bench.store().queue_flush_step().unwrap();
+    bench.send("T", 0, b"last");
+    bench.send("T", 1, b"tell-tale");
+    bench.drop_store();
+    remove_dir(&bench, "/store/consumequeue/T/1");
+    bench.kill();
+    assert_eq!(bench.bodies("T", 1).len(), 32);
+    assert_eq!(bench.bodies("T", 0).len(), 31);
+}
+
+#[test]
+fn a_lost_or_wrong_checkpoint_costs_time_and_nothing_else() {
+    for content in [None, Some([0u8; 48]), Some([0xFF; 48]), Some([1; 48])] {
+        let mut bench = filled(60);
+        bench.store().queue_flush_step().unwrap();
+        bench.send("T", 0, b"last");
+        bench.drop_store();
+        let path = Path::new("/store/checkpoint");
+        match content {
+            None => bench.disk.remove_file(path).unwrap(),
+            Some(bytes) => bench.disk.open(path).unwrap().write_all_at(&bytes, 0).unwrap(),
+        }
+        bench.kill();
+        assert_eq!((bench.bodies("T", 0).len(), bench.bodies("T", 1).len()), (31, 30), "{content:?}");
+        assert_eq!(bench.send("T", 1, b"x").queue_offset, QueueOffset(30));
+    }
+}
+
+#[test]
+fn entries_that_point_beyond_the_log_are_cut() {
+    let mut bench = filled(30);
+    let end = bench.store().log_range().1;
+    bench.send("T", 0, &[8; 100]);
+    bench.send("U", 0, &[8; 100]);
+    bench.store().queue_flush_step().unwrap();
+    bench.drop_store();
+    // The log's end is lost, the queues have it (Java writes them in any order).
+    let start = end.0 - end.0 % 4096;
+    bench.disk.open(&bench.segment(start)).unwrap().zero_from(end.0 - start).unwrap();
+    bench.kill();
+    assert!(bench.report.entries_cut > 0);
+    assert_eq!(bench.bodies("T", 0).len(), 15);
+    assert_eq!(bench.send("T", 0, b"x").queue_offset, QueueOffset(15));
+    assert_eq!(bench.send("U", 0, b"y").queue_offset, QueueOffset(0));
+    bench.kill();
+    assert_eq!(bench.bodies("U", 0), [b"y"]);
+}
+
+#[test]
+fn damage_in_the_middle_is_reported_and_passed_over_not_taken_for_the_end() {
+    let mut bench = Bench::new();
+    let all: Vec<_> = (0..40u8).map(|i| bench.send("T", 0, &[i; 200])).collect();
+    let hurt = all[20];
+    bench.drop_store();
+    let segment = hurt.log_offset.0 - hurt.log_offset.0 % 4096;
+    bench.disk.rot(&bench.segment(segment), hurt.log_offset.0 - segment + 100);
+    bench.kill();
+    assert_eq!(bench.report.damages.len(), 1);
+    let damage = &bench.report.damages[0];
+    assert_eq!((damage.from, damage.to), (hurt.log_offset, hurt.log_offset_end));
+    assert_eq!(damage.message, Some(("T".to_owned(), 0, 20)));
+    assert_eq!(bench.report.torn_tail, None);
+    assert_eq!(bench.store().queue_range("T", 0).max, QueueOffset(40));
+    let entries = bench.store().queue_entries("T", 0, QueueOffset(19), 3);
+    assert_eq!(entries.iter().map(|entry| entry.is_blank()).collect::<Vec<_>>(), [false, true, false]);
+    let read = bench.store().read("T", 0, QueueOffset(0), &Default::default(), &crate::EveryMessage);
+    assert_eq!((read.message_count, read.next_offset), (32, QueueOffset(33)));
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_costs_the_rest_of_its_segment_only() {
+    let mut bench = Bench::new();
+    let all: Vec<_> = (0..40u8).map(|i| bench.send("T", 0, &[i; 200])).collect();
+    let hurt = all[20];
+    bench.drop_store();
+    let segment = hurt.log_offset.0 - hurt.log_offset.0 % 4096;
+    bench.disk.rot(&bench.segment(segment), hurt.log_offset.0 - segment + 4);
+    bench.kill();
+    let damage = &bench.report.damages[0];
+    assert_eq!((damage.from, damage.to), (hurt.log_offset, LogOffset(segment + 4096)));
+    let readable =
+        all.iter().filter(|one| one.log_offset < damage.from || one.log_offset >= damage.to).count();
+    let read = bench.store().read(
+        "T",
+        0,
+        QueueOffset(0),
+        &crate::ReadLimits { max_messages: 100, ..Default::default() },
+        &crate::EveryMessage,
+    );
+    assert_eq!((read.message_count, read.next_offset), (readable, QueueOffset(40)));
+    assert_eq!(bench.send("T", 0, b"x").queue_offset, QueueOffset(40));
+    bench.kill();
+    assert_eq!(bench.store().queue_range("T", 0).max, QueueOffset(41));
+}
+
+#[test]
+fn names_that_are_not_ours_are_left_alone() {
+    let mut bench = filled(4);
+    bench.store().queue_flush_step().unwrap();
+    for path in ["/store/commitlog/lost+found", "/store/consumequeue/T/note", "/store/consumequeue/T/0/x"] {
+        bench.disk.create(Path::new(path), 3).unwrap();
+    }
+    bench.kill();
+    bench.reopen();
+    assert_eq!(bench.bodies("T", 0).len(), 2);
+}

@@ -22,6 +22,16 @@ pub enum CommandError {
     /// A message was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// No broker knows the group.
+    #[error(
+        "{}: no broker knows consumer group '{group}'; {}",
+        ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST,
+        remedy(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST).unwrap_or_default()
+    )]
+    GroupUnknown {
+        /// The group.
+        group: String,
+    },
     /// The group has neither members nor offsets.
     #[error(
         "{}: consumer group '{group}' has no member at present; start a consumer of it, or check its name",

@@ -19,6 +19,7 @@ mod hint;
 mod option;
 mod session;
 mod usage;
+mod world;
 
 mod command;
 pub mod ops;
@@ -38,4 +39,6 @@ pub use error::CommandError;
 pub use option::{Need, Opt};
 pub use run::{Failure, run, run_with};
 pub use session::Admin;
+pub use time_text::LocalTime;
 pub use usage::usage;
+pub use world::World;

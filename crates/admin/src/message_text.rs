@@ -10,7 +10,8 @@ use eruca_message::{MessageQueue, StoredMessage, properties};
 
 use crate::{
     java_order::{self, PROPERTY_BUCKETS},
-    table, time_text,
+    table,
+    time_text::LocalTime,
 };
 
 /// The queue as Java's `MessageQueue.toString` writes it.
@@ -120,7 +121,7 @@ fn transaction_id(message: &StoredMessage) -> Option<&str> {
 }
 
 /// The message as a line per field, without its body.
-pub(crate) fn fields(message: &StoredMessage) -> Vec<(&'static str, String)> {
+pub(crate) fn fields(message: &StoredMessage, local_time: &LocalTime) -> Vec<(&'static str, String)> {
     let bracketed = |text: Option<&str>| format!("[{}]", text.unwrap_or("null"));
     vec![
         ("Topic:", message.message.topic.clone()),
@@ -130,8 +131,8 @@ pub(crate) fn fields(message: &StoredMessage) -> Vec<(&'static str, String)> {
         ("Queue Offset:", message.queue_offset.0.to_string()),
         ("CommitLog Offset:", message.log_offset.0.to_string()),
         ("Reconsume Times:", message.reconsume_times.to_string()),
-        ("Born Timestamp:", time_text::to_millis(message.born_timestamp)),
-        ("Store Timestamp:", time_text::to_millis(message.store_timestamp)),
+        ("Born Timestamp:", local_time.to_millis(message.born_timestamp)),
+        ("Store Timestamp:", local_time.to_millis(message.store_timestamp)),
         ("Born Host:", host(&message.born_host)),
         ("Store Host:", host(&message.store_host)),
         ("System Flag:", message.sys_flag.to_string()),
@@ -141,8 +142,10 @@ pub(crate) fn fields(message: &StoredMessage) -> Vec<(&'static str, String)> {
 
 /// `id`, of a message or a client, as a file's name. Whoever chose the id, it must not lead elsewhere.
 pub(crate) fn file_name(id: &str) -> String {
-    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '#' | '@');
-    id.chars().take(200).map(|c| if is_safe(c) { c } else { '_' }).collect()
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '#' | '@');
+    let name: String = id.chars().take(200).map(|c| if is_safe(c) { c } else { '_' }).collect();
+    // Without slashes only these two lead elsewhere.
+    if name == "." || name == ".." { "_".repeat(name.len()) } else { name }
 }
 
 #[cfg(test)]
@@ -152,7 +155,8 @@ mod tests {
     #[test]
     fn an_id_is_no_path() {
         assert_eq!(file_name("FD00AC"), "FD00AC");
-        assert_eq!(file_name("../../etc/passwd"), "______etc_passwd");
+        assert_eq!(file_name("../../etc/passwd"), ".._.._etc_passwd");
+        assert_eq!(file_name("192.0.2.2@i_g"), "192.0.2.2@i_g");
         assert_eq!(file_name(".."), "__");
     }
 }

@@ -11,12 +11,11 @@ use crate::{
     hint::closest,
     option::with_common_options,
     usage::usage,
+    world::World,
 };
 
 /// Whom to ask where neither `-n` nor the environment says it.
 const DEFAULT_NAMESRV_ADDR: &str = "127.0.0.1:9876";
-/// The environment variable that names the name servers, as for every RocketMQ client.
-const NAMESRV_ADDR: &str = "NAMESRV_ADDR";
 
 /// Runs `mqadmin` with `words`, the command line without the program's name, and returns the exit code: 0 if the
 /// command did what it should.
@@ -24,8 +23,7 @@ const NAMESRV_ADDR: &str = "NAMESRV_ADDR";
 /// Results go to standard output, errors and notes to standard error.
 pub async fn run(words: Vec<String>) -> ExitCode {
     let mut out = io::stdout().lock();
-    let namesrv_addr = std::env::var(NAMESRV_ADDR).ok().filter(|addrs| !addrs.trim().is_empty());
-    let result = run_with(&words, namesrv_addr, &mut out, &mut io::stderr()).await;
+    let result = run_with(&words, &World::of_this_machine(), &mut out, &mut io::stderr()).await;
     // What was printed before an error still counts.
     let flushed = out.flush().map_err(CommandError::from);
     match result.and(flushed.map_err(|error| Failure { command: None, error: Reason::Command(error) })) {
@@ -77,10 +75,10 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// As [`run`], printing to `out` and notes to `notes`; `namesrv_addr` is what the environment says.
+/// As [`run`] in another world, printing to `out`, and notes to `notes`.
 pub async fn run_with(
     words: &[String],
-    namesrv_addr: Option<String>,
+    world: &World,
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -99,7 +97,7 @@ pub async fn run_with(
         Some((name, rest)) => (name, rest),
     };
     let command = find(name)?;
-    let outcome = run_command(command, rest, namesrv_addr, out, notes).await;
+    let outcome = run_command(command, rest, world, out, notes).await;
     outcome.map_err(failed(Some(command.name)))
 }
 
@@ -129,7 +127,7 @@ fn print_usage(command: &Command, out: &mut dyn Write) -> Result<(), CommandErro
 async fn run_command(
     command: &'static Command,
     words: &[String],
-    namesrv_addr: Option<String>,
+    world: &World,
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> Result<(), CommandError> {
@@ -140,21 +138,26 @@ async fn run_command(
     for word in &arguments.surplus {
         writeln!(notes, "mqadmin {}: '{word}' belongs to no option and is ignored", command.name)?;
     }
-    let name_servers = match arguments.value("n").map(str::to_owned).or(namesrv_addr) {
+    let name_servers = match arguments.value("n").map(str::to_owned).or(world.namesrv_addr.clone()) {
         Some(addrs) => addrs,
         None => {
             writeln!(
                 notes,
-                "mqadmin {}: neither -n nor {NAMESRV_ADDR} names a name server, {DEFAULT_NAMESRV_ADDR} is asked",
+                "mqadmin {}: neither -n nor NAMESRV_ADDR names a name server, {DEFAULT_NAMESRV_ADDR} is asked",
                 command.name
             )?;
             DEFAULT_NAMESRV_ADDR.to_owned()
         }
     };
-    let admin = crate::session::open(&name_servers).await?;
-    let outcome =
-        (command.run)(&mut Call { arguments: &arguments, admin: &admin, name_servers: &name_servers, out })
-            .await;
+    let admin = crate::session::open(&name_servers, world).await?;
+    let outcome = (command.run)(&mut Call {
+        arguments: &arguments,
+        admin: &admin,
+        name_servers: &name_servers,
+        world,
+        out,
+    })
+    .await;
     admin.shutdown();
     outcome
 }

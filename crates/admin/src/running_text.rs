@@ -7,22 +7,23 @@ use eruca_protocol::body::{ConsumerRunningInfo, ProcessQueueInfo};
 
 use crate::{
     java_order::{self, DEFAULT_BUCKETS},
-    table, time_text,
+    table,
+    time_text::LocalTime,
 };
 
 /// All that `info` says.
-pub(crate) fn text(info: &ConsumerRunningInfo) -> String {
+pub(crate) fn text(info: &ConsumerRunningInfo, local_time: &LocalTime) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_all(&mut text, info);
+    let _ = write_all(&mut text, info, local_time);
     text
 }
 
-fn write_all(out: &mut String, info: &ConsumerRunningInfo) -> fmt::Result {
+fn write_all(out: &mut String, info: &ConsumerRunningInfo, local_time: &LocalTime) -> fmt::Result {
     write_properties(out, info)?;
     write_subscriptions(out, info)?;
     write_offsets(out, info)?;
-    write_queues(out, info)?;
+    write_queues(out, info, local_time)?;
     write_rates(out, info)?;
     writeln!(out, "\n\n#User Consume Info#")?;
     for (name, value) in &info.user_consumer_info {
@@ -69,12 +70,12 @@ fn write_offsets(out: &mut String, info: &ConsumerRunningInfo) -> fmt::Result {
     Ok(())
 }
 
-fn write_queues(out: &mut String, info: &ConsumerRunningInfo) -> fmt::Result {
+fn write_queues(out: &mut String, info: &ConsumerRunningInfo, local_time: &LocalTime) -> fmt::Result {
     writeln!(out, "\n\n#Consumer MQ Detail#")?;
     writeln!(out, "{:<64}  {:<32}  {:<4}  {:<20}", "#Topic", "#Broker Name", "#QID", "#ProcessQueueInfo")?;
     for (queue, state) in &info.mq_table {
         let (topic, broker_name, id) = (&queue.topic, &queue.broker_name, queue.queue_id);
-        writeln!(out, "{topic:<64}  {broker_name:<32}  {id:<4}  {}", process_queue(state))?;
+        writeln!(out, "{topic:<64}  {broker_name:<32}  {id:<4}  {}", process_queue(state, local_time))?;
     }
     writeln!(out, "\n\n#Consumer Pop Detail#")?;
     writeln!(out, "{:<32}  {:<32}  {:<4}  {:<20}", "#Topic", "#Broker Name", "#QID", "#ProcessQueueInfo")?;
@@ -90,8 +91,8 @@ fn write_queues(out: &mut String, info: &ConsumerRunningInfo) -> fmt::Result {
     Ok(())
 }
 
-fn process_queue(state: &ProcessQueueInfo) -> String {
-    let time = |at: i64| time_text::to_compact_millis(Timestamp(at));
+fn process_queue(state: &ProcessQueueInfo, local_time: &LocalTime) -> String {
+    let time = |at: i64| local_time.to_compact_millis(Timestamp(at));
     format!(
         "ProcessQueueInfo [commitOffset={}, cachedMsgMinOffset={}, cachedMsgMaxOffset={}, cachedMsgCount={}, \
          cachedMsgSizeInMiB={}, transactionMsgMinOffset={}, transactionMsgMaxOffset={}, transactionMsgCount={}, \

@@ -6,7 +6,7 @@ use eruca_message::Timestamp;
 use eruca_protocol::body::ConsumeStatsList;
 
 use super::{Call, Command};
-use crate::{CommandError, option::Opt, session, table, time_text};
+use crate::{CommandError, option::Opt, session, table, time_text::LocalTime};
 
 pub(super) static COMMAND: Command = Command {
     name: "brokerConsumeStats",
@@ -28,13 +28,18 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let is_order = arguments.boolean("o").unwrap_or(false);
     let timeout_ms = arguments.parsed("t", "a number of milliseconds")?.unwrap_or(DEFAULT_TIMEOUT_MS);
     let level = arguments.parsed("l", "a number of messages")?.unwrap_or(0);
-    let admin = session::open_with(call.name_servers, Duration::from_millis(timeout_ms)).await?;
+    let admin = session::open_with(call.name_servers, call.world, Duration::from_millis(timeout_ms)).await?;
     let list = admin.fetch_consume_stats_in_broker(arguments.required("b"), is_order).await;
     admin.shutdown();
-    print(call.out, &list?, level)
+    print(call.out, &list?, level, &call.world.local_time)
 }
 
-fn print(out: &mut dyn Write, list: &ConsumeStatsList, level: i64) -> Result<(), CommandError> {
+fn print(
+    out: &mut dyn Write,
+    list: &ConsumeStatsList,
+    level: i64,
+    local_time: &LocalTime,
+) -> Result<(), CommandError> {
     writeln!(
         out,
         "{:<64}  {:<64}  {:<32}  {:<4}  {:<20}  {:<20}  {:<20}  #LastTime",
@@ -55,7 +60,7 @@ fn print(out: &mut dyn Write, list: &ConsumeStatsList, level: i64) -> Result<(),
                 queue.queue_id,
                 offsets.broker_offset,
                 offsets.consumer_offset,
-                time_text::to_seconds(Timestamp(offsets.last_timestamp)),
+                local_time.to_seconds(Timestamp(offsets.last_timestamp)),
             )?;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
-use eruca_message::{Clock, SystemClock, Timestamp};
+use eruca_message::Timestamp;
 use eruca_protocol::body::ClusterInfo;
 
 use super::{Call, Command};
@@ -119,7 +119,7 @@ async fn print_load(call: &mut Call<'_>, info: &ClusterInfo) -> Result<(), Comma
                 BrokerRuntime::default()
             }
         };
-        let cells = load_cells(&member, &runtime, SystemClock.now());
+        let cells = load_cells(&member, &runtime, call.world.now());
         print_row(call.out, &cells)?;
     }
     failed.map_or(Ok(()), |error| Err(error.into()))

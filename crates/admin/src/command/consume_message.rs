@@ -1,10 +1,10 @@
 //! `consumeMessage`: prints messages of a topic or of one queue, without a group's offsets being moved.
 
 use eruca_client::{PullStatus, QueuePull};
-use eruca_message::{Clock, MessageQueue, SystemClock, Timestamp};
+use eruca_message::{MessageQueue, Timestamp};
 
 use super::{Call, Command};
-use crate::{Arguments, CommandError, message_text, ops, option::Opt, time_text};
+use crate::{Arguments, CommandError, message_text, ops, option::Opt, time_text, world::World};
 
 pub(super) static COMMAND: Command = Command {
     name: "consumeMessage",
@@ -36,7 +36,7 @@ struct Wanted<'a> {
     to: Option<Timestamp>,
 }
 
-fn wanted(arguments: &Arguments) -> Result<Wanted<'_>, CommandError> {
+fn wanted<'a>(arguments: &'a Arguments, world: &World) -> Result<Wanted<'a>, CommandError> {
     let refused = |text: &str| Err(CommandError::Refused(text.to_owned()));
     let count = arguments.parsed("c", "a positive number")?.unwrap_or(DEFAULT_COUNT);
     if count <= 0 {
@@ -53,7 +53,7 @@ fn wanted(arguments: &Arguments) -> Result<Wanted<'_>, CommandError> {
         }
         (_, None, None) => None,
     };
-    let (from, to) = (past_time(arguments, "s")?, past_time(arguments, "e")?);
+    let (from, to) = (past_time(arguments, world, "s")?, past_time(arguments, world, "e")?);
     if let (Some(from), Some(to)) = (from, to)
         && from > to
     {
@@ -65,11 +65,11 @@ fn wanted(arguments: &Arguments) -> Result<Wanted<'_>, CommandError> {
 
 /// The value of option `key` as a point in time that is not in the future; `None` where it is absent or not
 /// positive.
-fn past_time(arguments: &Arguments, key: &str) -> Result<Option<Timestamp>, CommandError> {
+fn past_time(arguments: &Arguments, world: &World, key: &str) -> Result<Option<Timestamp>, CommandError> {
     let Some(text) = arguments.value(key) else { return Ok(None) };
-    match time_text::parse(text) {
+    match world.local_time.parse(text) {
         None => Err(arguments.invalid(key, time_text::EXPECTED).into()),
-        Some(at) if at > SystemClock.now() => {
+        Some(at) if at > world.now() => {
             Err(arguments.invalid(key, "a time that is not in the future").into())
         }
         Some(at) => Ok(Some(at).filter(|at| at.0 > 0)),
@@ -77,7 +77,7 @@ fn past_time(arguments: &Arguments, key: &str) -> Result<Option<Timestamp>, Comm
 }
 
 async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let wanted = wanted(call.arguments)?;
+    let wanted = wanted(call.arguments, call.world)?;
     let route = call.admin.examine_topic_route_info(wanted.topic).await?;
     if let Some((queue, offset)) = &wanted.queue {
         let addr = ops::broker_addr(&route, &queue.broker_name)?;

@@ -10,7 +10,8 @@ use crate::{
     CommandError,
     ops::{self, GroupProgress},
     option::Opt,
-    table, time_text,
+    table,
+    time_text::LocalTime,
     version::version_name,
 };
 
@@ -34,7 +35,7 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Some(true) => Some(ops::queue_owners(call.admin, group).await),
         _ => None,
     };
-    print_queues(call.out, &stats, owners.as_ref())
+    print_queues(call.out, &stats, owners.as_ref(), &call.world.local_time)
 }
 
 async fn print_groups(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -77,6 +78,7 @@ fn print_queues(
     out: &mut dyn Write,
     stats: &ConsumeStats,
     owners: Option<&BTreeMap<MessageQueue, String>>,
+    local_time: &LocalTime,
 ) -> Result<(), CommandError> {
     let owner_column = |text: &str| owners.map(|_| format!("{text:<20} ")).unwrap_or_default();
     writeln!(
@@ -100,7 +102,7 @@ fn print_queues(
         let owner = owners.and_then(|owners| owners.get(queue)).map_or("N/A", String::as_str);
         let last_time = match offsets.last_timestamp {
             0 => "N/A".to_owned(),
-            at => time_text::to_seconds(Timestamp(at)),
+            at => local_time.to_seconds(Timestamp(at)),
         };
         writeln!(
             out,

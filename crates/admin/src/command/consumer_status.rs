@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use eruca_message::{Clock, SystemClock, Timestamp};
+use eruca_message::Timestamp;
 use eruca_protocol::body::{ConsumeType, ConsumerRunningInfo};
 
 use super::{Call, Command};
@@ -29,11 +29,11 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (group, with_threads) = (call.arguments.required("g"), call.arguments.has("s"));
     if let Some(client_id) = call.arguments.value("i") {
         let info = ops::running_info(call.admin, group, client_id, with_threads).await?;
-        write!(call.out, "{}", running_text::text(&info))?;
+        write!(call.out, "{}", running_text::text(&info, &call.world.local_time))?;
         return Ok(());
     }
     let members = list(call, group, with_threads).await?;
-    let now = SystemClock.now();
+    let now = call.world.now();
     if members.is_empty() {
         return Ok(());
     }
@@ -63,15 +63,15 @@ async fn list(
         None => ops::consumer_connection(call.admin, group).await?,
     };
     writeln!(call.out, "{:<10} {:<40} {:<20} #ConsumerRunningInfoFile", "#Index", "#ClientId", "#Version")?;
-    let dir = SystemClock.now().0.to_string();
+    let dir = call.world.now().0.to_string();
     let mut infos = BTreeMap::new();
     let mut failed = None;
     for member in connection.connection_set {
         match ops::running_info(call.admin, group, &member.client_id, with_threads).await {
             Ok(info) => {
                 let path = format!("{dir}/{}", message_text::file_name(&member.client_id));
-                let written =
-                    fs::create_dir_all(&dir).and_then(|()| fs::write(&path, running_text::text(&info)));
+                let written = fs::create_dir_all(&dir)
+                    .and_then(|()| fs::write(&path, running_text::text(&info, &call.world.local_time)));
                 written.map_err(|source| CommandError::File { path: path.clone(), source })?;
                 infos.insert(member.client_id.clone(), info);
                 let (index, version) = (infos.len(), version_name(member.version));

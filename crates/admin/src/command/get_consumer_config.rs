@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use eruca_client::CallError;
-use eruca_protocol::{ResponseCode, body::SubscriptionGroupConfig};
+use eruca_protocol::body::SubscriptionGroupConfig;
 
 use super::{Call, Command};
 use crate::{CommandError, config_text, ops, option::Opt};
@@ -18,26 +17,17 @@ pub(super) static COMMAND: Command = Command {
 async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let group = call.arguments.required("g");
     let info = call.admin.examine_broker_cluster_info().await?;
-    let mut absent = None;
     let mut is_found = false;
     for broker in info.broker_addr_table.values() {
         let Some(addr) = ops::addr_to_ask(broker) else { continue };
-        match call.admin.examine_subscription_group_config(addr, group).await {
-            Ok(config) => {
-                is_found = true;
-                print(call.out, &broker.cluster, &broker.broker_name, &config)?;
-            }
-            // The group need not be on every broker.
-            Err(error @ CallError::Refused { code: ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, .. }) => {
-                absent = Some(error);
-            }
-            Err(error) => return Err(error.into()),
+        // A broker that is asked for one group creates it where it may; asked for all, it does not.
+        let groups = call.admin.all_subscription_group(addr).await?.subscription_group_table;
+        if let Some(config) = groups.get(group) {
+            is_found = true;
+            print(call.out, &broker.cluster, &broker.broker_name, config)?;
         }
     }
-    match absent {
-        Some(error) if !is_found => Err(error.into()),
-        _ => Ok(()),
-    }
+    if is_found { Ok(()) } else { Err(CommandError::GroupUnknown { group: group.to_owned() }) }
 }
 
 fn print(

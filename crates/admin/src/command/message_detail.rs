@@ -1,14 +1,11 @@
 //! One message with a line per field and what became of it, as several commands print it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
 use eruca_message::StoredMessage;
 
 use super::Call;
 use crate::{CommandError, message_text, ops};
-
-/// Where bodies are kept for people to look at, as the Java tool does.
-const BODY_DIR: &str = "/tmp/rocketmq/msgbodys";
 
 /// How bodies are printed with `-f`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +32,9 @@ pub(super) async fn print(
     message: &StoredMessage,
     format: Option<BodyFormat>,
 ) -> Result<(), CommandError> {
-    let path = save_body(message)?;
+    let path = save_body(message, &call.world.body_dir)?;
     writeln!(call.out, "{:<20} {}", "OffsetID:", message.offset_message_id())?;
-    for (name, value) in message_text::fields(message) {
+    for (name, value) in message_text::fields(message, &call.world.local_time) {
         writeln!(call.out, "{name:<20} {value}")?;
     }
     writeln!(call.out, "{:<20} {path}", "Message Body Path:")?;
@@ -62,10 +59,10 @@ fn body_text(body: &[u8], format: BodyFormat) -> String {
     }
 }
 
-fn save_body(message: &StoredMessage) -> Result<String, CommandError> {
-    let path = PathBuf::from(BODY_DIR).join(message_text::file_name(&message.message_id()));
+fn save_body(message: &StoredMessage, dir: &Path) -> Result<String, CommandError> {
+    let path = dir.join(message_text::file_name(&message.message_id()));
     let failed = |source| CommandError::File { path: path.display().to_string(), source };
-    fs::create_dir_all(BODY_DIR).map_err(failed)?;
+    fs::create_dir_all(dir).map_err(failed)?;
     fs::write(&path, &message.message.body).map_err(failed)?;
     Ok(path.display().to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io::Write, pin::Pin};
 
-use crate::{Arguments, CommandError, option::Opt, session::Admin};
+use crate::{Arguments, CommandError, option::Opt, session::Admin, world::World};
 
 mod allocate_mq;
 mod broker_config;
@@ -64,6 +64,8 @@ pub struct Call<'c> {
     pub admin: &'c Admin,
     /// The name servers that `admin` asks, as they were given.
     pub name_servers: &'c str,
+    /// Clock, time zone and files.
+    pub world: &'c World,
     /// Where results are printed.
     pub out: &'c mut dyn Write,
 }

@@ -50,9 +50,11 @@ pub(super) static BY_QUEUE: Command = Command {
 /// Messages per request.
 const PULL_MESSAGES: i32 = 32;
 
-fn time(arguments: &Arguments, key: &str) -> Result<Option<Timestamp>, CommandError> {
+fn time(call: &Call<'_>, key: &str) -> Result<Option<Timestamp>, CommandError> {
+    let arguments = call.arguments;
     let Some(text) = arguments.value(key) else { return Ok(None) };
-    time_text::parse(text).map(Some).ok_or_else(|| arguments.invalid(key, time_text::EXPECTED).into())
+    let at = call.world.local_time.parse(text);
+    at.map(Some).ok_or_else(|| arguments.invalid(key, time_text::EXPECTED).into())
 }
 
 fn check_charset(arguments: &Arguments) -> Result<(), CommandError> {
@@ -67,7 +69,7 @@ fn check_charset(arguments: &Arguments) -> Result<(), CommandError> {
 async fn all(call: &mut Call<'_>) -> Result<(), CommandError> {
     let arguments = call.arguments;
     check_charset(arguments)?;
-    let (from, to) = (time(arguments, "b")?, time(arguments, "e")?);
+    let (from, to) = (time(call, "b")?, time(call, "e")?);
     let topic = arguments.required("t");
     let route = call.admin.examine_topic_route_info(arguments.value("l").unwrap_or(topic)).await?;
     let with_body = arguments.boolean("d").unwrap_or(true);
@@ -116,7 +118,7 @@ async fn pull(
 async fn by_queue(call: &mut Call<'_>) -> Result<(), CommandError> {
     let arguments = call.arguments;
     check_charset(arguments)?;
-    let (from, to) = (time(arguments, "b")?, time(arguments, "e")?);
+    let (from, to) = (time(call, "b")?, time(call, "e")?);
     let topic = arguments.required("t");
     let queue_id = arguments.parsed("i", "the number of a queue")?.unwrap_or_default();
     let queue = MessageQueue::new(topic, arguments.required("a"), queue_id);

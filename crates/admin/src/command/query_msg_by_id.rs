@@ -41,16 +41,16 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 
 async fn show(call: &mut Call<'_>, id: &str, format: Option<BodyFormat>) -> Result<(), CommandError> {
     let (topic, cluster) = (call.arguments.required("t"), call.arguments.value("c"));
-    let message = ops::find_message(call.admin, cluster, topic, id).await?;
+    let message = ops::find_message(call.admin, cluster, topic, id, call.world.now()).await?;
     message_detail::print(call, &message, format).await
 }
 
 /// Sends a copy: the same topic, properties and body.
 async fn send_again(call: &mut Call<'_>, id: &str) -> Result<(), CommandError> {
     let (topic, cluster) = (call.arguments.required("t"), call.arguments.value("c"));
-    let message = ops::find_message(call.admin, cluster, topic, id).await?.message;
+    let message = ops::find_message(call.admin, cluster, topic, id, call.world.now()).await?.message;
     write!(call.out, "prepare resend msg. originalMsgId={id}")?;
-    let producer = session::producer(call.name_servers).await?;
+    let producer = session::producer(call).await?;
     let sent = producer.send(message).await;
     producer.shutdown().await;
     write!(call.out, "{}", message_text::send_result(&sent?))?;
@@ -72,7 +72,7 @@ async fn consume_again(
             "client '{client_id}' is no push consumer, only those can be given a message"
         )));
     }
-    let message = ops::find_message(call.admin, cluster, topic, id).await?;
+    let message = ops::find_message(call.admin, cluster, topic, id, call.world.now()).await?;
     let addr = message.store_host.to_string();
     let offset_id = message.offset_message_id();
     let result = call.admin.consume_message_directly(&addr, group, client_id, topic, &offset_id).await?;

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use eruca_client::Boundary;
-use eruca_message::{Clock, MessageQueue, SystemClock, Timestamp};
+use eruca_message::{MessageQueue, Timestamp};
 
 use super::{Call, Command};
-use crate::{Arguments, CommandError, java_order, ops, option::Opt, table, time_text};
+use crate::{CommandError, java_order, ops, option::Opt, table, time_text};
 
 const CLUSTER: Opt =
     Opt::value("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route.");
@@ -42,10 +42,13 @@ pub(super) static SKIP: Command = Command {
 /// The time that means the end of every queue.
 const END: Timestamp = Timestamp(-1);
 
-fn timestamp(arguments: &Arguments) -> Result<Timestamp, CommandError> {
+fn timestamp(call: &Call<'_>) -> Result<Timestamp, CommandError> {
+    let (arguments, world) = (call.arguments, call.world);
     match arguments.required("s") {
-        "now" => Ok(SystemClock.now()),
-        text => time_text::parse(text)
+        "now" => Ok(world.now()),
+        text => world
+            .local_time
+            .parse(text)
             .ok_or_else(|| arguments.invalid("s", &format!("now, {}", time_text::EXPECTED)).into()),
     }
 }
@@ -53,7 +56,7 @@ fn timestamp(arguments: &Arguments) -> Result<Timestamp, CommandError> {
 async fn by_time(call: &mut Call<'_>) -> Result<(), CommandError> {
     let arguments = call.arguments;
     let (group, topic, typed) = (arguments.required("g"), arguments.required("t"), arguments.required("s"));
-    let at = timestamp(arguments)?;
+    let at = timestamp(call)?;
     let queue_id: Option<i32> = arguments.parsed("q", "the number of a queue")?;
     if let (Some(addr), Some(queue_id)) = (arguments.value("b"), queue_id.filter(|id| *id >= 0)) {
         return one_queue(call, addr, queue_id, at).await;

@@ -46,7 +46,7 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if let Some(tag) = arguments.value("c").filter(|tag| !tag.is_empty()) {
         message = message.with_tag(tag);
     }
-    let producer = session::producer(call.name_servers).await?;
+    let producer = session::producer(call).await?;
     let sent = match &queue {
         Some(queue) => producer.send_to_queue(message, queue).await,
         None => producer.send(message).await,

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use eruca_client::{Message, Producer};
-use eruca_message::{Clock, MessageQueue, SystemClock, Timestamp};
+use eruca_message::MessageQueue;
 
 use super::{Call, Command};
-use crate::{CommandError, message_text, option::Opt, session, table, time_text};
+use crate::{CommandError, message_text, option::Opt, session, table, time_text::LocalTime};
 
 pub(super) static STATUS: Command = Command {
     name: "sendMsgStatus",
@@ -66,7 +66,7 @@ fn body(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
 async fn status(call: &mut Call<'_>) -> Result<(), CommandError> {
     let count = call.arguments.parsed("c", "a number of messages")?.unwrap_or(50u32);
     let body = body(call)?;
-    let producer = session::producer(call.name_servers).await?;
+    let producer = session::producer(call).await?;
     let outcome = send_and_print(call, &producer, &body, count).await;
     producer.shutdown().await;
     outcome
@@ -113,7 +113,7 @@ impl MeanTime {
 async fn topic_time(call: &mut Call<'_>) -> Result<(), CommandError> {
     let amount = call.arguments.parsed("a", "a number of messages")?.unwrap_or(DEFAULT_AMOUNT);
     let body = body(call)?;
-    let producer = session::producer(call.name_servers).await?;
+    let producer = session::producer(call).await?;
     let outcome = send_in_turn(call, &producer, &body, amount).await;
     producer.shutdown().await;
     outcome
@@ -143,7 +143,7 @@ async fn send_in_turn(
 }
 
 async fn cluster_time(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let producer = session::producer(call.name_servers).await?;
+    let producer = session::producer(call).await?;
     let outcome = probe_clusters(call, &producer).await;
     producer.shutdown().await;
     outcome
@@ -177,7 +177,8 @@ async fn probe_clusters(call: &mut Call<'_>, producer: &Producer) -> Result<(), 
             for broker_name in broker_names {
                 let (mean_ms, sent) = probe(producer, broker_name, &body, amount).await;
                 if as_log {
-                    let now = log_time(SystemClock.now());
+                    // The log's times are those of China, wherever the tool runs.
+                    let now = LocalTime::of_china().to_seconds(call.world.now());
                     writeln!(call.out, "{now}|{room}|{cluster}|{broker_name}|{}", table::fixed(mean_ms, 0))?;
                 } else {
                     let failed = amount - sent;
@@ -203,9 +204,4 @@ async fn probe(producer: &Producer, broker_name: &str, body: &[u8], amount: u32)
         mean.add(begin.elapsed());
     }
     (mean.of(amount), sent)
-}
-
-/// The log's times are those of China, wherever the tool runs.
-fn log_time(now: Timestamp) -> String {
-    time_text::to_seconds_in_china(now)
 }

@@ -6,7 +6,7 @@ use eruca_message::Timestamp;
 use eruca_protocol::body::TopicStatsTable;
 
 use super::{Call, Command};
-use crate::{CommandError, ops, option::Opt, table, time_text};
+use crate::{CommandError, ops, option::Opt, table, time_text::LocalTime};
 
 pub(super) static COMMAND: Command = Command {
     name: "topicStatus",
@@ -22,10 +22,10 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let topic = call.arguments.required("t");
     let route_topic = call.arguments.value("c").unwrap_or(topic);
     let stats = ops::topic_stats(call.admin, route_topic, topic).await?;
-    print(call.out, &stats)
+    print(call.out, &stats, &call.world.local_time)
 }
 
-fn print(out: &mut dyn Write, stats: &TopicStatsTable) -> Result<(), CommandError> {
+fn print(out: &mut dyn Write, stats: &TopicStatsTable, local_time: &LocalTime) -> Result<(), CommandError> {
     writeln!(
         out,
         "{:<32}  {:<4}  {:<20}  {:<20}    {}",
@@ -35,7 +35,7 @@ fn print(out: &mut dyn Write, stats: &TopicStatsTable) -> Result<(), CommandErro
     queues.sort_by_key(|(queue, _)| *queue);
     for (queue, offsets) in queues {
         let updated = match offsets.last_update_timestamp {
-            at if at > 0 => time_text::to_millis(Timestamp(at)),
+            at if at > 0 => local_time.to_millis(Timestamp(at)),
             _ => String::new(),
         };
         writeln!(

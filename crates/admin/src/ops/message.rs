@@ -1,7 +1,7 @@
 //! Finding one message, and the range of a queue.
 
 use eruca_client::{Boundary, CallError, QueuePull};
-use eruca_message::{Clock, MessageQueue, OffsetMessageId, StoredMessage, SystemClock, Timestamp};
+use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
 
 use super::cluster::addr_to_ask;
 use crate::{CommandError, session::Admin};
@@ -12,12 +12,14 @@ const UNIQUE_KEY_SPAN_MS: i64 = 3 * 24 * 60 * 60 * 1000;
 const UNIQUE_KEY_ANSWERS_MAX: i32 = 32;
 
 /// The message of `topic` with `id`, which is an offset message id (made by the broker) or a unique key (made by the
-/// producer). `cluster` restricts the brokers that are asked for a unique key.
+/// producer). `cluster` restricts the brokers that are asked for a unique key, which are asked for the three days before
+/// `now`.
 pub async fn find_message(
     admin: &Admin,
     cluster: Option<&str>,
     topic: &str,
     id: &str,
+    now: Timestamp,
 ) -> Result<StoredMessage, CommandError> {
     let mut failure = None;
     if let Ok(offset_id) = id.parse::<OffsetMessageId>() {
@@ -27,7 +29,7 @@ pub async fn find_message(
             Err(error) => failure = Some(error),
         }
     }
-    match find_by_unique_key(admin, cluster, topic, id).await? {
+    match find_by_unique_key(admin, cluster, topic, id, now).await? {
         Some(message) => Ok(message),
         None => Err(not_found(topic, id, failure)),
     }
@@ -47,9 +49,10 @@ async fn find_by_unique_key(
     cluster: Option<&str>,
     topic: &str,
     key: &str,
+    now: Timestamp,
 ) -> Result<Option<StoredMessage>, CommandError> {
     let route = admin.examine_topic_route_info(topic).await?;
-    let between = (SystemClock.now().add_ms(-UNIQUE_KEY_SPAN_MS), Timestamp(i64::MAX));
+    let between = (now.add_ms(-UNIQUE_KEY_SPAN_MS), Timestamp(i64::MAX));
     let groups = route.broker_datas.iter().filter(|group| cluster.is_none_or(|name| name == group.cluster));
     for addr in groups.filter_map(addr_to_ask) {
         let messages = admin.query_message(addr, topic, key, UNIQUE_KEY_ANSWERS_MAX, between, true).await?;

@@ -64,3 +64,8 @@ pub use eruca_protocol::body::MessageModel;
 pub use offset_store::OffsetFileError;
 pub use producer::{Producer, ProducerBuilder, SendError, SendResult, SendStatus};
 pub use route_cache::TopicRoute;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,7 @@ use eruca_protocol::{
     body::{ConsumerData, TopicConfig},
 };
 use eruca_remoting::{Caller, Outbox, Reply};
-use eruca_store::{AppendMessage, Appended, EveryMessage, MessageStore, ReadLimits, RealDisk, StoreConfig};
+use eruca_store::{AppendMessage, Appended, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig};
 use tempfile::TempDir;
 
 use crate::{
@@ -47,10 +47,20 @@ impl TestParts {
 
     /// A broker over what an earlier one left in `directory`.
     pub(crate) fn in_directory(directory: TempDir) -> Self {
+        Self::with_store(directory, FlushMode::Async)
+    }
+
+    /// An empty broker that acknowledges what the disk has.
+    pub(crate) fn with_sync_flush() -> Self {
+        Self::with_store(tempfile::tempdir().unwrap(), FlushMode::Sync)
+    }
+
+    fn with_store(directory: TempDir, flush_mode: FlushMode) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
         let config = directory.path().join("config");
         std::fs::create_dir_all(&config).unwrap();
         let mut store = StoreConfig::new(directory.path());
+        store.flush_mode = flush_mode;
         store.segment_size_bytes = 1 << 20;
         store.queue_file_size_bytes = 20_000;
         // A developer's disk may be full; a test is not about that.

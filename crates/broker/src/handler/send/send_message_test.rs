@@ -1,1 +1,345 @@
+//! Sends against a real store.
 
+use std::sync::Arc;
+
+use eruca_config::Properties as ConfigProperties;
+use eruca_message::{
+    BatchEntry, Clock, StoredMessage, encode_batch_entry,
+    names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC},
+};
+use eruca_protocol::{
+    RemotingCommand, RequestCode, ResponseCode, body::TopicConfig, request::SendMessageRequest,
+};
+use eruca_remoting::{Caller, Outbox, Reply};
+
+use super::{FlushTimeouts, SendMessageHandler};
+use crate::handler::test_parts::{BROKER, TestParts};
+
+const SELF_TEST_GROUP: &str = "CID_RMQ_SYS_SELF_TEST_1";
+
+struct Sender {
+    parts: TestParts,
+    handler: SendMessageHandler,
+    timeouts: Arc<FlushTimeouts>,
+    caller: Caller,
+    outbox: Outbox,
+}
+
+impl Sender {
+    fn new() -> Sender {
+        Self::over(TestParts::new())
+    }
+
+    fn over(parts: TestParts) -> Sender {
+        parts.topics.put(TopicConfig { perm: 7, ..TopicConfig::new(AUTO_CREATE_TOPIC, 8) }).unwrap();
+        parts.topic("T", 4);
+        let timeouts = Arc::new(FlushTimeouts::new(5_000));
+        let handler = SendMessageHandler::new(
+            parts.store.clone(),
+            parts.topics.clone(),
+            parts.groups.clone(),
+            parts.settings.clone(),
+            parts.stats.clone(),
+            parts.clock.clone(),
+            timeouts.clone(),
+            BROKER.parse().unwrap(),
+            SELF_TEST_GROUP.to_owned(),
+        );
+        let (caller, outbox) = parts.connect();
+        Sender { parts, handler, timeouts, caller, outbox }
+    }
+
+    fn send(&self, request: &RemotingCommand) -> RemotingCommand {
+        match self.handler.handle(&self.caller, request) {
+            Reply::Now(reply) => {
+                assert_ne!(reply.response_code(), ResponseCode::SUCCESS, "a success waits for the store");
+                reply
+            }
+            Reply::AfterSettle(reply) => {
+                self.parts.store.settle().unwrap();
+                reply
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The answer's code and remark.
+    fn refused(&self, request: &RemotingCommand) -> (ResponseCode, String) {
+        let log_before = self.parts.store.log_range();
+        let reply = self.send(request);
+        assert_eq!(self.parts.store.log_range(), log_before, "nothing is stored of what is refused");
+        assert_eq!(reply.ext_fields.get("MSG_REGION"), Some("DefaultRegion"));
+        (reply.response_code(), reply.remark.unwrap())
+    }
+
+    fn only(&self, topic: &str, queue_id: i32) -> StoredMessage {
+        let mut stored = self.parts.read(topic, queue_id);
+        assert_eq!(stored.len(), 1);
+        stored.remove(0)
+    }
+}
+
+fn header(topic: &str, queue_id: i32, properties: &str) -> SendMessageRequest {
+    SendMessageRequest {
+        producer_group: "p".to_owned(),
+        topic: topic.to_owned(),
+        default_topic: AUTO_CREATE_TOPIC.to_owned(),
+        default_topic_queue_nums: 4,
+        queue_id,
+        born_timestamp: 900_000,
+        flag: 3,
+        properties: Some(properties.replace('=', "\u{1}").replace(' ', "\u{2}")),
+        ..SendMessageRequest::default()
+    }
+}
+
+fn request(header: &SendMessageRequest) -> RemotingCommand {
+    let mut request = RemotingCommand::request(header).with_body(&b"body"[..]);
+    request.version = 513;
+    request
+}
+
+fn message(topic: &str, queue_id: i32, properties: &str) -> RemotingCommand {
+    request(&header(topic, queue_id, properties))
+}
+
+#[test]
+fn a_message_is_stored_as_the_java_broker_stores_it() {
+    let sender = Sender::new();
+    let reply = sender.send(&message("T", 1, "colour=blue UNIQ_KEY=FD00 WAIT=true TAGS=A "));
+    let stored = sender.only("T", 1);
+    let properties: Vec<_> = stored.message.properties.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(
+        properties.join(" "),
+        "colour=blue UNIQ_KEY=FD00 WAIT=true TAGS=A MSG_REGION=DefaultRegion TRACE_ON=true CLUSTER=DefaultCluster"
+    );
+    assert_eq!((stored.message.flag, stored.born_timestamp.0, stored.reconsume_times), (3, 900_000, 0));
+    assert_eq!((stored.born_host, stored.store_host), (sender.caller.peer_addr(), BROKER.parse().unwrap()));
+    let field = |name| reply.ext_fields.get(name).unwrap();
+    assert_eq!((field("queueId"), field("queueOffset"), field("transactionId")), ("1", "0", "FD00"));
+    assert_eq!(field("msgId"), stored.offset_message_id());
+    assert_eq!((field("MSG_REGION"), field("TRACE_ON")), ("DefaultRegion", "true"));
+    assert_eq!(sender.parts.stats.put_total(), 1);
+}
+
+#[test]
+fn a_message_without_an_id_gets_one() {
+    let sender = Sender::new();
+    let reply = sender.send(&message("T", 0, ""));
+    let stored = sender.only("T", 0);
+    let id = stored.message.properties.get("UNIQ_KEY").unwrap();
+    assert_eq!(reply.ext_fields.get("transactionId"), Some(id));
+    assert_eq!(id.len(), 32);
+}
+
+#[test]
+fn the_first_message_creates_its_topic_by_the_default_topics_rules() {
+    let sender = Sender::new();
+    sender.send(&message("Fresh", 3, ""));
+    let topic = sender.parts.topics.get("Fresh").unwrap();
+    assert_eq!((topic.write_queue_nums, topic.read_queue_nums, topic.perm), (4, 4, 6));
+    sender.parts.topics.put(TopicConfig { perm: 6, ..TopicConfig::new(AUTO_CREATE_TOPIC, 8) }).unwrap();
+    let (code, remark) = sender.refused(&message("Another", 0, ""));
+    assert_eq!(code, ResponseCode::TOPIC_NOT_EXIST);
+    assert!(remark.starts_with("topic[Another] not exist, apply first please!"), "{remark}");
+}
+
+#[test]
+fn names_and_queues_are_checked() {
+    let sender = Sender::new();
+    assert_eq!(sender.refused(&message("a b", 0, "")).0, ResponseCode::INVALID_PARAMETER);
+    assert_eq!(sender.refused(&message(&"t".repeat(128), 0, "")).0, ResponseCode::INVALID_PARAMETER);
+    for topic in [SCHEDULE_TOPIC, "RMQ_SYS_TRANS_HALF_TOPIC", SELF_TEST_TOPIC, "OFFSET_MOVED_EVENT"] {
+        sender.parts.topic(topic, 1);
+        assert_eq!(sender.refused(&message(topic, 0, "")).0, ResponseCode::NO_PERMISSION, "{topic}");
+    }
+    let (code, remark) = sender.refused(&message("T", 99, ""));
+    assert_eq!(code, ResponseCode::INVALID_PARAMETER);
+    assert_eq!(
+        remark,
+        "request queueId[99] is illegal, TopicConfig [topicName=T, readQueueNums=4, writeQueueNums=4, perm=RW-, \
+         topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false, attributes={}] Producer: 10.0.0.1:4000"
+    );
+    for _ in 0..8 {
+        sender.send(&message("T", -1, ""));
+    }
+    assert!((0..4).all(|queue_id| sender.parts.read("T", queue_id).len() == 2), "spread over all queues");
+}
+
+#[test]
+fn the_self_tests_group_alone_may_send_to_its_topic() {
+    let sender = Sender::new();
+    sender.parts.topic(SELF_TEST_TOPIC, 1);
+    let mut header = header(SELF_TEST_TOPIC, 0, "");
+    header.producer_group = SELF_TEST_GROUP.to_owned();
+    assert_eq!(sender.send(&request(&header)).response_code(), ResponseCode::SUCCESS);
+}
+
+#[test]
+fn a_delayed_message_waits_in_the_schedule_topic() {
+    let sender = Sender::new();
+    let reply = sender.send(&message("T", 2, "DELAY=3 TIMER_DELAY_MS=5 UNIQ_KEY=K"));
+    assert_eq!(reply.ext_fields.get("queueId"), Some("2"));
+    let parked = sender.only(SCHEDULE_TOPIC, 2);
+    let property = |name| parked.message.properties.get(name);
+    assert_eq!(
+        (property("REAL_TOPIC"), property("REAL_QID"), property("DELAY")),
+        (Some("T"), Some("2"), Some("3"))
+    );
+    assert_eq!((property("TIMER_DELAY_MS"), property("CLUSTER")), (None, Some("DefaultCluster")));
+    sender.send(&message("T", 0, "DELAY=99"));
+    assert_eq!(sender.only(SCHEDULE_TOPIC, 17).message.properties.get("DELAY"), Some("18"));
+    assert!(sender.parts.read("T", 0).is_empty());
+    assert_eq!(sender.refused(&message("T", 0, "DELAY=soon")).0, ResponseCode::MESSAGE_ILLEGAL);
+}
+
+#[test]
+fn what_comes_with_a_later_version_is_refused_and_never_stored_as_an_ordinary_message() {
+    let sender = Sender::new();
+    let (code, remark) = sender.refused(&message("T", 0, "TRAN_MSG=true PGROUP=p"));
+    assert_eq!(code, ResponseCode::NO_PERMISSION);
+    assert!(remark.contains("transaction"), "{remark}");
+    let mut half = header("T", 0, "");
+    half.sys_flag = 4;
+    assert_eq!(sender.refused(&request(&half)).0, ResponseCode::NO_PERMISSION);
+    for timer in ["TIMER_DELAY_SEC=3", "TIMER_DELAY_MS=3", "TIMER_DELIVER_MS=3"] {
+        let (code, remark) = sender.refused(&message("T", 0, timer));
+        assert_eq!(code, ResponseCode::SYSTEM_ERROR);
+        assert!(remark.contains(timer.split('=').next().unwrap()), "{remark}");
+    }
+    sender
+        .parts
+        .topics
+        .put(TopicConfig {
+            attributes: [("queue.type".to_owned(), "BatchCQ".to_owned())].into(),
+            ..TopicConfig::new("B", 1)
+        })
+        .unwrap();
+    assert_eq!(sender.refused(&message("B", 0, "")).0, ResponseCode::SYSTEM_ERROR);
+}
+
+#[test]
+fn what_is_too_large_is_illegal() {
+    let sender = Sender::new();
+    let java = "the message is illegal, maybe msg body or properties length not matched. msg body length limit 4194304B, \
+                msg properties length limit 32KB.";
+    let large = message("T", 0, &format!("big={}", "p".repeat(32_767)));
+    assert_eq!(sender.refused(&large), (ResponseCode::MESSAGE_ILLEGAL, java.to_owned()));
+    let empty = message("T", 0, "").with_body(&b""[..]);
+    assert_eq!(sender.refused(&empty), (ResponseCode::MESSAGE_ILLEGAL, java.to_owned()));
+    let (code, remark) = sender.refused(&message("T", 0, "").with_body(vec![0; (4 << 20) + 1]));
+    assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL);
+    assert!(remark.contains("4194305"), "{remark}");
+}
+
+#[test]
+fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
+    let sender = Sender::new();
+    let retry = |times, times_max: Option<i32>| {
+        let mut header = header("%RETRY%g", 0, "DELAY=4 RETRY_TOPIC=T UNIQ_KEY=K");
+        (header.reconsume_times, header.max_reconsume_times) = (Some(times), times_max);
+        request(&header)
+    };
+    assert_eq!(sender.refused(&retry(1, None)).0, ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST);
+    sender.parts.groups.get_or_create("g");
+    sender.send(&retry(16, None));
+    assert_eq!(sender.only(SCHEDULE_TOPIC, 3).message.properties.get("REAL_TOPIC"), Some("%RETRY%g"));
+    sender.send(&retry(17, None));
+    let dead = sender.only("%DLQ%g", 0);
+    assert_eq!((dead.reconsume_times, dead.message.properties.get("DELAY")), (17, Some("0")));
+    sender.send(&retry(3, Some(2)));
+    assert_eq!(sender.parts.read("%DLQ%g", 0).len(), 2, "the client's own limit counts");
+    let mut old = retry(3, Some(2));
+    old.version = 120;
+    sender.send(&old);
+    assert_eq!(sender.parts.read("%DLQ%g", 0).len(), 2, "but not that of clients before 3.4.9");
+}
+
+fn batch(bodies: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for body in bodies {
+        let entry =
+            BatchEntry { flag: 5, body: body.as_bytes(), properties: b"TAGS\x01A\x02UNIQ_KEY\x01K\x02" };
+        encode_batch_entry(&entry, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn a_batch_becomes_one_record_for_each_message() {
+    let sender = Sender::new();
+    let mut header = header("T", 3, "UNIQ_KEY=B WAIT=true");
+    header.batch = Some(true);
+    let reply = sender.send(&request(&header).with_body(batch(&["one", "two"])));
+    let stored = sender.parts.read("T", 3);
+    let ids: Vec<_> = stored.iter().map(StoredMessage::offset_message_id).collect();
+    assert_eq!(reply.ext_fields.get("msgId"), Some(ids.join(",").as_str()));
+    assert_eq!(reply.ext_fields.get("transactionId"), Some("B"));
+    assert_eq!(stored[1].message.body, b"two");
+    assert_eq!((stored[1].message.flag, stored[1].message.properties.len()), (5, 2));
+    assert_eq!(sender.parts.stats.put_total(), 2);
+
+    let broken = request(&header).with_body(&b"no batch"[..]);
+    assert_eq!(sender.refused(&broken).0, ResponseCode::MESSAGE_ILLEGAL);
+    sender.parts.topic("%RETRY%g", 1);
+    header.topic = "%RETRY%g".to_owned();
+    header.queue_id = 0;
+    let to_retry = request(&header).with_body(batch(&["one"]));
+    assert_eq!(sender.refused(&to_retry).0, ResponseCode::MESSAGE_ILLEGAL);
+}
+
+#[test]
+fn an_order_topic_of_a_broker_without_write_permission_and_the_start_gate_refuse() {
+    let sender = Sender::new();
+    sender.parts.topics.put(TopicConfig { order: true, ..TopicConfig::new("Ordered", 1) }).unwrap();
+    let set = |text: &str| sender.parts.settings.update(&ConfigProperties::parse(text).unwrap()).unwrap();
+    set("brokerPermission=4");
+    assert_eq!(sender.refused(&message("Ordered", 0, "")).0, ResponseCode::NO_PERMISSION);
+    assert_eq!(sender.send(&message("T", 0, "")).response_code(), ResponseCode::SUCCESS);
+    set("startAcceptSendRequestTimeStamp=1000001");
+    assert_eq!(sender.refused(&message("T", 0, "")).0, ResponseCode::SYSTEM_ERROR);
+}
+
+#[test]
+fn a_store_that_takes_nothing_is_told_with_its_cause() {
+    let sender = Sender::new();
+    sender.parts.store.close().unwrap();
+    let (code, remark) = sender.refused(&message("T", 0, ""));
+    assert_eq!(code, ResponseCode::SERVICE_NOT_AVAILABLE);
+    assert!(remark.contains("shutting down"), "{remark}");
+}
+
+#[test]
+fn a_header_that_lacks_a_field_is_named() {
+    let sender = Sender::new();
+    let empty = RemotingCommand::request_without_header(RequestCode::SEND_MESSAGE_V2);
+    let (code, remark) = sender.refused(&empty);
+    assert_eq!(code, ResponseCode::SYSTEM_ERROR);
+    assert!(remark.contains("producerGroup"), "{remark}");
+}
+
+#[test]
+fn with_sync_flush_the_disk_answers_unless_nobody_waits() {
+    let sender = Sender::over(TestParts::with_sync_flush());
+    let mut waits = message("T", 0, "");
+    waits.opaque = 7;
+    assert!(matches!(sender.handler.handle(&sender.caller, &waits), Reply::Later));
+    sender.parts.store.settle().unwrap();
+    assert!(sender.outbox.take().is_empty(), "written is not flushed");
+    sender.parts.store.flush_step().unwrap();
+    let answers = sender.outbox.take();
+    assert_eq!((answers[0].opaque, answers[0].response_code()), (7, ResponseCode::SUCCESS));
+
+    assert!(matches!(
+        sender.handler.handle(&sender.caller, &message("T", 0, "WAIT=false")),
+        Reply::AfterSettle(_)
+    ));
+
+    assert!(matches!(sender.handler.handle(&sender.caller, &waits), Reply::Later));
+    sender.parts.clock.advance_ms(5_000);
+    sender.timeouts.step(sender.parts.clock.now());
+    assert_eq!(sender.outbox.take()[0].response_code(), ResponseCode::FLUSH_DISK_TIMEOUT);
+    sender.parts.store.settle().unwrap();
+    sender.parts.store.flush_step().unwrap();
+    assert!(sender.outbox.take().is_empty(), "answered once");
+}

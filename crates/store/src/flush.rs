@@ -143,6 +143,7 @@ impl MessageStore {
             moved.store(&*self.disk, &path).map_err(|error| self.stop_for(&error))?;
             *checkpoint = moved;
         }
+        self.progress.set_queued(tip.end);
         Ok(QueueFlushed { entries, up_to: LogOffset(tip.end) })
     }
 

@@ -100,8 +100,9 @@ impl MessageStore {
         while report.segments_deleted < self.config.delete_batch_max.max(1) {
             let first = self.segments.min();
             let next = first + self.segments.segment_size();
-            // The segment that is written stays, and so does one that is not on the disk or in the queues.
-            if next > self.progress.flushed() || next >= self.progress.written() {
+            // The segment that is written stays, and so does one whose queue entries are not on the disk: without
+            // either of them recovery would not know the offsets that were given, and give them again.
+            if next > self.progress.queued() || next >= self.progress.written() {
                 break;
             }
             if reason == Reason::Expired && !self.is_expired(next, now)? {

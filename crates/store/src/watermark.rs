@@ -134,12 +134,13 @@ impl fmt::Debug for FlushWaiters {
     }
 }
 
-/// The three watermarks behind `appended`, which belongs to the append lock.
+/// The watermarks, and the last record before `written`.
 #[derive(Debug, Default)]
 pub(crate) struct LogProgress {
     appended: AtomicU64,
     written: AtomicU64,
     flushed: AtomicU64,
+    queued: AtomicU64,
     tip: Mutex<LogTip>,
 }
 
@@ -150,6 +151,7 @@ impl LogProgress {
             appended: AtomicU64::new(tip.end),
             written: AtomicU64::new(tip.end),
             flushed: AtomicU64::new(tip.end),
+            queued: AtomicU64::new(tip.end),
             tip: Mutex::new(tip),
         }
     }
@@ -173,6 +175,16 @@ impl LogProgress {
 
     pub(crate) fn flushed(&self) -> u64 {
         self.flushed.load(Ordering::Acquire)
+    }
+
+    /// Up to here the queue entries are on the disk, too.
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_queued(&self, end: u64) {
+        debug_assert!(end <= self.flushed(), "queued ≤ flushed");
+        self.queued.fetch_max(end, Ordering::AcqRel);
     }
 
     /// Set under the append lock; goes back only when a failed write takes records back.

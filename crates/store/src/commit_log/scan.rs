@@ -1,6 +1,6 @@
 //! Walking through the log record by record, as recovery does.
 
-use eruca_message::{LogOffset, Record, RecordError, RecordHeader};
+use eruca_message::{LogOffset, Record, RecordError, RecordHeader, Timestamp};
 
 use super::Segments;
 use crate::disk::DiskError;
@@ -147,16 +147,36 @@ impl Window<'_> {
         Ok(self.at(at, needed)?.map(|(bytes, room)| (log_item(bytes, LogOffset(at), room), room)))
     }
 
-    /// Whether a good record, or a filler where there may be one, starts at `at`.
-    fn is_good(&mut self, at: u64) -> Result<bool, DiskError> {
-        Ok(matches!(self.item(at)?, Some((LogItem::Record(_) | LogItem::Filler, _))))
+    /// The good record at `at`, or behind the filler that stands there, and its store time.
+    fn next_good(&mut self, at: u64) -> Result<Option<(u64, Timestamp)>, DiskError> {
+        match self.item(at)? {
+            Some((LogItem::Record(record), _)) => Ok(Some((at, record.fields.store_timestamp))),
+            Some((LogItem::Filler, room)) => self.next_good_segment(at + room),
+            _ => Ok(None),
+        }
+    }
+
+    /// The first segment at or behind `from` that starts with a good record, and its store time.
+    fn next_good_segment(&mut self, from: u64) -> Result<Option<(u64, Timestamp)>, DiskError> {
+        let mut start = from;
+        while let Some((item, room)) = self.item(start)? {
+            if let LogItem::Record(record) = item {
+                return Ok(Some((start, record.fields.store_timestamp)));
+            }
+            start += room;
+        }
+        Ok(None)
     }
 }
 
 /// Walks from `from`, which must be the start of a record or of a segment, to the end of the log.
+///
+/// Damage ends the log as a torn write does, unless there are good records behind it and `is_middle` says so, given
+/// the place of the damage and the store time of the next good record.
 pub(crate) fn walk_log<E: From<DiskError>>(
     segments: &Segments,
     from: u64,
+    is_middle: impl Fn(u64, Timestamp) -> bool,
     mut visit: impl FnMut(Found<'_>) -> Result<Walk, E>,
 ) -> Result<LogEnd, E> {
     let mut window = Window { segments, bytes: Vec::new(), start: 0 };
@@ -164,11 +184,12 @@ pub(crate) fn walk_log<E: From<DiskError>>(
     loop {
         let Some((item, room)) = window.item(at)? else { return Ok(LogEnd { at, torn: None }) };
         let segment_end = at + room;
-        let torn = match item {
+        let stopped = Ok(LogEnd { at, torn: None });
+        let (torn, frame_len) = match item {
             LogItem::Record(record) => {
                 at += record.total_len as u64;
                 if visit(Found::Record(record))? == Walk::Stop {
-                    return Ok(LogEnd { at, torn: None });
+                    return stopped;
                 }
                 continue;
             }
@@ -176,47 +197,37 @@ pub(crate) fn walk_log<E: From<DiskError>>(
                 at = segment_end;
                 continue;
             }
-            LogItem::Nothing => None,
-            LogItem::Damaged { len_bytes, ref error, .. } => {
-                let text = error.to_string();
-                // With good records behind it this is not the torn end of the log.
-                if window.is_good(at + len_bytes)? {
-                    if let Some((LogItem::Damaged { record, error, .. }, _)) = window.item(at)?
-                        && visit(Found::Damaged { at, len_bytes, record, error })? == Walk::Stop
-                    {
-                        return Ok(LogEnd { at, torn: None });
-                    }
-                    at += len_bytes;
-                    continue;
-                }
-                Some(text)
-            }
-            LogItem::NeedsMore { .. } | LogItem::Garbage => Some("no record starts here".to_owned()),
+            LogItem::Nothing => (None, None),
+            LogItem::Damaged { len_bytes, error, .. } => (Some(error.to_string()), Some(len_bytes)),
+            LogItem::NeedsMore { .. } | LogItem::Garbage => (Some("no record starts here".to_owned()), None),
         };
-        // The records of a later segment show that this is damage in the middle, not the end.
-        let Some(next) = next_good_segment(&mut window, segment_end)? else { return Ok(LogEnd { at, torn }) };
-        if visit(Found::Unreadable { at, end: next })? == Walk::Stop {
-            return Ok(LogEnd { at, torn: None });
+        if let Some(len_bytes) = frame_len
+            && let Some((_, stored)) = window.next_good(at + len_bytes)?
+            && is_middle(at, stored)
+        {
+            if let Some((LogItem::Damaged { record, error, .. }, _)) = window.item(at)?
+                && visit(Found::Damaged { at, len_bytes, record, error })? == Walk::Stop
+            {
+                return stopped;
+            }
+            at += len_bytes;
+            continue;
         }
-        at = next;
-    }
-}
-
-/// The first segment at or behind `from` that starts with a good record.
-fn next_good_segment(window: &mut Window<'_>, from: u64) -> Result<Option<u64>, DiskError> {
-    let mut start = from;
-    while let Some((item, room)) = window.item(start)? {
-        if matches!(item, LogItem::Record(_)) {
-            return Ok(Some(start));
+        match window.next_good_segment(segment_end)? {
+            Some((next, stored)) if is_middle(at, stored) => {
+                if visit(Found::Unreadable { at, end: next })? == Walk::Stop {
+                    return stopped;
+                }
+                at = next;
+            }
+            _ => return Ok(LogEnd { at, torn }),
         }
-        start += room;
     }
-    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
-    use eruca_message::{RecordFields, Timestamp, encode_record};
+    use eruca_message::{RecordFields, encode_record};
     use proptest::prelude::*;
 
     use super::*;

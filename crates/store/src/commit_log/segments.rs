@@ -146,7 +146,7 @@ impl Segments {
         let path = file_path(&self.dir, start);
         let file = self.disk.create(&path, self.size).map_err(DiskError::at("create", &path))?;
         file.sync_data().map_err(DiskError::at("sync", &path))?;
-        self.disk.sync_dir(&self.dir).map_err(DiskError::at("sync", &self.dir))?;
+        self.sync_names()?;
         let segment = Arc::new(Segment { start, len_bytes: self.size, path, file });
         list.push_back(Arc::clone(&segment));
         Ok(segment)
@@ -168,6 +168,7 @@ impl Segments {
                 self.write().push_front(Arc::clone(segment));
                 return Err(DiskError::at("remove", &segment.path)(error));
             }
+            self.sync_names()?;
         }
         Ok(first)
     }
@@ -175,7 +176,13 @@ impl Segments {
     /// Removes the last segment: recovery's way with files behind the end.
     pub(crate) fn remove_last(&self) -> Result<(), DiskError> {
         let Some(segment) = self.write().pop_back() else { return Ok(()) };
-        self.disk.remove_file(&segment.path).map_err(DiskError::at("remove", &segment.path))
+        self.disk.remove_file(&segment.path).map_err(DiskError::at("remove", &segment.path))?;
+        self.sync_names()
+    }
+
+    /// A power cut must not bring a file back without its neighbour.
+    fn sync_names(&self) -> Result<(), DiskError> {
+        self.disk.sync_dir(&self.dir).map_err(DiskError::at("sync", &self.dir))
     }
 
     /// Appends `len` bytes from `at` to `into`; `false` where the log does not hold them in one segment.

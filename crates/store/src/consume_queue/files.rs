@@ -237,10 +237,11 @@ impl QueueFiles {
         touched: &mut TouchedFiles,
     ) -> Result<(), DiskError> {
         let first = self.file_of(index);
-        let mut later = first + self.entries_per_file();
-        while later < files_end {
+        // From the last on, so that whenever this ends no file is missing between others.
+        let mut later = self.file_of(files_end.saturating_sub(1));
+        while later > first {
             self.remove(queue, later)?;
-            later += self.entries_per_file();
+            later -= self.entries_per_file();
         }
         let path = self.path(queue, first);
         if first < files_end && self.disk.exists(&path).map_err(DiskError::at("look for", &path))? {
@@ -252,16 +253,17 @@ impl QueueFiles {
         Ok(())
     }
 
-    /// Removes the file whose first entry is `first`; that there is none is no error.
+    /// Removes the file whose first entry is `first`, for good; that there is none is no error.
     pub(crate) fn remove(&self, queue: &ConsumeQueue, first: u64) -> Result<(), DiskError> {
         self.forget((queue.number(), first));
         let path = self.path(queue, first);
         match self.disk.remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(DiskError::at("remove", &path)(error))
-            }
-            _ => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(DiskError::at("remove", &path))?,
         }
+        // Else a power cut could bring this file back and not its neighbour.
+        let dir = self.queue_dir(queue.topic(), queue.queue_id());
+        self.disk.sync_dir(&dir).map_err(DiskError::at("sync", &dir))
     }
 
     /// Makes what was touched durable.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use eruca_message::{LogOffset, Record};
+use eruca_message::{LogOffset, Record, Timestamp};
 
 use super::{
     Damage, RecoveryReport, TornTail,
@@ -74,6 +74,7 @@ pub(crate) fn recover(
         from_log_start: start == log_start,
         has_entry: has_entry.then_some(LogOffset(start)),
         was_closed,
+        checkpoint,
         tip: LogTip {
             end: start,
             last_record: start,
@@ -101,6 +102,8 @@ pub(crate) fn recover(
     queues.recount_unwritten();
     let made_anew =
         !was_closed || report.entries_rebuilt > 0 || report.entries_cut > 0 || report.torn_tail.is_some();
+    // Its absence would mean that nothing is known, see `is_middle`.
+    let made_anew = made_anew || checkpoint.is_none();
     let mut checkpoint = checkpoint.unwrap_or_default();
     if made_anew {
         queues.write_behind(u64::MAX, &mut touched)?;
@@ -128,16 +131,29 @@ struct Replay<'a> {
     /// The record of which the entry was on the disk.
     has_entry: Option<LogOffset>,
     was_closed: bool,
+    checkpoint: Option<Checkpoint>,
     tip: LogTip,
     report: RecoveryReport,
+}
+
+/// Whether damage at `at`, with a good record behind it that was stored at `next_stored`, is damage in the middle:
+/// then what follows was on the disk. Else a power cut left it, which loses parts of what was not synced in any
+/// order: the log ends at the first of them, so that no queue has holes.
+fn is_middle(was_closed: bool, checkpoint: Option<Checkpoint>, at: u64, next_stored: Timestamp) -> bool {
+    // Without a checkpoint nothing is known, and most must not be lost for a little.
+    was_closed
+        || checkpoint
+            .is_none_or(|known| at < known.queue_log_offset.0 || next_stored <= known.safe_timestamp())
 }
 
 impl Replay<'_> {
     /// Walks to the end of the log; `None` where a queue lacks entries from before the start of the walk.
     fn walk(&mut self, from: u64) -> Result<Option<LogEnd>, OpenError> {
         let segments = self.segments;
+        let (was_closed, checkpoint) = (self.was_closed, self.checkpoint);
+        let is_middle = |at, next_stored| is_middle(was_closed, checkpoint, at, next_stored);
         let mut gap = false;
-        let end = walk_log(segments, from, |found| -> Result<Walk, OpenError> {
+        let end = walk_log(segments, from, is_middle, |found| -> Result<Walk, OpenError> {
             let walk = match found {
                 Found::Record(record) => self.record(&record, false)?,
                 Found::Damaged { at, len_bytes, record, error } => {

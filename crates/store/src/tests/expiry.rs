@@ -89,6 +89,8 @@ fn what_is_not_on_the_disk_and_the_segment_in_use_stay() {
     let now = START.add_ms(100 * HOUR_MS);
     assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0);
     bench.store().flush_step().unwrap();
+    assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0, "the queues are not on the disk");
+    bench.store().queue_flush_step().unwrap();
     assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 2);
     assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0);
     assert_eq!(bench.bodies("T", 0).len(), 3);

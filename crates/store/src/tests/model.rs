@@ -78,6 +78,9 @@ fn compare(bench: &Bench, model: &mut Model, must: fn(&Queue) -> usize) {
 fn run(seed: u64, steps: Vec<Step>) {
     let mut bench = Bench::with(small_config(), SimDisk::new(seed));
     let mut model = Model::new();
+    // A store without any queue has them all made anew from the log, deleted ones too: its directory may be lost.
+    bench.send("never deleted", 0, b"x");
+    bench.store().queue_flush_step().unwrap();
     let mut number = 0u32;
     let mut body = |len: usize| {
         number += 1;
@@ -117,18 +120,15 @@ fn run(seed: u64, steps: Vec<Step>) {
                 flush_model(&mut model);
             }
             Step::Delete { topic } => {
-                bench.store().delete_topic(TOPICS[topic]).unwrap();
                 settle_model(&mut model);
+                if bench.store().delete_topic(TOPICS[topic]).unwrap() {
+                    flush_model(&mut model);
+                }
                 model.retain(|(other, _), _| *other != topic);
-                // The removal of names is not made durable at once; a power cut may bring old files back.
-                bench.reopen();
-                flush_model(&mut model);
-                bench.disk.sync_all();
             }
             Step::Expire => {
                 let far = bench.clock_in_days(30);
                 bench.store().delete_expired_now(far);
-                bench.disk.sync_all();
                 for ((topic, id), queue) in &mut model {
                     queue.min = bench.store().queue_range(TOPICS[*topic], *id).min.0 as usize;
                     assert!(queue.min <= queue.settled);

@@ -144,7 +144,10 @@ fn damage_in_the_middle_is_reported_and_passed_over_not_taken_for_the_end() {
     let mut bench = Bench::new();
     let all: Vec<_> = (0..40u8).map(|i| bench.send("T", 0, &[i; 200])).collect();
     let hurt = all[20];
+    bench.store().flush_step().unwrap();
     bench.drop_store();
+    // The whole log is read again, and what is behind the damage is known to have been on the disk.
+    bench.disk.remove_file(Path::new("/store/checkpoint")).unwrap();
     let segment = hurt.log_offset.0 - hurt.log_offset.0 % 4096;
     bench.disk.rot(&bench.segment(segment), hurt.log_offset.0 - segment + 100);
     bench.kill();
@@ -166,6 +169,7 @@ fn a_frame_that_cannot_be_read_costs_the_rest_of_its_segment_only() {
     let all: Vec<_> = (0..40u8).map(|i| bench.send("T", 0, &[i; 200])).collect();
     let hurt = all[20];
     bench.drop_store();
+    bench.disk.remove_file(Path::new("/store/checkpoint")).unwrap();
     let segment = hurt.log_offset.0 - hurt.log_offset.0 % 4096;
     bench.disk.rot(&bench.segment(segment), hurt.log_offset.0 - segment + 4);
     bench.kill();

@@ -1,18 +1,26 @@
 //! One handler per request family. A handler owns only what it uses.
 
+mod admin;
 mod client;
 mod consumer_list;
+mod consumer_offset;
 mod heartbeat;
 mod lock_queue;
 mod pull;
+mod query_message;
 mod send;
+mod send_back;
 
+pub use admin::{AdminHandler, AdminParts};
 pub use client::ClientHandler;
 pub use consumer_list::ConsumerListHandler;
+pub use consumer_offset::ConsumerOffsetHandler;
 pub use heartbeat::HeartbeatHandler;
 pub use lock_queue::LockQueueHandler;
 pub use pull::{ParkedPull, PullMessageHandler, parse_subscription};
+pub use query_message::QueryMessageHandler;
 pub use send::{FlushTimeouts, SendMessageHandler};
+pub use send_back::SendBackHandler;
 
 #[cfg(test)]
 pub(crate) mod test_parts;

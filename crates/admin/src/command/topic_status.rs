@@ -28,8 +28,8 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 fn print(out: &mut dyn Write, stats: &TopicStatsTable, local_time: &LocalTime) -> Result<(), CommandError> {
     writeln!(
         out,
-        "{:<32}  {:<4}  {:<20}  {:<20}    {}",
-        "#Broker Name", "#QID", "#Min Offset", "#Max Offset", "#Last Updated"
+        "{:<32}  {:<4}  {:<20}  {:<20}    #Last Updated",
+        "#Broker Name", "#QID", "#Min Offset", "#Max Offset"
     )?;
     let mut queues: Vec<_> = stats.offset_table.iter().collect();
     queues.sort_by_key(|(queue, _)| *queue);

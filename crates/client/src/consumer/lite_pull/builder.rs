@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -168,6 +168,7 @@ impl LitePullConsumerBuilder {
             filled: Notify::new(),
             assign_due: Notify::new(),
             rounds: watch::Sender::new(0),
+            speaks_lite: AtomicBool::new(true),
         });
         let served: std::sync::Weak<Core> = Arc::downgrade(&core);
         inbound.serve(served);

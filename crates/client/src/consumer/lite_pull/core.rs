@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::AtomicI64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64},
+    },
     time::Duration,
 };
 
@@ -87,6 +90,8 @@ pub(crate) struct Core {
     pub(crate) assign_due: Notify,
     /// Counts finished rounds of assignment.
     pub(crate) rounds: watch::Sender<u64>,
+    /// Whether brokers know the request for lite pulls; those before 5.0 do not.
+    pub(crate) speaks_lite: AtomicBool,
     pub(crate) started: Timestamp,
 }
 

@@ -94,7 +94,7 @@ async fn pull(
         queue: &assigned.queue,
         subscription,
         tell_subscription: true,
-        is_lite: true,
+        is_lite: core.speaks_lite.load(Ordering::Relaxed),
         offset,
         max_messages: core.settings.fetch_batch,
         max_bytes: i32::MAX,
@@ -132,6 +132,12 @@ fn take_in(core: &Core, assigned: &AssignedQueue, generation: u64, outcome: Pull
 
 fn pause_after(core: &Core, assigned: &AssignedQueue, error: &CallError) -> Duration {
     match error.response_code() {
+        Some(ResponseCode::REQUEST_CODE_NOT_SUPPORTED) if core.speaks_lite.swap(false, Ordering::Relaxed) => {
+            tracing::info!(queue = %assigned.queue, "broker knows no lite pulls, ordinary ones from now on");
+            Duration::ZERO
+        }
+        // Another queue's fetch found it out at the same time.
+        Some(ResponseCode::REQUEST_CODE_NOT_SUPPORTED) => BUSY_PAUSE,
         Some(ResponseCode::SYSTEM_BUSY | ResponseCode::FLOW_CONTROL) => BUSY_PAUSE,
         code => {
             tracing::warn!(queue = %assigned.queue, %error, "fetch failed, the next one is due in 1 s");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eruca_message::MessageQueue;
+use eruca_protocol::{RequestCode, ResponseCode};
 
 use crate::{
     ConsumeFrom, LitePullConsumer, LitePullConsumerBuilder, LitePullError,
@@ -160,4 +161,15 @@ async fn what_is_fetched_ahead_is_bounded() {
         count += poll(&consumer, LONG).await.len();
     }
     consumer.shutdown().await;
+}
+
+#[tokio::test]
+async fn brokers_that_know_no_lite_pulls_get_ordinary_ones() {
+    let cluster = cluster(1);
+    cluster.put(&queue(0), "x", "");
+    cluster.answer("a", RequestCode::LITE_PULL_MESSAGE, &[ResponseCode::REQUEST_CODE_NOT_SUPPORTED]);
+    let consumer = subscribed(&cluster).await;
+    assert_eq!(poll(&consumer, LONG).await, ["x"]);
+    consumer.shutdown().await;
+    assert_eq!(cluster.seen("a", RequestCode::LITE_PULL_MESSAGE), 1);
 }

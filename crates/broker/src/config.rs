@@ -89,6 +89,8 @@ eruca_config::keys! {
         short_polling_time_mills: i64 = "shortPollingTimeMills", 1000, [0..=600_000], live;
         /// Whether LITE_PULL_MESSAGE is served.
         lite_pull_message_enable: bool = "litePullMessageEnable", true, live;
+        /// Whether a reset of offsets is done by the broker, at the group's next pull; else its members are told.
+        use_server_side_reset_offset: bool = "useServerSideResetOffset", true, live;
         /// Whether members of a consumer group are told when it changes.
         notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable", true, live;
         /// Whether SQL92 filters are evaluated; this version refuses them.

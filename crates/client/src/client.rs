@@ -14,7 +14,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Client, ClientConfig, CommandService, InvokeError};
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     CallError, ConfigError, TopicRoute,
@@ -278,31 +278,61 @@ impl Session {
 
     /// Tells the brokers in use that we are there; how many heard it.
     pub(crate) async fn heartbeat(&self, data: &HeartbeatData, masters_only: bool) -> usize {
-        let body = body::to_json(data);
-        let mut heard = 0;
-        for addr in self.broker_addrs(masters_only) {
-            let request = RemotingCommand::request(&HeartBeatRequest {}).with_body(body.clone());
-            match self.call(&addr, request).await {
-                Ok(_) => heard += 1,
-                Err(error) => tracing::warn!(%addr, %error, "heartbeat failed, the next one is due in 30 s"),
-            }
+        let request = RemotingCommand::request(&HeartBeatRequest {}).with_body(body::to_json(data));
+        let told = self.tell(self.broker_addrs(masters_only), &request).await;
+        for (addr, error) in &told.errors {
+            tracing::warn!(%addr, %error, "heartbeat failed, the next one is due in 30 s");
         }
-        heard
+        told.heard
     }
 
     /// Takes leave of the brokers in use.
     pub(crate) async fn unregister(&self, producer_group: Option<&str>, consumer_group: Option<&str>) {
-        for addr in self.broker_addrs(false) {
-            let header = UnregisterClientRequest {
-                client_id: self.client_id.clone(),
-                producer_group: producer_group.map(str::to_owned),
-                consumer_group: consumer_group.map(str::to_owned),
-            };
-            if let Err(error) = self.call(&addr, RemotingCommand::request(&header)).await {
-                tracing::debug!(%addr, %error, "broker did not hear that we leave; it notices the closed connection");
-            }
+        let header = UnregisterClientRequest {
+            client_id: self.client_id.clone(),
+            producer_group: producer_group.map(str::to_owned),
+            consumer_group: consumer_group.map(str::to_owned),
+        };
+        let told = self.tell(self.broker_addrs(false), &RemotingCommand::request(&header)).await;
+        for (addr, error) in &told.errors {
+            tracing::debug!(%addr, %error, "broker did not hear that we leave; it notices the closed connection");
         }
     }
+
+    /// Sends `request` to all of `addrs` at the same time: one that does not answer must not keep the others waiting.
+    async fn tell(&self, addrs: Vec<String>, request: &RemotingCommand) -> Told {
+        let mut told = Told::default();
+        let mut calls = JoinSet::new();
+        for addr in addrs {
+            let (remoting, request, timeout) = (self.remoting.clone(), request.clone(), self.call_timeout);
+            calls.spawn(async move {
+                let code = request.request_code();
+                let heard = match remoting.invoke(&addr, request, timeout).await {
+                    Ok(reply) => {
+                        Answer { addr: addr.clone(), request: code, reply }.expect_success().map(drop)
+                    }
+                    Err(error) => Err(error.into()),
+                };
+                (addr, heard)
+            });
+        }
+        while let Some(call) = calls.join_next().await {
+            match call {
+                Ok((_, Ok(()))) => told.heard += 1,
+                Ok((addr, Err(error))) => told.errors.push((addr, error)),
+                // Nothing in a call panics, and nobody aborts it.
+                Err(error) => tracing::error!(%error, "call ended before its time"),
+            }
+        }
+        told
+    }
+}
+
+/// How many peers heard a message, and why the others did not.
+#[derive(Debug, Default)]
+struct Told {
+    heard: usize,
+    errors: Vec<(String, CallError)>,
 }
 
 /// An answer, with what is needed to say where it came from.

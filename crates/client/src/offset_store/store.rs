@@ -19,6 +19,13 @@ pub(crate) enum PersistError {
     File(#[from] OffsetFileError),
 }
 
+impl PersistError {
+    /// Whether a broker did not answer at all.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, PersistError::Call(CallError::Invoke(_)))
+    }
+}
+
 /// The offsets of one consumer (Java: `OffsetStore`).
 ///
 /// An offset here is the next one to consume: all messages before it are done with.
@@ -86,7 +93,7 @@ impl OffsetStore {
         }
     }
 
-    /// Makes the offsets of `queues` last. Tries all, and returns the last error.
+    /// Makes the offsets of `queues` last. Tries all whose brokers answer, and returns the last error.
     pub(crate) async fn persist(&self, queues: &BTreeSet<MessageQueue>) -> Result<(), PersistError> {
         let offsets: BTreeMap<MessageQueue, i64> = {
             let memory = lock(&self.memory);
@@ -95,9 +102,18 @@ impl OffsetStore {
         match &self.backing {
             Backing::Broker(broker) => {
                 let mut result = Ok(());
+                // A broker that does not answer costs one time-out, not one for each of its queues.
+                let mut silent = BTreeSet::new();
                 for (queue, offset) in &offsets {
+                    if silent.contains(&queue.broker_name) {
+                        continue;
+                    }
                     if let Err(error) = broker.write(queue, *offset).await {
-                        result = Err(error.into());
+                        let error = PersistError::from(error);
+                        if error.is_silence() {
+                            silent.insert(&queue.broker_name);
+                        }
+                        result = Err(error);
                     }
                 }
                 result

@@ -39,7 +39,12 @@ async fn round(core: &Arc<Core>, fetchers: &TaskGroup) -> bool {
     for queue in &change.removed {
         give_away(core, queue).await;
     }
+    // A broker that does not answer costs one time-out, not one for each of its queues.
+    let mut silent = BTreeSet::new();
     for queue in change.added {
+        if silent.contains(&queue.broker_name) {
+            continue;
+        }
         match core.member.start_offset(&queue).await {
             Ok(offset) => {
                 tracing::info!(group = core.member.group(), %queue, offset, "queue taken up");
@@ -50,6 +55,9 @@ async fn round(core: &Arc<Core>, fetchers: &TaskGroup) -> bool {
             Err(error) => {
                 tracing::warn!(%queue, %error, "no offset to start from, the queue waits");
                 is_complete = false;
+                if error.is_silence() {
+                    silent.insert(queue.broker_name);
+                }
             }
         }
     }

@@ -122,13 +122,23 @@ impl Rebalancer {
             lease.grant(asked);
         }
         let mut taken = 0;
+        // A broker that does not answer costs one time-out, not one for each of its queues.
+        let mut silent = BTreeSet::new();
         for queue in queues {
+            if silent.contains(&queue.broker_name) {
+                continue;
+            }
             match self.core.member.start_offset(&queue).await {
                 Ok(offset) => {
                     self.hold(queue, offset, lease);
                     taken += 1;
                 }
-                Err(error) => tracing::warn!(%queue, %error, "no offset to start from, the queue waits"),
+                Err(error) => {
+                    tracing::warn!(%queue, %error, "no offset to start from, the queue waits");
+                    if error.is_silence() {
+                        silent.insert(queue.broker_name);
+                    }
+                }
             }
         }
         taken == wanted

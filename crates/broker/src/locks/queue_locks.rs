@@ -9,13 +9,20 @@ use eruca_message::{MessageQueue, Timestamp};
 
 /// How long a lock lives that its owner does not renew, in milliseconds. Clients renew every 20 s.
 const LOCK_LIFE_MS: i64 = 60_000;
-/// Most locks; beyond it new ones are not granted.
+/// Most locks; beyond it those that have expired are forgotten, and then new ones are not granted.
 const LOCKS_MAX: usize = 1_000_000;
 
 /// Who alone consumes a queue for its group (Java: `RebalanceLockManager`).
 #[derive(Debug, Default)]
 pub struct QueueLocks {
-    groups: Mutex<HashMap<String, HashMap<MessageQueue, Lock>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    groups: HashMap<String, HashMap<MessageQueue, Lock>>,
+    /// Locks of all groups.
+    count: usize,
 }
 
 #[derive(Debug)]
@@ -40,8 +47,11 @@ impl QueueLocks {
         now: Timestamp,
     ) -> Vec<MessageQueue> {
         let client_id: Arc<str> = client_id.into();
-        let mut groups = self.table();
-        let mut room = LOCKS_MAX.saturating_sub(groups.values().map(HashMap::len).sum());
+        let mut table = self.table();
+        if table.count.saturating_add(queues.len()) > LOCKS_MAX {
+            table.expire(now);
+        }
+        let Table { groups, count } = &mut *table;
         let locks = groups.entry(group.to_owned()).or_default();
         let mut own = Vec::with_capacity(queues.len());
         for queue in queues {
@@ -50,9 +60,9 @@ impl QueueLocks {
                     *lock = Lock { client_id: Arc::clone(&client_id), renewed_at: now };
                 }
                 Some(_) => continue,
-                None if room == 0 => continue,
+                None if *count >= LOCKS_MAX => continue,
                 None => {
-                    room -= 1;
+                    *count += 1;
                     let lock = Lock { client_id: Arc::clone(&client_id), renewed_at: now };
                     locks.insert(queue.clone(), lock);
                 }
@@ -67,11 +77,13 @@ impl QueueLocks {
 
     /// Gives back those of `queues` that the member holds.
     pub fn unlock(&self, group: &str, client_id: &str, queues: &[MessageQueue]) {
-        let mut groups = self.table();
+        let mut table = self.table();
+        let Table { groups, count } = &mut *table;
         let Some(locks) = groups.get_mut(group) else { return };
         for queue in queues {
             if locks.get(queue).is_some_and(|lock| &*lock.client_id == client_id) {
                 locks.remove(queue);
+                *count -= 1;
             }
         }
         if locks.is_empty() {
@@ -81,20 +93,23 @@ impl QueueLocks {
 
     /// Whether a member of `group` holds a lock that has not expired: the group consumes in order.
     pub fn has_live_lock(&self, group: &str, now: Timestamp) -> bool {
-        self.table().get(group).is_some_and(|locks| locks.values().any(|lock| !lock.is_expired(now)))
+        self.table().groups.get(group).is_some_and(|locks| locks.values().any(|lock| !lock.is_expired(now)))
     }
 
-    /// Forgets locks that have expired; without effect on who may lock what. For the schedule.
-    pub fn expire_step(&self, now: Timestamp) {
-        self.table().retain(|_, locks| {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Every change leaves the table whole before anything can panic.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Forgets locks that have expired; without effect on who may lock what.
+    fn expire(&mut self, now: Timestamp) {
+        self.groups.retain(|_, locks| {
             locks.retain(|_, lock| !lock.is_expired(now));
             !locks.is_empty()
         });
-    }
-
-    fn table(&self) -> MutexGuard<'_, HashMap<String, HashMap<MessageQueue, Lock>>> {
-        // Every change leaves the table whole before anything can panic.
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        self.count = self.groups.values().map(HashMap::len).sum();
     }
 }
 
@@ -123,8 +138,8 @@ mod tests {
         assert!(
             locks.has_live_lock("g", Timestamp(170_001)) && !locks.has_live_lock("g", Timestamp(170_002))
         );
-        locks.expire_step(Timestamp(170_002));
-        assert!(locks.table().is_empty());
+        locks.table().expire(Timestamp(170_002));
+        assert!(locks.table().groups.is_empty() && locks.table().count == 0);
     }
 
     #[test]
@@ -169,8 +184,10 @@ mod tests {
                         }
                     }
                 }
+                let held: usize = locks.table().groups.values().map(HashMap::len).sum();
+                prop_assert_eq!(locks.table().count, held);
                 if pause_ms % 7 == 0 {
-                    locks.expire_step(Timestamp(now));
+                    locks.table().expire(Timestamp(now));
                 }
             }
         }

@@ -4,34 +4,25 @@ use std::{
     hash::{BuildHasher, RandomState},
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Weak},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use eruca_message::Clock;
 use eruca_remoting::{BindError, CommandService, Server, ServerConfig};
-use eruca_store::{Arrival, ArrivalListener, Disk, MessageStore, OpenError, RecoveryReport};
+use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport};
 
 use crate::{
-    clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     config::{BrokerConfig, ConfigError},
     control::Control,
-    delay::DelaySchedule,
-    dispatch::{Clients, Dispatcher, Handlers, Settled},
-    groups::GroupTable,
-    handler::{
-        ClientHandler, ConsumerListHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPull,
-        PullMessageHandler, SendMessageHandler,
-    },
-    locks::QueueLocks,
-    long_poll::{PullHold, PullRunner, WaiterLimits},
-    offsets::OffsetTable,
+    dispatch::{Dispatcher, Settled},
+    handler::{AdminHandler, ParkedPull},
+    long_poll::PullHold,
+    parts::Parts,
     persist::PersistError,
     registration::{AdvertiseError, Identity, NameServers, Registration, advertised},
-    schedule::{Schedule, Work},
-    settings::Settings,
-    stats::BrokerStats,
-    topics::TopicTable,
+    schedule::Schedule,
 };
 
 /// How long connections may finish what they began when the broker stops.
@@ -52,6 +43,8 @@ pub struct Environment {
     pub max_in_flight_bytes: usize,
     /// What the machine or its cgroup has.
     pub memory_bytes: u64,
+    /// The configuration file that was given, for changes by administrators.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Why a broker did not start. Nothing of it is left then.
@@ -86,7 +79,7 @@ pub struct Broker {
     dispatcher: Arc<Dispatcher>,
     settled: Settled,
     registration: Arc<Registration>,
-    control: Control,
+    control: Arc<Control>,
     schedule: Schedule,
     hold: Arc<PullHold<ParkedPull>>,
     servers: Vec<Server>,
@@ -104,6 +97,7 @@ impl Broker {
     /// [`StartError`]; the store is closed in order then.
     pub fn start(config: BrokerConfig, environment: Environment) -> Result<Broker, StartError> {
         config.validate()?;
+        config.say_what_has_no_effect();
         let addresses = Addresses::of(&config)?;
         let (store, recovery) =
             MessageStore::open(config.store_config()?, environment.disk.clone(), environment.clock.clone())?;
@@ -123,9 +117,12 @@ impl Broker {
         environment: &Environment,
     ) -> Result<Broker, StartError> {
         let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
+        let control = Arc::new(Control::start().map_err(StartError::Thread)?);
         let parts = Parts::open(store, config, environment)?;
+        let admin =
+            AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
         let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));
-        let dispatcher = Arc::new(parts.dispatcher(store_host, self_test_group.clone()));
+        let dispatcher = Arc::new(parts.dispatcher(store_host, self_test_group.clone(), admin));
         let registration = Arc::new(Registration::new(
             identity,
             name_servers,
@@ -133,7 +130,6 @@ impl Broker {
             parts.settings.clone(),
             parts.clock.clone(),
         ));
-        let control = Control::start().map_err(StartError::Thread)?;
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
@@ -226,140 +222,6 @@ impl Addresses {
         let identity = identity(config, &told.host, listen.port());
         let store_host = SocketAddr::new(told.ip, listen.port());
         Ok(Addresses { listen, vip, name_servers, identity, store_host })
-    }
-}
-
-/// What handlers and threads share.
-struct Parts {
-    settled: Settled,
-    settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
-    consumers: Arc<ConsumerTable>,
-    producers: Arc<ProducerTable>,
-    notice: Arc<ConsumerIdsNotice>,
-    stats: Arc<BrokerStats>,
-    delay: Arc<DelaySchedule>,
-    hold: Arc<PullHold<ParkedPull>>,
-    flush_timeouts: Arc<FlushTimeouts>,
-    memory_bytes: u64,
-}
-
-impl Parts {
-    fn open(
-        store: Arc<MessageStore>,
-        config: BrokerConfig,
-        environment: &Environment,
-    ) -> Result<Parts, StartError> {
-        let clock = environment.clock.clone();
-        let directory = config.store_root().join("config");
-        let auto_create_group = config.auto_create_subscription_group;
-        let settled = Settled {
-            topics: Arc::new(TopicTable::open(&directory, config.topic_limits(), clock.clone())?),
-            groups: Arc::new(GroupTable::open(&directory, auto_create_group, clock.clone())?),
-            offsets: Arc::new(OffsetTable::open(&directory, &*clock)?),
-            store,
-        };
-        config.system_topics()?.create_in(&settled.topics);
-        settled.topics.adopt_queues(&settled.store.topics_with_queues());
-        let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
-        let hold = Arc::new(PullHold::new(WaiterLimits::default()));
-        let listener = Arrivals { hold: hold.clone(), delay: delay.clone() };
-        settled.store.set_arrival_listener(Arc::new(listener));
-        let flush_timeouts = Arc::new(FlushTimeouts::new(config.sync_flush_timeout));
-        let settings = Arc::new(Settings::new(config));
-        let consumers: Arc<ConsumerTable> = Arc::default();
-        let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
-        Ok(Parts {
-            settled,
-            settings,
-            stats: Arc::new(BrokerStats::new(clock.clone())),
-            clock,
-            consumers,
-            producers: Arc::default(),
-            notice: Arc::new(notice),
-            delay,
-            hold,
-            flush_timeouts,
-            memory_bytes: environment.memory_bytes,
-        })
-    }
-
-    fn dispatcher(&self, store_host: SocketAddr, self_test_group: String) -> Dispatcher {
-        let Settled { store, topics, groups, offsets } = &self.settled;
-        let pull = Arc::new(PullMessageHandler::new(
-            store.clone(),
-            topics.clone(),
-            groups.clone(),
-            self.consumers.clone(),
-            offsets.clone(),
-            self.hold.clone(),
-            self.settings.clone(),
-            self.clock.clone(),
-            self.memory_bytes,
-            self.stats.clone(),
-        ));
-        let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
-        self.hold.set_runner(runner);
-        let handlers = Handlers {
-            send: SendMessageHandler::new(
-                store.clone(),
-                topics.clone(),
-                groups.clone(),
-                self.settings.clone(),
-                self.stats.clone(),
-                self.clock.clone(),
-                self.flush_timeouts.clone(),
-                store_host,
-                self_test_group,
-            ),
-            pull,
-            heartbeat: HeartbeatHandler::new(
-                self.producers.clone(),
-                self.consumers.clone(),
-                groups.clone(),
-                topics.clone(),
-                self.notice.clone(),
-                self.clock.clone(),
-            ),
-            client: ClientHandler::new(self.producers.clone(), self.consumers.clone(), self.notice.clone()),
-            consumer_list: ConsumerListHandler::new(self.consumers.clone()),
-            lock_queue: LockQueueHandler::new(Arc::new(QueueLocks::default()), self.clock.clone()),
-        };
-        let clients = Clients {
-            producers: self.producers.clone(),
-            consumers: self.consumers.clone(),
-            notice: self.notice.clone(),
-        };
-        Dispatcher::new(handlers, self.settled.clone(), clients)
-    }
-
-    fn into_work(self) -> Work {
-        Work {
-            settled: self.settled,
-            delay: self.delay,
-            hold: self.hold,
-            flush_timeouts: self.flush_timeouts,
-            producers: self.producers,
-            consumers: self.consumers,
-            notice: self.notice,
-            stats: self.stats,
-            settings: self.settings,
-            clock: self.clock,
-        }
-    }
-}
-
-/// Tells those who wait for messages of them.
-#[derive(Debug)]
-struct Arrivals {
-    hold: Arc<PullHold<ParkedPull>>,
-    delay: Arc<DelaySchedule>,
-}
-
-impl ArrivalListener for Arrivals {
-    fn arrived(&self, arrivals: &[Arrival]) {
-        self.hold.arrived(arrivals);
-        self.delay.arrived(arrivals);
     }
 }
 

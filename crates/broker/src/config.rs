@@ -304,6 +304,28 @@ impl BrokerConfig {
         )
     }
 
+    /// Logs the settings that are taken and change nothing in this version.
+    pub(crate) fn say_what_has_no_effect(&self) {
+        let say = |is_set: bool, setting: &str, what: &str| {
+            if is_set {
+                tracing::warn!("{setting} has no effect in this version of Eruca: {what}");
+            }
+        };
+        let sync_master = self.broker_role == BrokerRole::SyncMaster;
+        say(
+            sync_master,
+            "brokerRole=SYNC_MASTER",
+            "there are no slaves, this broker alone acknowledges messages",
+        );
+        say(self.slave_read_enable, "slaveReadEnable=true", "there are no slaves to read from");
+        say(
+            self.enable_property_filter,
+            "enablePropertyFilter=true",
+            "consumers with SQL92 filters are refused",
+        );
+        say(self.broker_ip2.is_some(), "brokerIP2", "name servers are told, but no slave is served");
+    }
+
     /// The address to listen on.
     pub fn bind_ip(&self) -> Result<IpAddr, ConfigError> {
         self.bind_address.trim().parse().map_err(|_| ConfigError::Value {

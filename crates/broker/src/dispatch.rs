@@ -13,8 +13,8 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     groups::GroupTable,
     handler::{
-        ClientHandler, ConsumerListHandler, HeartbeatHandler, LockQueueHandler, PullMessageHandler,
-        SendMessageHandler,
+        AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, HeartbeatHandler,
+        LockQueueHandler, PullMessageHandler, QueryMessageHandler, SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
     reply::HandlerError,
@@ -39,6 +39,14 @@ pub struct Handlers {
     pub consumer_list: ConsumerListHandler,
     /// `LOCK_BATCH_MQ`, `UNLOCK_BATCH_MQ`.
     pub lock_queue: LockQueueHandler,
+    /// `CONSUMER_SEND_MSG_BACK`.
+    pub send_back: SendBackHandler,
+    /// Offsets: committed ones, and the ends of queues.
+    pub offset: ConsumerOffsetHandler,
+    /// `VIEW_MESSAGE_BY_ID`, `QUERY_CONSUME_QUEUE`.
+    pub query: QueryMessageHandler,
+    /// Everything that administrators ask and change.
+    pub admin: AdminHandler,
 }
 
 /// What is settled before answers go out.
@@ -93,7 +101,17 @@ impl Dispatcher {
             Code::GET_CONSUMER_LIST_BY_GROUP => to.consumer_list.handle(request),
             Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
             Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
-            code => Err(not_supported(code)),
+            Code::CONSUMER_SEND_MSG_BACK => to.send_back.handle(caller, request),
+            Code::QUERY_CONSUMER_OFFSET => to.offset.query(request),
+            Code::UPDATE_CONSUMER_OFFSET => to.offset.update(request),
+            Code::GET_MAX_OFFSET => to.offset.max(request),
+            Code::GET_MIN_OFFSET => to.offset.min(request),
+            Code::SEARCH_OFFSET_BY_TIMESTAMP => to.offset.by_time(request),
+            Code::GET_EARLIEST_MSG_STORETIME => to.offset.earliest_store_time(request),
+            Code::QUERY_CORRECTION_OFFSET => to.offset.correction(request),
+            Code::VIEW_MESSAGE_BY_ID => to.query.view(request),
+            Code::QUERY_CONSUME_QUEUE => to.query.consume_queue(request),
+            code => to.admin.handle(caller, request).unwrap_or_else(|| Err(not_supported(code))),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod handler;
 pub mod locks;
 pub mod long_poll;
 pub mod offsets;
+mod parts;
 pub mod persist;
 pub mod registration;
 pub mod reply;

@@ -135,3 +135,30 @@ impl From<WriteStopped> for HandlerError {
         HandlerError::new(ResponseCode::SERVICE_NOT_AVAILABLE, format!("service not available now. {why}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eruca_store::WriteStopped;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_path_space_threshold_and_remedy() {
+        let why =
+            WriteStopped::DiskFull { path: "/data/commitlog".into(), free_bytes: 7, threshold_bytes: 4096 };
+        let error = HandlerError::from_append(AppendError::Stopped(why), 4 << 20);
+        assert_eq!(error.code, ResponseCode::SERVICE_NOT_AVAILABLE);
+        for part in ["full", "/data/commitlog", "7 bytes free", "4096", "free some space"] {
+            assert!(error.remark.contains(part), "{part}: {}", error.remark);
+        }
+    }
+
+    #[test]
+    fn an_oversized_body_keeps_javas_words_and_adds_the_numbers() {
+        let too_large = AppendError::BodyTooLarge { len_bytes: 9, limit_bytes: 8 };
+        let error = HandlerError::from_append(too_large, 8);
+        assert_eq!(error.code, ResponseCode::MESSAGE_ILLEGAL);
+        assert!(error.remark.starts_with("the message is illegal, maybe msg body"), "{}", error.remark);
+        assert!(error.remark.contains("9 bytes"), "{}", error.remark);
+    }
+}

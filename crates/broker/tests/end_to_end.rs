@@ -1,5 +1,7 @@
 //! A whole broker over real sockets and files.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -11,7 +13,10 @@ use eruca_message::{StoredMessage, SystemClock};
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
     body::{self, RegisterBrokerBody},
-    request::{PullMessageRequest, RegisterBrokerRequest, SendMessageRequest, UnregisterBrokerRequest},
+    request::{
+        PullMessageRequest, QueryConsumerOffsetRequest, RegisterBrokerRequest, SendMessageRequest,
+        UnregisterBrokerRequest, UpdateConsumerOffsetRequest,
+    },
 };
 use eruca_remoting::{Caller, Client, ClientConfig, CommandService, Reply, Server, ServerConfig};
 use eruca_store::RealDisk;
@@ -44,6 +49,7 @@ fn start(config: BrokerConfig) -> Broker {
         max_connections: 100,
         max_in_flight_bytes: 64 << 20,
         memory_bytes: 1 << 30,
+        config_file: None,
     };
     Broker::start(config, environment).unwrap()
 }
@@ -117,6 +123,60 @@ fn what_is_sent_is_pulled_and_survives_a_restart() {
     let reply = Peer::of(&broker).ask(pull_request("T", 1, 0));
     assert_eq!(bodies(&reply), ["two"]);
     assert_eq!(reply.ext_fields.get("maxOffset"), Some("2"));
+    broker.shutdown();
+}
+
+/// What a killed broker leaves is what the kernel has: a copy of the files of a running one.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn after_a_kill_everything_acknowledged_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(config(dir.path(), ""));
+    let peer = Peer::of(&broker);
+    let commit = |offset| {
+        RemotingCommand::request(&UpdateConsumerOffsetRequest {
+            consumer_group: "g".to_owned(),
+            topic: "Fresh".to_owned(),
+            queue_id: 2,
+            commit_offset: offset,
+        })
+    };
+    let query = || {
+        RemotingCommand::request(&QueryConsumerOffsetRequest {
+            consumer_group: "g".to_owned(),
+            topic: "Fresh".to_owned(),
+            queue_id: 2,
+            set_zero_if_not_found: Some(false),
+        })
+    };
+    let pull = || pull_request("Fresh", 0, 0);
+    peer.ask(send_request("Fresh", 0, "kept"));
+    peer.ask(pull());
+    for offset in [3, 9] {
+        let reply = peer.ask(commit(offset));
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{:?}", reply.remark);
+    }
+    let killed = tempfile::tempdir().unwrap();
+    copy(dir.path(), killed.path());
+    peer.ask(commit(10));
+    broker.shutdown();
+
+    let broker = start(config(killed.path(), ""));
+    let peer = Peer::of(&broker);
+    assert_eq!(bodies(&peer.ask(pull())), ["kept"]);
+    assert_eq!(peer.ask(query()).ext_fields.get("offset"), Some("9"));
     broker.shutdown();
 }
 
@@ -258,6 +318,7 @@ fn the_vip_port_answers_too_and_a_taken_port_is_named() {
         max_connections: 10,
         max_in_flight_bytes: 1 << 20,
         memory_bytes: 1 << 30,
+        config_file: None,
     };
     let error = Broker::start(taken, environment).unwrap_err().to_string();
     assert!(error.contains(&broker.listen_addr().port().to_string()), "{error}");

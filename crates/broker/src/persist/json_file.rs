@@ -18,7 +18,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Replaces `path` by `bytes`. At every moment either the old or the new content is there, whole; when this returns,
 /// the new one survives a power loss.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
     let tmp = with_suffix(path, ".tmp");
     let mut file = File::create(&tmp).map_err(PersistError::io("create", &tmp))?;
     file.write_all(bytes).map_err(PersistError::io("write", &tmp))?;
@@ -50,7 +50,7 @@ pub(super) fn sync_directory_of(path: &Path) -> Result<(), PersistError> {
 
 /// Reads `path` by `parse`; where the file is missing, empty or not understood, its `.bak`. `None` where there is
 /// neither. The bytes that were understood come along.
-pub(crate) fn read_with_backup<T>(
+pub(super) fn read_with_backup<T>(
     path: &Path,
     parse: impl Fn(&[u8]) -> Result<T, String>,
 ) -> Result<Option<(T, Vec<u8>)>, PersistError> {

@@ -10,5 +10,4 @@ mod json_file;
 mod table_file;
 
 pub use error::PersistError;
-pub(crate) use json_file::{read_with_backup, replace};
 pub(crate) use table_file::TableFile;

@@ -1,0 +1,211 @@
+//! The parts that handlers and threads share, opened and joined.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use eruca_message::Clock;
+use eruca_store::{Arrival, ArrivalListener, MessageStore};
+
+use crate::{
+    broker::{Environment, StartError},
+    clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
+    config::BrokerConfig,
+    control::Control,
+    delay::DelaySchedule,
+    dispatch::{Clients, Dispatcher, Handlers, Settled},
+    groups::GroupTable,
+    handler::{
+        AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, FlushTimeouts,
+        HeartbeatHandler, LockQueueHandler, ParkedPull, PullMessageHandler, QueryMessageHandler,
+        SendBackHandler, SendMessageHandler,
+    },
+    locks::QueueLocks,
+    long_poll::{PullHold, PullRunner, WaiterLimits},
+    offsets::OffsetTable,
+    schedule::Work,
+    settings::Settings,
+    stats::BrokerStats,
+    topics::TopicTable,
+};
+
+/// What handlers and threads share.
+pub(crate) struct Parts {
+    pub(crate) settled: Settled,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Arc<dyn Clock>,
+    consumers: Arc<ConsumerTable>,
+    producers: Arc<ProducerTable>,
+    notice: Arc<ConsumerIdsNotice>,
+    stats: Arc<BrokerStats>,
+    delay: Arc<DelaySchedule>,
+    pub(crate) hold: Arc<PullHold<ParkedPull>>,
+    flush_timeouts: Arc<FlushTimeouts>,
+    memory_bytes: u64,
+}
+
+impl Parts {
+    pub(crate) fn open(
+        store: Arc<MessageStore>,
+        config: BrokerConfig,
+        environment: &Environment,
+    ) -> Result<Parts, StartError> {
+        let clock = environment.clock.clone();
+        let directory = config.store_root().join("config");
+        let auto_create_group = config.auto_create_subscription_group;
+        let settled = Settled {
+            topics: Arc::new(TopicTable::open(&directory, config.topic_limits(), clock.clone())?),
+            groups: Arc::new(GroupTable::open(&directory, auto_create_group, clock.clone())?),
+            offsets: Arc::new(OffsetTable::open(&directory, &*clock)?),
+            store,
+        };
+        config.system_topics()?.create_in(&settled.topics);
+        settled.topics.adopt_queues(&settled.store.topics_with_queues());
+        let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
+        let hold = Arc::new(PullHold::new(WaiterLimits::default()));
+        let listener = Arrivals { hold: hold.clone(), delay: delay.clone() };
+        settled.store.set_arrival_listener(Arc::new(listener));
+        let flush_timeouts = Arc::new(FlushTimeouts::new(config.sync_flush_timeout));
+        let settings = Arc::new(Settings::new(config));
+        let consumers: Arc<ConsumerTable> = Arc::default();
+        let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
+        Ok(Parts {
+            settled,
+            settings,
+            stats: Arc::new(BrokerStats::new(clock.clone())),
+            clock,
+            consumers,
+            producers: Arc::default(),
+            notice: Arc::new(notice),
+            delay,
+            hold,
+            flush_timeouts,
+            memory_bytes: environment.memory_bytes,
+        })
+    }
+
+    pub(crate) fn admin(
+        &self,
+        broker_addr: String,
+        control: Arc<Control>,
+        environment: &Environment,
+    ) -> AdminParts {
+        AdminParts {
+            store: self.settled.store.clone(),
+            topics: self.settled.topics.clone(),
+            groups: self.settled.groups.clone(),
+            offsets: self.settled.offsets.clone(),
+            producers: self.producers.clone(),
+            consumers: self.consumers.clone(),
+            delay: self.delay.clone(),
+            settings: self.settings.clone(),
+            stats: self.stats.clone(),
+            clock: self.clock.clone(),
+            control,
+            broker_addr,
+            config_file: environment.config_file.clone(),
+        }
+    }
+
+    pub(crate) fn dispatcher(
+        &self,
+        store_host: SocketAddr,
+        self_test_group: String,
+        admin: AdminHandler,
+    ) -> Dispatcher {
+        let Settled { store, topics, groups, offsets } = &self.settled;
+        let pull = Arc::new(PullMessageHandler::new(
+            store.clone(),
+            topics.clone(),
+            groups.clone(),
+            self.consumers.clone(),
+            offsets.clone(),
+            self.hold.clone(),
+            self.settings.clone(),
+            self.clock.clone(),
+            self.memory_bytes,
+            self.stats.clone(),
+        ));
+        let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
+        self.hold.set_runner(runner);
+        let handlers = Handlers {
+            send: SendMessageHandler::new(
+                store.clone(),
+                topics.clone(),
+                groups.clone(),
+                self.settings.clone(),
+                self.stats.clone(),
+                self.clock.clone(),
+                self.flush_timeouts.clone(),
+                store_host,
+                self_test_group,
+            ),
+            pull,
+            heartbeat: HeartbeatHandler::new(
+                self.producers.clone(),
+                self.consumers.clone(),
+                groups.clone(),
+                topics.clone(),
+                self.notice.clone(),
+                self.clock.clone(),
+            ),
+            client: ClientHandler::new(self.producers.clone(), self.consumers.clone(), self.notice.clone()),
+            consumer_list: ConsumerListHandler::new(self.consumers.clone()),
+            lock_queue: LockQueueHandler::new(Arc::new(QueueLocks::default()), self.clock.clone()),
+            send_back: SendBackHandler::new(
+                store.clone(),
+                topics.clone(),
+                groups.clone(),
+                self.settings.clone(),
+                self.stats.clone(),
+                store_host,
+            ),
+            offset: ConsumerOffsetHandler::new(
+                store.clone(),
+                topics.clone(),
+                groups.clone(),
+                offsets.clone(),
+                self.settings.clone(),
+                self.memory_bytes,
+            ),
+            query: QueryMessageHandler::new(store.clone(), self.consumers.clone()),
+            admin,
+        };
+        let clients = Clients {
+            producers: self.producers.clone(),
+            consumers: self.consumers.clone(),
+            notice: self.notice.clone(),
+        };
+        Dispatcher::new(handlers, self.settled.clone(), clients)
+    }
+
+    pub(crate) fn into_work(self) -> Work {
+        Work {
+            settled: self.settled,
+            delay: self.delay,
+            hold: self.hold,
+            flush_timeouts: self.flush_timeouts,
+            producers: self.producers,
+            consumers: self.consumers,
+            notice: self.notice,
+            stats: self.stats,
+            settings: self.settings,
+            clock: self.clock,
+        }
+    }
+}
+
+/// Tells those who wait for messages of them.
+#[derive(Debug)]
+struct Arrivals {
+    hold: Arc<PullHold<ParkedPull>>,
+    delay: Arc<DelaySchedule>,
+}
+
+impl ArrivalListener for Arrivals {
+    fn arrived(&self, arrivals: &[Arrival]) {
+        self.hold.arrived(arrivals);
+        self.delay.arrived(arrivals);
+    }
+}

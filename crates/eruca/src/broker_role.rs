@@ -1,6 +1,7 @@
 //! A broker of this process: started, ready, not ready, ready again.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     thread::available_parallelism,
     time::{Duration, Instant},
@@ -9,8 +10,8 @@ use std::{
 use anyhow::Context;
 use eruca_broker::{Broker, BrokerConfig, Environment, config::FlushDiskType};
 use eruca_message::SystemClock;
-use eruca_store::RealDisk;
-use tracing::{info, warn};
+use eruca_store::{RealDisk, RecoveryReport};
+use tracing::{error, info, warn};
 
 use crate::{
     preflight::{MemoryBudget, OpenFiles},
@@ -25,9 +26,11 @@ const SAY_AFTER: Duration = Duration::from_millis(300);
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// Opens the store and starts everything of the broker. Blocks while a store is put in order.
+/// Opens the store and starts everything of the broker. Blocks while a store is put in order. Changes that
+/// administrators make are kept in `config_file`.
 pub(crate) fn start(
     config: BrokerConfig,
+    config_file: Option<PathBuf>,
     files: &OpenFiles,
     memory: &MemoryBudget,
 ) -> anyhow::Result<Broker> {
@@ -38,12 +41,36 @@ pub(crate) fn start(
         max_connections: files.connections,
         max_in_flight_bytes: memory.in_flight_bytes,
         memory_bytes: memory.limit_bytes,
+        config_file,
     };
     let data = config.store_root();
     let broker = Broker::start(config, environment).context("the broker does not start")?;
     let (listen, vip) = (broker.listen_addr(), broker.vip_addr());
-    info!(%listen, %vip, data = %data.display(), recovery = ?broker.recovery(), "broker started");
+    log_recovery(broker.recovery());
+    info!(%listen, %vip, data = %data.display(), "broker started");
     Ok(broker)
+}
+
+/// Tells what was put in order, if anything was.
+fn log_recovery(report: &RecoveryReport) {
+    if !report.was_closed {
+        info!(
+            records = report.records,
+            queues = report.queues,
+            entries_rebuilt = report.entries_rebuilt,
+            entries_cut = report.entries_cut,
+            log_end = %report.log_end,
+            "the last run did not end in order: the store was checked and put in order"
+        );
+    }
+    if let Some(tail) = &report.torn_tail {
+        let (file, why) = (tail.path.display(), &tail.why);
+        warn!(%file, from = %tail.from, why, "the end of the log was not written completely and is cut off");
+    }
+    for damage in &report.damages {
+        let (file, why) = (damage.path.display(), &damage.why);
+        error!(%file, from = %damage.from, to = %damage.to, why, "the log is damaged: consumers pass over this part");
+    }
 }
 
 /// What an acknowledgement of this broker means.

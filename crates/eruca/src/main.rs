@@ -25,9 +25,6 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Under this name the binary takes admin commands directly.
 const ADMIN_NAME: &str = "mqadmin";
 

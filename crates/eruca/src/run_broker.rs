@@ -1,6 +1,6 @@
 //! `eruca broker`: one broker, with the Java system's configuration file.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use eruca_broker::{Broker, BrokerConfig};
@@ -11,7 +11,7 @@ use crate::{
     cli::{BrokerArgs, DEFAULT_NAME_SERVER},
     config_file,
     preflight::{
-        MemoryBudget, broker_ports, check_advertised, check_data_dir, check_ports, memory_budget,
+        MemoryBudget, OpenFiles, broker_ports, check_advertised, check_data_dir, check_ports, memory_budget,
         raise_open_files,
     },
     ready::{Ready, print_line},
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: BrokerArgs, started: Instant) -> anyhow::Result<()
     check_ports(&broker_ports(config.bind_ip()?, config.listen_port))?;
     let data = check_data_dir(&config.store_root(), config.disk_space_warning_level_ratio)?;
     let ready = Ready { data: Some(data), flush: Some(flush_text(&config)), ..Ready::new(&memory) };
-    let starting = start_on_a_thread(config, files, memory);
+    let starting = start_on_a_thread(config, args.config.clone(), files, memory);
     let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { return Ok(()) };
     let served = or_end(&mut signals, serve(&broker, &name_servers, ready, started)).await;
     let stopping = broker.clone();
@@ -59,10 +59,11 @@ fn config(args: &BrokerArgs) -> anyhow::Result<BrokerConfig> {
 /// Starts the broker beside the runtime, so that a signal counts while a large store is put in order.
 pub(crate) async fn start_on_a_thread(
     config: BrokerConfig,
-    files: crate::preflight::OpenFiles,
+    config_file: Option<PathBuf>,
+    files: OpenFiles,
     memory: MemoryBudget,
 ) -> anyhow::Result<Arc<Broker>> {
-    let starting = tokio::task::spawn_blocking(move || start(config, &files, &memory));
+    let starting = tokio::task::spawn_blocking(move || start(config, config_file, &files, &memory));
     Ok(Arc::new(starting.await.context("the broker's start panicked")??))
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
         flush: Some(flush_text(&config)),
         ..Ready::new(&memory)
     };
-    let starting = start_on_a_thread(config, files, memory);
+    let starting = start_on_a_thread(config, None, files, memory);
     let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { return Ok(()) };
     if args.advertise.is_none() {
         namesrv.namesrv().set_local_broker(broker.identity().broker_addr.clone());

@@ -16,9 +16,7 @@ use eruca_protocol::{
 use eruca_remoting::Reply;
 use eruca_store::{Boundary, MessageStore};
 
-use crate::{
-    HandlerError, groups::GroupTable, offsets::OffsetTable, settings::Settings, topics::TopicTable,
-};
+use crate::{HandlerError, groups::GroupTable, offsets::OffsetTable, settings::Settings, topics::TopicTable};
 
 /// Answers questions on offsets, and takes commits.
 #[derive(Debug)]
@@ -205,7 +203,13 @@ mod tests {
         }
     }
 
-    fn update(parts: &TestParts, group: &str, topic: &str, queue_id: i32, commit_offset: i64) -> ResponseCode {
+    fn update(
+        parts: &TestParts,
+        group: &str,
+        topic: &str,
+        queue_id: i32,
+        commit_offset: i64,
+    ) -> ResponseCode {
         let header = UpdateConsumerOffsetRequest {
             consumer_group: group.into(),
             topic: topic.into(),

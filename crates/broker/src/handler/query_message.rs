@@ -80,10 +80,8 @@ impl QueryMessageHandler {
         let reply = request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content));
         Ok(Reply::Now(match index {
             Some(_) => reply,
-            None => reply.with_remark(format!(
-                "Index {} of {}@{topic} is not exist!",
-                header.index, header.queue_id
-            )),
+            None => reply
+                .with_remark(format!("Index {} of {}@{topic} is not exist!", header.index, header.queue_id)),
         }))
     }
 }

@@ -106,8 +106,8 @@ impl SendBackHandler {
             body: record.fields.body,
             properties: &way.properties.to_bytes(),
         });
-        let appended =
-            appended.map_err(|error| HandlerError::from_append(error, self.settings.now().max_message_size))?;
+        let appended = appended
+            .map_err(|error| HandlerError::from_append(error, self.settings.now().max_message_size))?;
         let origin = way.properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic);
         self.stats.sent_back(&header.group, origin);
         let success = request.reply(ResponseCode::SUCCESS);
@@ -127,7 +127,8 @@ impl SendBackHandler {
 
     /// The record that the consumer means.
     fn look(&self, offset: i64) -> Result<Bytes, HandlerError> {
-        let failed = |why: String| HandlerError::system_error(format!("look message by offset failed, {offset}{why}"));
+        let failed =
+            |why: String| HandlerError::system_error(format!("look message by offset failed, {offset}{why}"));
         let at = u64::try_from(offset).map_err(|_| failed(String::new()))?;
         match self.store.record_at(LogOffset(at)) {
             Ok(Some(record)) => Ok(record),
@@ -175,8 +176,13 @@ impl SendBackHandler {
             }
             NextTry::After { level } => {
                 let topic = retry_topic(&header.group);
-                self.writeable(&topic, group.retry_queue_nums, if header.unit_mode { FLAG_UNIT_SUB } else { 0 })?;
-                let spread = self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
+                self.writeable(
+                    &topic,
+                    group.retry_queue_nums,
+                    if header.unit_mode { FLAG_UNIT_SUB } else { 0 },
+                )?;
+                let spread =
+                    self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
                 let level_max = self.store.config().delay_levels.max_level();
                 let retry_queue = i32::try_from(spread).unwrap_or(0);
                 let queue_id = delay::park(&mut properties, level, level_max, &topic, retry_queue);
@@ -187,13 +193,10 @@ impl SendBackHandler {
 
     /// Creates the topic where it is missing; refuses one that must not be written.
     fn writeable(&self, topic: &str, queue_nums: i32, topic_sys_flag: i32) -> Result<(), HandlerError> {
-        let config = self
-            .topics
-            .get(topic)
-            .unwrap_or_else(|| {
-                let config = TopicConfig { topic_sys_flag, ..TopicConfig::new(topic, queue_nums) };
-                self.topics.create_if_absent(config)
-            });
+        let config = self.topics.get(topic).unwrap_or_else(|| {
+            let config = TopicConfig { topic_sys_flag, ..TopicConfig::new(topic, queue_nums) };
+            self.topics.create_if_absent(config)
+        });
         match perm::is_writeable(config.perm) {
             true => Ok(()),
             false => Err(HandlerError::no_permission(format!(
@@ -225,7 +228,12 @@ mod tests {
         )
     }
 
-    fn send_back(parts: &TestParts, offset: i64, delay_level: i32, times_max: Option<i32>) -> RemotingCommand {
+    fn send_back(
+        parts: &TestParts,
+        offset: i64,
+        delay_level: i32,
+        times_max: Option<i32>,
+    ) -> RemotingCommand {
         let header = ConsumerSendMsgBackRequest {
             offset,
             group: "g".into(),

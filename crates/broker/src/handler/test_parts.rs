@@ -8,7 +8,9 @@ use eruca_protocol::{
     body::{ConsumerData, TopicConfig},
 };
 use eruca_remoting::{Caller, Outbox, Reply};
-use eruca_store::{AppendMessage, Appended, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig};
+use eruca_store::{
+    AppendMessage, Appended, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig,
+};
 use tempfile::TempDir;
 
 use crate::{

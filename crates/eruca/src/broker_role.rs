@@ -36,7 +36,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Broker> {
     let environment = Environment {
         clock: Arc::new(SystemClock),
-        disk: Arc::new(RealDisk::default()),
+        disk: Arc::new(RealDisk),
         shards: available_parallelism().map_or(1, usize::from),
         max_connections: files.connections,
         max_in_flight_bytes: memory.in_flight_bytes,
@@ -113,9 +113,21 @@ pub(crate) async fn become_ready(broker: &Broker, name_servers: &[String]) -> Re
     }
 }
 
-/// Returns when no name server knows the broker any more. (The broker itself logs it.)
+/// Returns when no name server knows the broker any more, or none of those did at some time since it was ready. (The
+/// broker itself logs it.)
 pub(crate) async fn lose_name_servers(broker: &Broker) {
-    while broker.name_servers().is_registered() {
+    let registrations = || -> Vec<_> {
+        let states = broker.name_servers().status();
+        states.into_iter().filter_map(|state| Some((state.address, state.registered_since?))).collect()
+    };
+    let mut known = registrations();
+    loop {
         tokio::time::sleep(PAUSE_MAX).await;
+        let now = registrations();
+        // A loss may have been shorter than the pause: then no registration is the one that it was.
+        if !now.iter().any(|registration| known.contains(registration)) {
+            return;
+        }
+        known = now;
     }
 }

@@ -43,7 +43,10 @@ fn main() -> ExitCode {
         return runtime.block_on(eruca_admin::run(words.collect()));
     }
     let cli = Cli::parse();
-    match runtime.block_on(run(cli, started)) {
+    let result = runtime.block_on(run(cli, started));
+    // A store that is being put in order when a signal comes is left as kill -9 would leave it: that is safe.
+    runtime.shutdown_background();
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("eruca: {error:#}");

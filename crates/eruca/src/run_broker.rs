@@ -1,8 +1,8 @@
 //! `eruca broker`: one broker, with the Java system's configuration file.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use eruca_broker::{Broker, BrokerConfig};
 use tracing::info;
 
@@ -18,6 +18,9 @@ use crate::{
     signals::{EndSignals, or_end, stop_or_die},
 };
 
+/// A signal came while the store was put in order.
+pub(crate) const STOPPED_EARLY: &str = "stopped by a signal before the broker had started";
+
 pub(crate) async fn run(args: BrokerArgs, started: Instant) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen().context("cannot listen for signals")?;
     let config = config(&args)?;
@@ -30,10 +33,9 @@ pub(crate) async fn run(args: BrokerArgs, started: Instant) -> anyhow::Result<()
     let data = check_data_dir(&config.store_root(), config.disk_space_warning_level_ratio)?;
     let ready = Ready { data: Some(data), flush: Some(flush_text(&config)), ..Ready::new(&memory) };
     let starting = start_on_a_thread(config, args.config.clone(), files, memory);
-    let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { return Ok(()) };
+    let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { bail!(STOPPED_EARLY) };
     let served = or_end(&mut signals, serve(&broker, &name_servers, ready, started)).await;
-    let stopping = broker.clone();
-    stop_or_die(&mut signals, move || stopping.shutdown(), || {}).await;
+    stop_or_die(&mut signals, move || broker.shutdown(), || {}).await;
     info!("stopped");
     served.unwrap_or(Ok(()))
 }
@@ -62,9 +64,9 @@ pub(crate) async fn start_on_a_thread(
     config_file: Option<PathBuf>,
     files: OpenFiles,
     memory: MemoryBudget,
-) -> anyhow::Result<Arc<Broker>> {
+) -> anyhow::Result<Broker> {
     let starting = tokio::task::spawn_blocking(move || start(config, config_file, &files, &memory));
-    Ok(Arc::new(starting.await.context("the broker's start panicked")??))
+    starting.await.context("the broker's start panicked")?
 }
 
 /// Says when the broker is ready, again after it lost all name servers. Returns only with an error.

@@ -3,11 +3,12 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use eruca_broker::{Broker, BrokerConfig, config::FlushDiskType};
 use eruca_message::SystemClock;
 use eruca_namesrv::{NamesrvConfig, NamesrvKeys, NamesrvServer};
@@ -18,11 +19,11 @@ use crate::{
     broker_role::{become_ready, flush_text},
     cli::UpArgs,
     preflight::{
-        broker_ports, check_advertised, check_data_dir, check_ports, memory_budget, raise_open_files,
-        server_limits,
+        MemoryBudget, OpenFiles, broker_ports, check_advertised, check_data_dir, check_ports, memory_budget,
+        raise_open_files, server_limits,
     },
     ready::{Ready, print_line},
-    run_broker::start_on_a_thread,
+    run_broker::{STOPPED_EARLY, start_on_a_thread},
     signals::{EndSignals, or_end, stop_or_die},
 };
 
@@ -37,28 +38,14 @@ const NAMESRV_GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen().context("cannot listen for signals")?;
-    let namesrv_port = args.namesrv_port.unwrap_or(if args.port == 0 { 0 } else { NAMESRV_PORT });
-    let (files, memory) = (raise_open_files()?, memory_budget()?);
-    if let Some(host) = &args.advertise {
-        check_advertised("--advertise", host)?;
-    }
-    let namesrv_wanted = ("namesrv", SocketAddr::new(ANY, namesrv_port));
-    check_ports(&[&[namesrv_wanted], &*broker_ports(ANY, args.port)].concat())?;
-    let temporary = if args.ephemeral { Some(temporary_dir()?) } else { None };
-    let data = temporary.as_ref().map_or(args.data.as_path(), TempDir::path);
-    let defaults = BrokerConfig::default();
-    let data = check_data_dir(data, defaults.disk_space_warning_level_ratio)?;
-
+    let Checked { files, memory, namesrv_port, temporary, data } = check(&args)?;
     let namesrv = NamesrvServer::start(
         namesrv_config(namesrv_port, &data),
         server_limits(&files, &memory),
         Arc::new(SystemClock),
     )?;
-    let name_server = SocketAddr::new(
-        Ipv4Addr::LOCALHOST.into(),
-        namesrv.local_addrs().first().map_or(namesrv_port, SocketAddr::port),
-    )
-    .to_string();
+    let namesrv_port = namesrv.local_addrs().first().map_or(namesrv_port, SocketAddr::port);
+    let name_server = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), namesrv_port).to_string();
     let config = broker_config(&args, &data, &name_server);
     let ready = Ready {
         namesrv: Some(name_server.clone()),
@@ -67,20 +54,21 @@ pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
         flush: Some(flush_text(&config)),
         ..Ready::new(&memory)
     };
-    let starting = start_on_a_thread(config, None, files, memory);
-    let Some(broker) = or_end(&mut signals, starting).await.transpose()? else { return Ok(()) };
+    let mut starting = pin!(start_on_a_thread(config, None, files, memory));
+    let (broker, is_ended) = match or_end(&mut signals, &mut starting).await {
+        Some(broker) => (broker?, false),
+        // A temporary directory can only be removed when nobody writes to it any more.
+        None if args.ephemeral => (starting.await?, true),
+        None => bail!(STOPPED_EARLY),
+    };
     if args.advertise.is_none() {
         namesrv.namesrv().set_local_broker(broker.identity().broker_addr.clone());
     }
 
-    let proving = prove(&broker, &name_server, ready, started, args.ephemeral);
-    let proved = or_end(&mut signals, proving).await;
-    if matches!(proved, Some(Ok(()))) {
-        if args.ephemeral {
-            signals.watch_standard_input();
-        }
-        signals.first().await;
-    }
+    let served = match is_ended {
+        true => Ok(()),
+        false => serve(&mut signals, &broker, &name_server, ready, started, args.ephemeral).await,
+    };
     let stop = move || {
         broker.shutdown();
         namesrv.shutdown(NAMESRV_GRACE);
@@ -91,7 +79,52 @@ pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
     if let Some(dir) = temporary {
         dir.close().context("the temporary data directory cannot be removed")?;
     }
-    proved.unwrap_or(Ok(()))
+    served
+}
+
+/// What was found before anything was started.
+struct Checked {
+    files: OpenFiles,
+    memory: MemoryBudget,
+    namesrv_port: u16,
+    /// Where data lies that is removed at the end.
+    temporary: Option<TempDir>,
+    data: PathBuf,
+}
+
+fn check(args: &UpArgs) -> anyhow::Result<Checked> {
+    let namesrv_port = args.namesrv_port.unwrap_or(if args.port == 0 { 0 } else { NAMESRV_PORT });
+    let (files, memory) = (raise_open_files()?, memory_budget()?);
+    if let Some(host) = &args.advertise {
+        check_advertised("--advertise", host)?;
+    }
+    let mut ports = broker_ports(ANY, args.port);
+    ports.push(("namesrv", SocketAddr::new(ANY, namesrv_port)));
+    check_ports(&ports)?;
+    let temporary = if args.ephemeral { Some(temporary_dir()?) } else { None };
+    let data = temporary.as_ref().map_or(args.data.as_path(), TempDir::path);
+    let data = check_data_dir(data, BrokerConfig::default().disk_space_warning_level_ratio)?;
+    Ok(Checked { files, memory, namesrv_port, temporary, data })
+}
+
+/// Runs until a signal comes, and says when everything is ready.
+async fn serve(
+    signals: &mut EndSignals,
+    broker: &Broker,
+    name_server: &str,
+    ready: Ready,
+    started: Instant,
+    is_ephemeral: bool,
+) -> anyhow::Result<()> {
+    let Some(proved) = or_end(signals, prove(broker, name_server, ready, started, is_ephemeral)).await else {
+        return Ok(());
+    };
+    proved?;
+    if is_ephemeral {
+        signals.watch_standard_input();
+    }
+    signals.first().await;
+    Ok(())
 }
 
 /// Sends a message through, then says that everything is ready.

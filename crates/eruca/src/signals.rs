@@ -7,7 +7,7 @@ use tokio::{
     io::AsyncReadExt,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tracing::info;
+use tracing::{error, info};
 
 /// Exit code after a second signal, as shells have it for SIGINT.
 const EXIT_AT_ONCE: i32 = 130;
@@ -86,7 +86,11 @@ pub(crate) async fn stop_or_die(
 ) {
     let stopping = tokio::task::spawn_blocking(stop);
     tokio::select! {
-        _ = stopping => {}
+        stopped = stopping => {
+            if stopped.is_err() {
+                error!("a panic kept the end from being orderly; the next start puts everything in order");
+            }
+        }
         () = signals.second() => {
             clean_up();
             std::process::exit(EXIT_AT_ONCE);

@@ -12,7 +12,7 @@ fn namesrv(home: &Path, port: u16) -> Running {
 fn broker(dir: &Path, namesrv: &str) -> Command {
     let conf = format!(
         "brokerClusterName=c\nbrokerName=broker-a\nlistenPort=0\nbrokerIP1=127.0.0.1\nstorePathRootDir={}\n\
-         mappedFileSizeCommitLog=1048576\n",
+         mappedFileSizeCommitLog=1048576\nregisterNameServerPeriod=10000\n",
         dir.join("store").display()
     );
     let mut command = eruca();

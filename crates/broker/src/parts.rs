@@ -129,11 +129,13 @@ impl Parts {
         ));
         let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
         self.hold.set_runner(runner);
+        let locks: Arc<QueueLocks> = Arc::default();
         let handlers = Handlers {
             send: SendMessageHandler::new(
                 store.clone(),
                 topics.clone(),
                 groups.clone(),
+                locks.clone(),
                 self.settings.clone(),
                 self.stats.clone(),
                 self.clock.clone(),
@@ -152,7 +154,7 @@ impl Parts {
             ),
             client: ClientHandler::new(self.producers.clone(), self.consumers.clone(), self.notice.clone()),
             consumer_list: ConsumerListHandler::new(self.consumers.clone()),
-            lock_queue: LockQueueHandler::new(Arc::new(QueueLocks::default()), self.clock.clone()),
+            lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
             send_back: SendBackHandler::new(
                 store.clone(),
                 topics.clone(),

@@ -158,10 +158,11 @@ impl Journal {
         self.file.sync_data()
     }
 
-    /// Says to which JSON file the journal belongs.
-    pub(super) fn bind(&self, base: Base) -> io::Result<()> {
+    /// Says to which JSON file the journal belongs. The caller syncs the file that it gets, before the JSON file is
+    /// replaced.
+    pub(super) fn bind(&self, base: Base) -> io::Result<File> {
         self.file.write_all_at(&base.to_bytes(), MAGIC.len() as u64)?;
-        self.file.sync_data()
+        self.file.try_clone()
     }
 
     pub(super) fn len_bytes(&self) -> u64 {

@@ -196,8 +196,10 @@ impl TableFile {
 
     /// Replaces the JSON file; then the changes set aside by [`TableFile::begin`] are in it.
     pub(crate) fn write_json(&self, json: &[u8]) -> Result<(), PersistError> {
-        let written = lock(&self.file)
-            .bind(Base::of(json))
+        // The lock must not be held while files are synced: sends settle their journals behind it.
+        let bound = lock(&self.file).bind(Base::of(json));
+        let written = bound
+            .and_then(|header| header.sync_data())
             .map_err(PersistError::io("write", &self.journal))
             .and_then(|()| replace(&self.json, json));
         match written {
@@ -254,11 +256,11 @@ mod tests {
             file.note(b"b");
             file.settle();
             if step == 1 {
-                lock(&file.file).bind(Base::of(b"{a}")).unwrap();
+                lock(&file.file).bind(Base::of(b"{a}")).unwrap().sync_data().unwrap();
             }
             if step == 2 {
                 // As write_json, killed before the old journal is removed.
-                lock(&file.file).bind(Base::of(b"{a}")).unwrap();
+                lock(&file.file).bind(Base::of(b"{a}")).unwrap().sync_data().unwrap();
                 replace(&dir.path().join("t.json"), b"{a}").unwrap();
             }
             if step == 3 {

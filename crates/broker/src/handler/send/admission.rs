@@ -139,6 +139,7 @@ impl SendMessageHandler {
         header: &SendHeader<'_>,
         request: &RemotingCommand,
         destination: &mut Destination,
+        now: Timestamp,
     ) -> Result<(), HandlerError> {
         let Some(group) = header.topic.strip_prefix(RETRY_PREFIX) else { return Ok(()) };
         let config = self.groups.get(group).ok_or_else(|| {
@@ -151,8 +152,9 @@ impl SendMessageHandler {
             .max_reconsume_times
             .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
             .unwrap_or(config.retry_max_times);
-        // The client has already counted this try: hence not `>=`.
-        if header.reconsume_times > times_max {
+        // The client has already counted this try: hence not `>=`. A group that consumes in order tries again by itself,
+        // so what it sends here it has given up (Java since 5.4; older clients send their last try uncounted).
+        if header.reconsume_times > times_max || self.locks.has_live_lock(group, now) {
             destination.topic = self.topics.ensure(&dlq_topic(group), 1);
             destination.queue_id = 0;
             destination.is_dead_letter = true;

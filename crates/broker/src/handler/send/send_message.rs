@@ -24,8 +24,8 @@ use super::{
     properties::{Asked, BrokersOwn, forget_timer, rewrite, trace_text},
 };
 use crate::{
-    config::BrokerConfig, delay::park, groups::GroupTable, reply::HandlerError, settings::Settings,
-    stats::BrokerStats, topics::TopicTable,
+    config::BrokerConfig, delay::park, groups::GroupTable, locks::QueueLocks, reply::HandlerError,
+    settings::Settings, stats::BrokerStats, topics::TopicTable,
 };
 
 /// What a property buffer keeps after a message with many.
@@ -42,6 +42,8 @@ pub struct SendMessageHandler {
     pub(super) store: Arc<MessageStore>,
     pub(super) topics: Arc<TopicTable>,
     pub(super) groups: Arc<GroupTable>,
+    /// Whose locks tell which groups consume in order.
+    pub(super) locks: Arc<QueueLocks>,
     settings: Arc<Settings>,
     stats: Arc<BrokerStats>,
     clock: Arc<dyn Clock>,
@@ -76,6 +78,7 @@ impl SendMessageHandler {
         store: Arc<MessageStore>,
         topics: Arc<TopicTable>,
         groups: Arc<GroupTable>,
+        locks: Arc<QueueLocks>,
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
@@ -91,6 +94,7 @@ impl SendMessageHandler {
             store,
             topics,
             groups,
+            locks,
             settings,
             stats,
             clock,
@@ -128,7 +132,7 @@ impl SendMessageHandler {
         let stored = if header.is_batch {
             self.append_batch(caller, request, &header, &asked, &destination, config)?
         } else {
-            self.redirect_retry(&header, request, &mut destination)?;
+            self.redirect_retry(&header, request, &mut destination, now)?;
             self.append_single(caller, request, &header, &asked, &destination, config, now)?
         };
         let bytes = stored.log_offset_end.0 - stored.first.log_offset.0;

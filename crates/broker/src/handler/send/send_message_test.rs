@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eruca_config::Properties as ConfigProperties;
 use eruca_message::{
-    BatchEntry, Clock, StoredMessage, encode_batch_entry,
+    BatchEntry, Clock, MessageQueue, StoredMessage, encode_batch_entry,
     names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC},
 };
 use eruca_protocol::{
@@ -13,7 +13,10 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Outbox, Reply};
 
 use super::{FlushTimeouts, SendMessageHandler};
-use crate::handler::test_parts::{BROKER, TestParts};
+use crate::{
+    handler::test_parts::{BROKER, TestParts},
+    locks::QueueLocks,
+};
 
 const SELF_TEST_GROUP: &str = "CID_RMQ_SYS_SELF_TEST_1";
 
@@ -21,6 +24,7 @@ struct Sender {
     parts: TestParts,
     handler: SendMessageHandler,
     timeouts: Arc<FlushTimeouts>,
+    locks: Arc<QueueLocks>,
     caller: Caller,
     outbox: Outbox,
 }
@@ -34,10 +38,12 @@ impl Sender {
         parts.topics.put(TopicConfig { perm: 7, ..TopicConfig::new(AUTO_CREATE_TOPIC, 8) }).unwrap();
         parts.topic("T", 4);
         let timeouts = Arc::new(FlushTimeouts::new(5_000));
+        let locks: Arc<QueueLocks> = Arc::default();
         let handler = SendMessageHandler::new(
             parts.store.clone(),
             parts.topics.clone(),
             parts.groups.clone(),
+            locks.clone(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
@@ -46,7 +52,7 @@ impl Sender {
             SELF_TEST_GROUP.to_owned(),
         );
         let (caller, outbox) = parts.connect();
-        Sender { parts, handler, timeouts, caller, outbox }
+        Sender { parts, handler, timeouts, locks, caller, outbox }
     }
 
     fn send(&self, request: &RemotingCommand) -> RemotingCommand {
@@ -253,6 +259,18 @@ fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
     old.version = 120;
     sender.send(&old);
     assert_eq!(sender.parts.read("%DLQ%g", 0).len(), 2, "but not that of clients before 3.4.9");
+}
+
+#[test]
+fn what_a_group_that_consumes_in_order_sends_back_is_a_dead_letter() {
+    let sender = Sender::new();
+    sender.parts.groups.get_or_create("g");
+    let queue = MessageQueue::new("T", "broker-a", 0);
+    sender.locks.lock("g", "client", &[queue], sender.parts.clock.now());
+    let mut header = header("%RETRY%g", 0, "DELAY=5 RETRY_TOPIC=T UNIQ_KEY=K");
+    (header.reconsume_times, header.max_reconsume_times) = (Some(2), Some(2));
+    sender.send(&request(&header));
+    assert_eq!(sender.only("%DLQ%g", 0).reconsume_times, 2, "Java clients before 5.0 send their last try so");
 }
 
 fn batch(bodies: &[&str]) -> Vec<u8> {

@@ -37,6 +37,15 @@ pub(crate) fn bytes_text(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS.get(unit).copied().unwrap_or_default())
 }
 
+/// The error with its causes on one line; a cause that the text before it quotes is not said twice.
+pub(crate) fn text(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => said,
+        before => format!("{before}: {cause}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +57,13 @@ mod tests {
         {
             assert_eq!(bytes_text(bytes), text);
         }
+    }
+
+    #[test]
+    fn a_cause_that_is_quoted_already_is_not_said_twice() {
+        let refused = || anyhow::anyhow!("connection refused");
+        assert_eq!(text(&refused().context("cannot send")), "cannot send: connection refused");
+        let quoted = "cannot send: connection refused";
+        assert_eq!(text(&refused().context(quoted)), quoted);
     }
 }

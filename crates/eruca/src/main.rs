@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("eruca: {error:#}");
+            eprintln!("eruca: {}", failure::text(&error));
             ExitCode::FAILURE
         }
     }

@@ -301,6 +301,26 @@ fn without_its_name_server_a_broker_says_so_and_goes_on_trying() {
 }
 
 #[test]
+fn a_name_server_that_goes_is_missed_at_once_and_told_again_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let told: [Arc<Told>; 2] = Default::default();
+    let server = name_server(&told[0]);
+    let address = server.local_addrs()[0];
+    let broker = start(config(dir.path(), &address.to_string()));
+    assert!(broker.name_servers().wait_registered(BOUND));
+    server.shutdown(Duration::ZERO);
+    let end = Instant::now() + BOUND;
+    while broker.name_servers().is_registered() {
+        assert!(Instant::now() < end, "the period of registrations is longer than this bound");
+        std::thread::yield_now();
+    }
+    let config = ServerConfig { listen: vec![address], shards: 1, name: "test", ..ServerConfig::default() };
+    let _server = Server::bind(config, told[1].clone()).unwrap();
+    told[1].wait(|request| request.request_code() == RequestCode::REGISTER_BROKER);
+    broker.shutdown();
+}
+
+#[test]
 fn the_vip_port_answers_too_and_a_taken_port_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let broker = start(config(dir.path(), ""));

@@ -9,8 +9,11 @@ use eruca_protocol::{
     body::{self, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper},
     request::{RegisterBrokerRequest, UnregisterBrokerRequest},
 };
-use eruca_remoting::{Client, ClientConfig, TaskGroup};
-use tokio::{sync::watch, time::Instant};
+use eruca_remoting::{Caller, Client, ClientConfig, CommandService, Reply, TaskGroup};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::NameServers;
 use crate::{settings::Settings, topics::TopicTable};
@@ -119,7 +122,7 @@ impl Registration {
             .filter(|state| state.registered_since.is_some())
             .map(|state| state.address)
             .collect();
-        let client = new_client();
+        let client = new_client(Arc::default());
         let leaving = TaskGroup::new();
         let (done, mut all_done) = watch::channel(());
         for address in known {
@@ -142,14 +145,30 @@ impl Registration {
     }
 }
 
-fn new_client() -> Client {
-    Client::new(ClientConfig { name: "registration", ..ClientConfig::default() }, None)
+/// Is told when the connection to a name server ends. Name servers ask brokers nothing that we serve.
+#[derive(Debug, Default)]
+struct ConnectionLost(Notify);
+
+impl CommandService for ConnectionLost {
+    fn call(&self, _caller: &Caller, request: RemotingCommand) -> Reply {
+        let remark = "a broker serves no requests on its connection to a name server";
+        Reply::Now(request.reply_error(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark))
+    }
+
+    fn disconnected(&self, _caller: &Caller) {
+        self.0.notify_one();
+    }
+}
+
+fn new_client(lost: Arc<ConnectionLost>) -> Client {
+    Client::new(ClientConfig { name: "registration", ..ClientConfig::default() }, Some(lost))
 }
 
 /// One name server's task: registrations one after the other, never two at once.
 async fn keep_registered(parts: Arc<Parts>, index: usize, mut version: watch::Receiver<u64>) {
     let Some(address) = parts.addresses.get(index).cloned() else { return };
-    let client = new_client();
+    let lost: Arc<ConnectionLost> = Arc::default();
+    let client = new_client(lost.clone());
     let mut retry = RETRY_MIN;
     loop {
         version.mark_unchanged();
@@ -175,8 +194,12 @@ async fn keep_registered(parts: Arc<Parts>, index: usize, mut version: watch::Re
         }
         // With very many topics a registration takes its time; it gets at most half of it.
         tokio::time::sleep(started.elapsed().min(Duration::from_secs(1))).await;
-        // An error means that the broker is going.
-        let _ = tokio::time::timeout(pause, version.changed()).await;
+        tokio::select! {
+            // An error means that the broker is going.
+            _ = tokio::time::timeout(pause, version.changed()) => {}
+            // It went, or was started anew and knows nothing: both are found out at once.
+            () = lost.0.notified() => {}
+        }
     }
 }
 

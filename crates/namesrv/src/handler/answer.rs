@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use eruca_config::UpdateError;
-use eruca_protocol::{HeaderError, RemotingCommand, ResponseCode, body::BodyError};
+use eruca_protocol::{
+    HeaderError, RemotingCommand, ResponseCode,
+    body::{BodyError, RegisterBodyError},
+};
 use eruca_remoting::Caller;
 
-use super::registration_body::CompressedBodyError;
 use crate::{kv_config::KvError, routes::Refused};
 
 /// An answer, or why there is none.
@@ -37,7 +39,7 @@ macro_rules! refusals {
 refusals! {
     HeaderError => SYSTEM_ERROR;
     BodyError => SYSTEM_ERROR;
-    CompressedBodyError => SYSTEM_ERROR;
+    RegisterBodyError => SYSTEM_ERROR;
     Refused => SYSTEM_ERROR;
     KvError => SYSTEM_ERROR;
     UpdateError => INVALID_PARAMETER;

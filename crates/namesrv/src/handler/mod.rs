@@ -5,7 +5,6 @@ mod cluster;
 mod config;
 mod kv;
 mod registration;
-mod registration_body;
 mod topic_list;
 mod topic_route;
 

@@ -1,11 +1,14 @@
 //! What brokers send: registrations, signs of life, single topics, good-byes.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use eruca_message::{Clock, Timestamp};
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
-    body::{self, DataVersion, KVTable, TopicRouteData},
+    body::{self, DataVersion, KVTable, RegisterBrokerBody, TopicConfig, TopicRouteData},
     request::{
         BrokerHeartbeatRequest, DeleteTopicInNamesrvRequest, NotifyMinBrokerIdChangeRequest,
         QueryDataVersionRequest, QueryDataVersionResponse, RegisterBrokerRequest, RegisterBrokerResponse,
@@ -17,7 +20,6 @@ use tracing::{debug, info, warn};
 
 use super::{
     answer::{Answer, Refusal},
-    registration_body,
     topic_route::ZONE_NAME,
 };
 use crate::{
@@ -51,11 +53,12 @@ impl RegistrationHandler {
     fn register(&self, caller: &Caller, request: &RemotingCommand) -> Answer {
         let header: RegisterBrokerRequest = request.header()?;
         let crc = header.body_crc32.unwrap_or(0);
-        if crc != 0 && crc != body_crc(&request.body) {
+        if crc != 0 && crc != RegisterBrokerBody::crc32(&request.body) {
             warn!(broker = header.broker_name, peer = %caller.peer_addr(), "registration with a wrong checksum");
             return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
         }
-        let content = registration_body::decode(request, header.compressed)?;
+        let content = RegisterBrokerBody::decode(&request.body, header.compressed, request.version)?;
+        let wrapper = content.topic_config_serialize_wrapper;
         let broker = BrokerIdentity {
             cluster: header.cluster_name,
             broker_name: header.broker_name,
@@ -69,10 +72,10 @@ impl RegistrationHandler {
             zone_name: request.ext_fields.get(ZONE_NAME).map(str::to_owned),
             heartbeat_timeout_ms: header.heartbeat_timeout_millis,
             enable_acting_master: header.enable_acting_master,
-            data_version: content.data_version,
-            topics: content.topics,
-            mappings: content.mappings,
-            filter_servers: content.filter_servers,
+            data_version: wrapper.data_version,
+            topics: named(wrapper.topic_config_table),
+            mappings: wrapper.topic_queue_mapping_info_map,
+            filter_servers: (!request.body.is_empty()).then_some(content.filter_server_list),
             connection_id: caller.id(),
         };
         let mut routes = write(&self.routes);
@@ -199,7 +202,13 @@ impl RegistrationHandler {
     }
 }
 
-/// Java's checksum of a body: CRC-32 without its sign bit.
-fn body_crc(body: &[u8]) -> i32 {
-    (crc32fast::hash(body) & 0x7FFF_FFFF) as i32
+/// The topics of a table; a topic is called as its entry says, or else as its key.
+fn named(table: BTreeMap<String, TopicConfig>) -> Vec<TopicConfig> {
+    let with_name = |(name, mut topic): (String, TopicConfig)| {
+        if topic.topic_name.is_empty() {
+            topic.topic_name = name;
+        }
+        topic
+    };
+    table.into_iter().map(with_name).collect()
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
-    body::{self, DataVersion, KVTable, TopicConfigSerializeWrapper, TopicRouteData},
+    body::{self, DataVersion, KVTable, RegisterBrokerBody, TopicConfigSerializeWrapper, TopicRouteData},
     request::{
         BrokerHeartbeatRequest, NotifyMinBrokerIdChangeRequest, PutKvConfigRequest, QueryDataVersionRequest,
         QueryDataVersionResponse, RegisterBrokerResponse, RegisterTopicInNamesrvRequest,
@@ -35,7 +35,7 @@ fn a_slave_is_told_its_master() {
 fn a_wrong_checksum_is_refused() {
     let fixture = Fixture::new(Default::default());
     let (mut header, content) = registration("b", 0, &["T", "U"]);
-    header.body_crc32 = Some((crc32fast::hash(&body::to_json(&content)) & 0x7FFF_FFFF) as i32);
+    header.body_crc32 = Some(RegisterBrokerBody::crc32(&body::to_json(&content)));
     ok(&fixture.call(&connection().0, request(&(header.clone(), content.clone()))));
     header.body_crc32 = Some(1);
     let reply = fixture.call(&connection().0, request(&(header, content)));

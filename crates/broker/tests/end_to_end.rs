@@ -314,9 +314,46 @@ fn a_name_server_that_goes_is_missed_at_once_and_told_again_when_it_is_back() {
         assert!(Instant::now() < end, "the period of registrations is longer than this bound");
         std::thread::yield_now();
     }
+    let status = broker.name_servers().status();
+    assert!(status[0].last_error.as_ref().unwrap().contains(&address.to_string()), "{status:?}");
     let config = ServerConfig { listen: vec![address], shards: 1, name: "test", ..ServerConfig::default() };
     let _server = Server::bind(config, told[1].clone()).unwrap();
     told[1].wait(|request| request.request_code() == RequestCode::REGISTER_BROKER);
+    broker.shutdown();
+}
+
+/// A name server that forgets what it was told when it is told so, as one behind a proxy that was started anew.
+#[derive(Default)]
+struct Forgetful {
+    told: Told,
+    callers: Mutex<Vec<Caller>>,
+}
+
+impl CommandService for Forgetful {
+    fn call(&self, caller: &Caller, request: RemotingCommand) -> Reply {
+        self.callers.lock().unwrap().push(caller.clone());
+        self.told.call(caller, request)
+    }
+}
+
+#[test]
+fn a_lost_connection_is_replaced_and_the_name_server_told_everything_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let service: Arc<Forgetful> = Arc::default();
+    let server_config = ServerConfig {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        shards: 1,
+        name: "test",
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(server_config, service.clone()).unwrap();
+    let broker = start(config(dir.path(), &server.local_addrs()[0].to_string()));
+    assert!(broker.name_servers().wait_registered(BOUND));
+    service.told.0.lock().unwrap().clear();
+    service.callers.lock().unwrap().drain(..).for_each(|caller| caller.close());
+    let again = service.told.wait(|request| request.request_code() == RequestCode::REGISTER_BROKER);
+    assert!(topics_of(&again).contains(&"TBW102".to_owned()));
+    assert!(broker.name_servers().wait_registered(BOUND));
     broker.shutdown();
 }
 

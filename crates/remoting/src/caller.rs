@@ -47,6 +47,11 @@ impl Caller {
         self.link.is_open()
     }
 
+    /// Returns when the connection has ended, at once if it has already. Any number may wait, on any runtime.
+    pub async fn closed(&self) {
+        self.link.closed().await;
+    }
+
     /// Asks for the connection to be closed; returns before it is.
     pub fn close(&self) {
         self.link.close();

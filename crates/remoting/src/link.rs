@@ -10,6 +10,7 @@ use std::{
 };
 
 use eruca_protocol::RemotingCommand;
+use tokio::sync::Notify;
 
 use crate::{
     NotifyError,
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     /// Counts reads that brought something, so that a waiter can tell a slow answer from a dead peer.
     reads: AtomicU64,
     open: AtomicBool,
+    /// Rung once, when the connection has ended.
+    end: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -90,11 +93,23 @@ impl Link {
             owed_replies: AtomicUsize::new(0),
             reads: AtomicU64::new(0),
             open: AtomicBool::new(true),
+            end: Notify::new(),
         })
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// Returns when the connection has ended.
+    pub(crate) async fn closed(&self) {
+        let end = self.end.notified();
+        tokio::pin!(end);
+        // Listening first and looking then, so that an end in between is not missed.
+        end.as_mut().enable();
+        if self.is_open() {
+            end.await;
+        }
     }
 
     /// Queues an answer to a request that was accepted. Dropped when the connection is gone; closes the connection
@@ -251,6 +266,7 @@ impl Link {
         drop(commands);
         self.adjust_waiting(bytes, 0);
         self.pending.close();
+        self.end.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

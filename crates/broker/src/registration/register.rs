@@ -9,17 +9,14 @@ use eruca_protocol::{
     body::{self, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper},
     request::{RegisterBrokerRequest, UnregisterBrokerRequest},
 };
-use eruca_remoting::{Caller, Client, ClientConfig, CommandService, Reply, TaskGroup};
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use eruca_remoting::{Caller, Client, ClientConfig, TaskGroup};
+use tokio::{sync::watch, time::Instant};
 
-use super::NameServers;
+use super::{NameServers, status::NotRegistered};
 use crate::{settings::Settings, topics::TopicTable};
 
-/// Pause after a failed registration; doubled each time up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(100);
+/// Pause after a failed registration or a lost connection; doubled each time up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How long leaving may take.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -122,7 +119,7 @@ impl Registration {
             .filter(|state| state.registered_since.is_some())
             .map(|state| state.address)
             .collect();
-        let client = new_client(Arc::default());
+        let client = new_client();
         let leaving = TaskGroup::new();
         let (done, mut all_done) = watch::channel(());
         for address in known {
@@ -145,61 +142,40 @@ impl Registration {
     }
 }
 
-/// Is told when the connection to a name server ends. Name servers ask brokers nothing that we serve.
-#[derive(Debug, Default)]
-struct ConnectionLost(Notify);
-
-impl CommandService for ConnectionLost {
-    fn call(&self, _caller: &Caller, request: RemotingCommand) -> Reply {
-        let remark = "a broker serves no requests on its connection to a name server";
-        Reply::Now(request.reply_error(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark))
-    }
-
-    fn disconnected(&self, _caller: &Caller) {
-        self.0.notify_one();
-    }
-}
-
-fn new_client(lost: Arc<ConnectionLost>) -> Client {
-    Client::new(ClientConfig { name: "registration", ..ClientConfig::default() }, Some(lost))
+fn new_client() -> Client {
+    Client::new(ClientConfig { name: "registration", ..ClientConfig::default() }, None)
 }
 
 /// One name server's task: registrations one after the other, never two at once.
 async fn keep_registered(parts: Arc<Parts>, index: usize, mut version: watch::Receiver<u64>) {
     let Some(address) = parts.addresses.get(index).cloned() else { return };
-    let lost: Arc<ConnectionLost> = Arc::default();
-    let client = new_client(lost.clone());
+    let client = new_client();
     let mut retry = RETRY_MIN;
     loop {
         version.mark_unchanged();
         let started = Instant::now();
-        let result = parts.register(&client, &address).await;
-        let pause = match result {
-            Ok(()) => {
-                retry = RETRY_MIN;
-                Duration::from_millis(parts.period_ms())
+        let failure = match parts.register(&client, &address).await {
+            Ok(connection) => {
+                parts.name_servers.note(index, Ok(()), parts.clock.now());
+                tokio::select! {
+                    () = parts.next_registration(started, &mut version) => {
+                        retry = RETRY_MIN;
+                        continue;
+                    }
+                    () = connection.closed() => {}
+                }
+                // One that answers and then closes, again and again, must not be asked ever faster.
+                if started.elapsed() >= RETRY_MAX {
+                    retry = RETRY_MIN;
+                }
+                NotRegistered::out_of_reach(format!("the connection to {address} was lost"))
             }
-            Err(_) => {
-                let pause = retry;
-                retry = (retry * 2).min(RETRY_MAX);
-                pause
-            }
+            Err(failure) => failure,
         };
-        let failed = result.is_err();
-        parts.name_servers.note(index, result, parts.clock.now());
-        if failed {
-            // A change does not make a name server come back.
-            tokio::time::sleep(pause).await;
-            continue;
-        }
-        // With very many topics a registration takes its time; it gets at most half of it.
-        tokio::time::sleep(started.elapsed().min(Duration::from_secs(1))).await;
-        tokio::select! {
-            // An error means that the broker is going.
-            _ = tokio::time::timeout(pause, version.changed()) => {}
-            // It went, or was started anew and knows nothing: both are found out at once.
-            () = lost.0.notified() => {}
-        }
+        parts.name_servers.note(index, Err(failure), parts.clock.now());
+        // A change does not make a name server come back.
+        tokio::time::sleep(retry).await;
+        retry = (retry * 2).min(RETRY_MAX);
     }
 }
 
@@ -209,17 +185,31 @@ impl Parts {
         period_ms.clamp(*PERIOD_MS.start(), *PERIOD_MS.end()).unsigned_abs()
     }
 
-    async fn register(&self, client: &Client, address: &str) -> Result<(), String> {
+    /// Returns when a registration after the one that began at `started` is due: topics changed, or the period is over.
+    async fn next_registration(&self, started: Instant, version: &mut watch::Receiver<u64>) {
+        // With very many topics a registration takes its time; it gets at most half of it.
+        tokio::time::sleep(started.elapsed().min(Duration::from_secs(1))).await;
+        // An error means that the broker is going.
+        let _ = tokio::time::timeout(Duration::from_millis(self.period_ms()), version.changed()).await;
+    }
+
+    /// Registers once; the connection by which the name server knows us. When that ends, it forgets us.
+    async fn register(&self, client: &Client, address: &str) -> Result<Caller, NotRegistered> {
         let config = self.settings.now();
         let timeout = Duration::from_millis(config.register_broker_timeout_mills.unsigned_abs());
         let request = self.request(config.broker_permission);
-        let answer = client.invoke(address, request, timeout).await.map_err(|error| error.to_string())?;
+        let connection = client.connect(address, timeout).await?;
+        let answer = connection.invoke(request, timeout).await?;
         match answer.response_code() {
-            ResponseCode::SUCCESS => Ok(()),
-            code => Err(format!(
+            ResponseCode::SUCCESS => Ok(connection),
+            ResponseCode::GO_AWAY => {
+                connection.close();
+                Err(NotRegistered::out_of_reach(format!("{address} is shutting down")))
+            }
+            code => Err(NotRegistered::refused(format!(
                 "{address} refused the registration: {code} {}",
                 answer.remark.unwrap_or_default()
-            )),
+            ))),
         }
     }
 

@@ -199,3 +199,22 @@ async fn a_request_over_the_frame_limit_is_refused_before_it_is_sent() {
     let error = client.invoke(&addr.to_string(), request(ECHO, 0, vec![0; 2000]), BOUND).await.unwrap_err();
     assert!(matches!(error, InvokeError::TooBig { size_bytes: 2000, limit_bytes: 1000, .. }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_connection_is_told_to_all_who_wait_for_it_and_to_those_who_ask_later() {
+    let (server, _service, addr) = server();
+    let client = client();
+    let connection = client.connect(&addr.to_string(), BOUND).await.unwrap();
+    let waiting = async { tokio::join!(connection.closed(), connection.closed()) };
+    tokio::pin!(waiting);
+    assert!(is_pending(waiting.as_mut()).await, "it has not ended");
+    server.shutdown(Duration::ZERO);
+    tokio::time::timeout(BOUND, waiting).await.unwrap();
+    assert!(!connection.is_open());
+    tokio::time::timeout(BOUND, connection.closed()).await.unwrap();
+}
+
+/// Polls once.
+async fn is_pending<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}

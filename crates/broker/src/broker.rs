@@ -18,6 +18,7 @@ use crate::{
     control::Control,
     dispatch::{Dispatcher, Settled},
     handler::{AdminHandler, ParkedPull},
+    local_time::utc_offset_s,
     long_poll::PullHold,
     parts::Parts,
     persist::PersistError,
@@ -99,8 +100,9 @@ impl Broker {
         config.validate()?;
         config.say_what_has_no_effect();
         let addresses = Addresses::of(&config)?;
+        let store_config = config.store_config(utc_offset_s(environment.clock.now()))?;
         let (store, recovery) =
-            MessageStore::open(config.store_config()?, environment.disk.clone(), environment.clock.clone())?;
+            MessageStore::open(store_config, environment.disk.clone(), environment.clock.clone())?;
         let store = Arc::new(store);
         Self::over(store.clone(), recovery, config, addresses, &environment).inspect_err(|_| {
             if let Err(error) = store.close() {

@@ -150,7 +150,7 @@ eruca_config::keys! {
         sync_flush_timeout: i64 = "syncFlushTimeout", 5_000, [1..=600_000];
         /// Age at which messages are deleted, in hours.
         file_reserved_time: u32 = "fileReservedTime", 72;
-        /// Hours of the day at which they are deleted, separated by `;`.
+        /// Hours of the local day at which they are deleted, separated by `;`.
         delete_when: String = "deleteWhen", "04".to_owned();
         /// Disk use (percent) above which expired messages are deleted at any hour.
         disk_max_used_space_ratio: u32 = "diskMaxUsedSpaceRatio", 75, [1..=100];
@@ -240,7 +240,7 @@ impl BrokerConfig {
         }
         self.bind_ip()?;
         self.name_servers()?;
-        self.store_config()?.validate()?;
+        self.store_config(0)?.validate()?;
         Ok(())
     }
 
@@ -358,8 +358,8 @@ impl BrokerConfig {
         DelayLevels::parse(&self.message_delay_level)
     }
 
-    /// The store's part.
-    pub fn store_config(&self) -> Result<StoreConfig, ConfigError> {
+    /// The store's part. The hours of `deleteWhen` are those of clocks that are `utc_offset_s` ahead of UTC.
+    pub fn store_config(&self, utc_offset_s: i32) -> Result<StoreConfig, ConfigError> {
         let mut store = StoreConfig::new(self.store_root());
         if let Some(directory) = &self.store_path_commit_log {
             store.commit_log_dir = PathBuf::from(directory);
@@ -376,6 +376,7 @@ impl BrokerConfig {
         store.delay_levels = self.delay_levels()?;
         store.file_reserved_hours = self.file_reserved_time;
         store.delete_when_hours = self.delete_when_hours()?;
+        store.utc_offset_s = utc_offset_s;
         store.disk_max_used_ratio = ratio(self.disk_max_used_space_ratio);
         store.disk_clean_forcibly_ratio = ratio(self.disk_space_clean_forcibly_ratio);
         store.disk_warning_ratio = ratio(self.disk_space_warning_level_ratio);
@@ -446,8 +447,9 @@ mod tests {
         let loaded = BrokerConfig::from_properties(&Properties::parse(text).unwrap()).unwrap();
         assert_eq!(loaded.notices, []);
         loaded.keys.validate().unwrap();
-        let store = loaded.keys.store_config().unwrap();
+        let store = loaded.keys.store_config(28_800).unwrap();
         assert_eq!((store.file_reserved_hours, store.delete_when_hours), (48, vec![4]));
+        assert_eq!(store.utc_offset_s, 28_800);
         assert_eq!((store.disk_max_used_ratio, store.disk_warning_ratio), (0.75, 0.9));
     }
 

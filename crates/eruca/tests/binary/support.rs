@@ -127,6 +127,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Asked first: one with a temporary directory removes it then.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("TERM");
+            let end = Instant::now() + BOUND;
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::yield_now();
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -17,7 +17,7 @@ use crate::{settings::Settings, topics::TopicTable};
 
 /// Pause after a failed registration or a lost connection; doubled each time up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_secs(2);
 /// How long leaving may take.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Java's bounds of `registerNameServerPeriod`.

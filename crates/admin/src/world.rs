@@ -22,6 +22,8 @@ pub struct World {
     pub namesrv_addr: Option<String>,
     /// Where the bodies of messages that are looked up are written.
     pub body_dir: PathBuf,
+    /// Below which directory it is written what consumers say of themselves; empty is the current directory.
+    pub status_dir: PathBuf,
 }
 
 impl World {
@@ -32,6 +34,8 @@ impl World {
             local_time: LocalTime::of_this_machine(),
             namesrv_addr: std::env::var(NAMESRV_ADDR).ok().filter(|addrs| !addrs.trim().is_empty()),
             body_dir: PathBuf::from(BODY_DIR),
+            // As the Java tool does.
+            status_dir: PathBuf::new(),
         }
     }
 

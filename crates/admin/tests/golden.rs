@@ -71,6 +71,7 @@ async fn run_case(case: &Case) -> String {
         local_time: LocalTime::utc(),
         namesrv_addr: None,
         body_dir: bodies.path().to_owned(),
+        status_dir: bodies.path().to_owned(),
     };
     let words: Vec<String> = case.words.iter().map(|word| cluster.to_ours(word, &case.captured)).collect();
     let (mut out, mut notes) = (Vec::new(), Vec::new());
@@ -135,6 +136,12 @@ async fn every_captured_output_is_printed_again() {
 
 /// What `words` print against a cluster with `answers`; the failure, if there is one.
 async fn run_against(answers: &[Value], words: &str) -> (String, Option<String>) {
+    let files = tempfile::tempdir().unwrap();
+    run_with_files(answers, words, files.path()).await
+}
+
+/// As [`run_against`]; files go to `dir`.
+async fn run_with_files(answers: &[Value], words: &str, dir: &Path) -> (String, Option<String>) {
     let addr = "127.0.0.1:1".to_owned();
     let captured = CapturedAddrs { name_server: addr.clone(), broker: addr };
     let cluster = FakeCluster::start(answers, &captured);
@@ -142,7 +149,8 @@ async fn run_against(answers: &[Value], words: &str) -> (String, Option<String>)
         clock: Arc::new(ManualClock::new(Timestamp(0))),
         local_time: LocalTime::utc(),
         namesrv_addr: Some(cluster.name_server_addr()),
-        body_dir: PathBuf::new(),
+        body_dir: dir.to_owned(),
+        status_dir: dir.to_owned(),
     };
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let failure = run_with(&shell_words(words), &world, &mut out, &mut notes).await.err();
@@ -199,4 +207,20 @@ async fn a_body_that_is_no_json_is_an_error_and_no_panic() {
     let answers = [serde_json::json!({"code": 206, "body": "{\"topicList\":[\"T\""})];
     let (_, failure) = run_against(&answers, "topicList").await;
     assert!(failure.unwrap().contains("cannot be read"));
+}
+
+#[tokio::test]
+async fn what_members_say_of_themselves_goes_to_files_below_the_directory_of_the_world() {
+    let route = r#"{"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:1"},"brokerName":"b","cluster":"c"}],"queueDatas":[]}"#;
+    let answers = [
+        serde_json::json!({"code": 203, "body": r#"{"connectionSet":[{"clientId":"me@1","version":453}]}"#}),
+        serde_json::json!({"code": 307, "body": r#"{"properties":{"PROP_CONSUME_TYPE":"CONSUME_ACTIVELY"}}"#}),
+        serde_json::json!({"code": 105, "body": route}),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let (text, failure) = run_with_files(&answers, "consumerStatus -g g", dir.path()).await;
+    assert_eq!(failure, None);
+    let file = dir.path().join("0/me@1");
+    assert!(text.contains(&file.display().to_string()), "{text}");
+    assert!(fs::read_to_string(file).unwrap().contains("PROP_CONSUME_TYPE"));
 }

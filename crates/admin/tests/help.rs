@@ -11,7 +11,14 @@ fn captured(name: &str) -> String {
 }
 
 async fn printed(words: &[&str]) -> String {
-    let world = World { local_time: LocalTime::utc(), namesrv_addr: None, ..World::of_this_machine() };
+    let files = tempfile::tempdir().unwrap();
+    let world = World {
+        local_time: LocalTime::utc(),
+        namesrv_addr: None,
+        body_dir: files.path().to_owned(),
+        status_dir: files.path().to_owned(),
+        ..World::of_this_machine()
+    };
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     if let Err(failure) = run_with(&words, &world, &mut out, &mut notes).await {

@@ -63,15 +63,16 @@ async fn list(
         None => ops::consumer_connection(call.admin, group).await?,
     };
     writeln!(call.out, "{:<10} {:<40} {:<20} #ConsumerRunningInfoFile", "#Index", "#ClientId", "#Version")?;
-    let dir = call.world.now().0.to_string();
+    let dir = call.world.status_dir.join(call.world.now().0.to_string());
     let mut infos = BTreeMap::new();
     let mut failed = None;
     for member in connection.connection_set {
         match ops::running_info(call.admin, group, &member.client_id, with_threads).await {
             Ok(info) => {
-                let path = format!("{dir}/{}", message_text::file_name(&member.client_id));
+                let path = dir.join(message_text::file_name(&member.client_id));
                 let written = fs::create_dir_all(&dir)
                     .and_then(|()| fs::write(&path, running_text::text(&info, &call.world.local_time)));
+                let path = path.display().to_string();
                 written.map_err(|source| CommandError::File { path: path.clone(), source })?;
                 infos.insert(member.client_id.clone(), info);
                 let (index, version) = (infos.len(), version_name(member.version));

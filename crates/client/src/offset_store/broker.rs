@@ -30,6 +30,8 @@ impl BrokerOffsets {
             // consumer came is not lost.
             set_zero_if_not_found: None,
         };
+        // Makes the broker's address known, where the queue did not come from a route of this session.
+        self.session.route(&queue.topic).await?;
         match self
             .session
             .call(&self.addr(queue)?, for_broker(RemotingCommand::request(&header), queue))

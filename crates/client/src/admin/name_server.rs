@@ -50,15 +50,8 @@ impl Admin {
     ) -> Result<(), CallError> {
         let header =
             DeleteTopicInNamesrvRequest { topic: topic.to_owned(), cluster_name: cluster.map(str::to_owned) };
-        let known;
-        let addrs = if addrs.is_empty() {
-            known = self.name_server_addresses();
-            &known
-        } else {
-            addrs
-        };
-        for addr in addrs {
-            self.ask(addr, &header).await?;
+        for addr in self.these_or_all(addrs) {
+            self.ask(&addr, &header).await?;
         }
         Ok(())
     }
@@ -137,16 +130,14 @@ impl Admin {
         addrs: &[String],
         properties: &BTreeMap<String, String>,
     ) -> Result<(), CallError> {
-        let known;
-        let addrs = if addrs.is_empty() {
-            known = self.name_server_addresses();
-            &known
-        } else {
-            addrs
-        };
-        for addr in addrs {
-            self.update_config_text(addr, RequestCode::UPDATE_NAMESRV_CONFIG, properties).await?;
+        for addr in self.these_or_all(addrs) {
+            self.update_config_text(&addr, RequestCode::UPDATE_NAMESRV_CONFIG, properties).await?;
         }
         Ok(())
+    }
+
+    /// `addrs`, or all name servers where there are none.
+    fn these_or_all(&self, addrs: &[String]) -> Vec<String> {
+        if addrs.is_empty() { self.name_server_addresses() } else { addrs.to_vec() }
     }
 }

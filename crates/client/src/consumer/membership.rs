@@ -82,6 +82,7 @@ impl Membership {
         session: Arc<Session>,
         settings: MemberSettings,
         consume_type: ConsumeType,
+        subscriptions: &[(String, Filter)],
     ) -> Result<Self, StartError> {
         names::validate_group(&settings.group).map_err(crate::ConfigError::from)?;
         let offsets = match settings.model {
@@ -93,8 +94,18 @@ impl Membership {
             }
             _ => OffsetStore::on_brokers(session.clone(), &settings.group),
         };
-        let subscriptions = Mutex::new(BTreeMap::new());
-        Ok(Membership { session, settings, offsets, consume_type, subscriptions })
+        let member = Membership {
+            session,
+            settings,
+            offsets,
+            consume_type,
+            subscriptions: Mutex::new(BTreeMap::new()),
+        };
+        for (topic, filter) in subscriptions {
+            names::validate_topic(topic).map_err(crate::ConfigError::from)?;
+            member.subscribe(topic, filter);
+        }
+        Ok(member)
     }
 
     pub(crate) fn group(&self) -> &str {
@@ -145,6 +156,16 @@ impl Membership {
             consumer_data_set: vec![consumer],
             ..HeartbeatData::default()
         }
+    }
+
+    /// Learns the routes and greets the brokers, so that the first round finds this member among the others.
+    pub(crate) async fn introduce(&self) {
+        for topic in self.topics() {
+            if let Err(error) = self.session.route(&topic).await {
+                tracing::debug!(topic, %error, "no route yet");
+            }
+        }
+        self.session.heartbeat(&self.heartbeat(), false).await;
     }
 
     /// The queues of `topic` that are this member's. `None` where its broker does not know this member yet.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{Clock, names};
+use eruca_message::Clock;
 use eruca_protocol::body::{ConsumeType, MessageModel};
 use tokio::sync::{Notify, watch};
 
@@ -153,11 +153,8 @@ impl LitePullConsumerBuilder {
         }
         let inbound = Arc::new(Inbound::default());
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
-        let member = Membership::new(session.clone(), self.member, ConsumeType::Actively)?;
-        for (topic, filter) in &self.subscriptions {
-            names::validate_topic(topic).map_err(ConfigError::from)?;
-            member.subscribe(topic, filter);
-        }
+        let member =
+            Membership::new(session.clone(), self.member, ConsumeType::Actively, &self.subscriptions)?;
         let core = Arc::new(Core {
             started: session.now(),
             member,

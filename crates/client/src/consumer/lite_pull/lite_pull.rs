@@ -94,12 +94,7 @@ impl LitePullConsumer {
     pub(super) async fn start(core: Arc<Core>) -> Self {
         let tasks = TaskGroup::new();
         let session = &core.member.session;
-        for topic in core.member.topics() {
-            if let Err(error) = session.route(&topic).await {
-                tracing::debug!(topic, %error, "no route yet");
-            }
-        }
-        session.heartbeat(&core.member.heartbeat(), false).await;
+        core.member.introduce().await;
         let (beating, changed) = (core.clone(), core.clone());
         upkeep::start(
             &tasks,

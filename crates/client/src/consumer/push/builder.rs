@@ -202,11 +202,8 @@ impl PushConsumerBuilder {
         self.check()?;
         let inbound = Arc::new(Inbound::default());
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
-        let member = Membership::new(session.clone(), self.member, ConsumeType::Passively)?;
-        for (topic, filter) in &self.subscriptions {
-            names::validate_topic(topic).map_err(ConfigError::from)?;
-            member.subscribe(topic, filter);
-        }
+        let member =
+            Membership::new(session.clone(), self.member, ConsumeType::Passively, &self.subscriptions)?;
         if !member.is_broadcasting() {
             member.subscribe(&names::retry_topic(member.group()), &"*".into());
         }

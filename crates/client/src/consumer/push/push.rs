@@ -81,23 +81,12 @@ impl PushConsumer {
             workers: TaskGroup::new(),
             is_shut_down: AtomicBool::new(false),
         };
-        consumer.introduce().await;
+        consumer.core.member.introduce().await;
         consumer.start_upkeep(direct);
         consumer.start_consuming(work);
         let rebalancer = Rebalancer::new(consumer.core.clone());
         consumer.rebalancing.spawn_graceful("rebalance", |stop| rebalancer.run(stop));
         consumer
-    }
-
-    /// Learns the routes and greets the brokers, so that the first rebalance finds us among the members.
-    async fn introduce(&self) {
-        let member = &self.core.member;
-        for topic in member.topics() {
-            if let Err(error) = member.session.route(&topic).await {
-                tracing::debug!(topic, %error, "no route yet");
-            }
-        }
-        member.session.heartbeat(&member.heartbeat(), false).await;
     }
 
     fn start_upkeep(&self, direct: mpsc::Receiver<DirectWork>) {

@@ -91,6 +91,11 @@ impl CallError {
             _ => None,
         }
     }
+
+    /// Whether the peer did not answer at all, or there is no address to ask at.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, CallError::Invoke(_) | CallError::BrokerUnknown { .. })
+    }
 }
 
 /// Why a client cannot be built.

@@ -1,14 +1,15 @@
 //! Receiving messages.
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
-//! `rebalance`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the two kinds of
-//! consumers (`push`, `lite_pull`).
+//! `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
+//! two kinds of consumers (`push`, `lite_pull`).
 
 mod lite_pull;
 mod membership;
 mod process_queue;
 mod pull;
 mod push;
+mod queue_rounds;
 mod rebalance;
 mod subscription;
 

@@ -22,7 +22,7 @@ pub(crate) enum PersistError {
 impl PersistError {
     /// Whether a broker did not answer at all.
     pub(crate) fn is_silence(&self) -> bool {
-        matches!(self, PersistError::Call(CallError::Invoke(_)))
+        matches!(self, PersistError::Call(error) if error.is_silence())
     }
 }
 

@@ -6,11 +6,11 @@ use eruca_message::MessageQueue;
 use eruca_remoting::TaskGroup;
 
 use super::{
-    super::rebalance::Change,
+    super::{queue_rounds::QueueRounds, rebalance::Change},
     core::{AssignedQueue, Core, Mode},
     fetcher::fetch,
 };
-use crate::{CallError, lock::lock, upkeep::wait};
+use crate::{lock::lock, upkeep::wait};
 
 const INTERVAL: Duration = Duration::from_secs(20);
 /// Pause after a round that could not do everything.
@@ -19,70 +19,34 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Looks for changed queues from time to time and when asked to. Owns the tasks that fetch: when it ends, they end.
 pub(crate) async fn assign(core: Arc<Core>) {
     let fetchers = TaskGroup::new();
+    let mut rounds = QueueRounds::default();
     loop {
-        let is_complete = round(&core, &fetchers).await;
+        let is_complete = round(&core, &mut rounds, &fetchers).await;
         core.rounds.send_modify(|rounds| *rounds += 1);
         wait(if is_complete { INTERVAL } else { RETRY_PAUSE }, core.assign_due.notified()).await;
     }
 }
 
 /// One round; whether everything is as it should be.
-async fn round(core: &Arc<Core>, fetchers: &TaskGroup) -> bool {
+async fn round(core: &Arc<Core>, rounds: &mut QueueRounds, fetchers: &TaskGroup) -> bool {
     let mode = lock(&core.mode).clone();
-    let (wanted, mut is_complete) = match mode {
+    let held: Vec<MessageQueue> = lock(&core.queues).keys().cloned().collect();
+    let (wanted, is_certain) = match mode {
         Mode::Undecided => (BTreeSet::new(), true),
         Mode::Assigned(queues) => (queues, true),
-        Mode::Subscribed => allocate(core).await,
+        Mode::Subscribed => rounds.allocate(&core.member, &held).await,
     };
-    let held: Vec<MessageQueue> = lock(&core.queues).keys().cloned().collect();
     let change = Change::between(&held, &wanted);
     for queue in &change.removed {
         give_away(core, queue).await;
     }
-    // A broker that does not answer costs one time-out, not one for each of its queues.
-    let mut silent = BTreeSet::new();
-    for queue in change.added {
-        if silent.contains(&queue.broker_name) {
-            continue;
-        }
-        match core.member.start_offset(&queue).await {
-            Ok(offset) => {
-                tracing::info!(group = core.member.group(), %queue, offset, "queue taken up");
-                let assigned = Arc::new(AssignedQueue::new(queue.clone(), offset));
-                lock(&core.queues).insert(queue, assigned.clone());
-                fetchers.spawn("fetch", fetch(core.clone(), assigned));
-            }
-            Err(error) => {
-                tracing::warn!(%queue, %error, "no offset to start from, the queue waits");
-                is_complete = false;
-                if error.is_silence() {
-                    silent.insert(queue.broker_name);
-                }
-            }
-        }
-    }
-    is_complete
-}
-
-async fn allocate(core: &Core) -> (BTreeSet<MessageQueue>, bool) {
-    let (mut wanted, mut is_complete) = (BTreeSet::new(), true);
-    for topic in core.member.topics() {
-        match core.member.allocate(&topic).await {
-            Ok(Some(queues)) => wanted.extend(queues),
-            outcome => {
-                match outcome {
-                    Err(CallError::TopicUnknown { .. }) | Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(topic, %error, "queues not allocated, the present ones are kept")
-                    }
-                }
-                is_complete = false;
-                let queues = lock(&core.queues);
-                wanted.extend(queues.keys().filter(|queue| queue.topic == topic).cloned());
-            }
-        }
-    }
-    (wanted, is_complete)
+    let all_taken = rounds.take_up(&core.member, change.added, None, |queue, offset| {
+        tracing::info!(group = core.member.group(), %queue, offset, "queue taken up");
+        let assigned = Arc::new(AssignedQueue::new(queue.clone(), offset));
+        lock(&core.queues).insert(queue, assigned.clone());
+        fetchers.spawn("fetch", fetch(core.clone(), assigned));
+    });
+    all_taken.await && is_certain
 }
 
 async fn give_away(core: &Core, queue: &MessageQueue) {

@@ -15,6 +15,7 @@ use eruca_protocol::{
 use eruca_remoting::CancelToken;
 
 use super::{
+    super::queue_rounds::Locked,
     core::Core,
     held_queue::HeldQueue,
     listener::{Listener, Messages, OrderedConsumeStatus, call},
@@ -30,9 +31,9 @@ const IDLE_PAUSE: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 const SUSPEND_RANGE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30));
 
-/// Asks the brokers for `queues` for ourselves; those that we got.
-pub(crate) async fn lock_queues(core: &Core, queues: &[MessageQueue]) -> BTreeSet<MessageQueue> {
-    let mut granted = BTreeSet::new();
+/// Asks the brokers for `queues` for ourselves.
+pub(crate) async fn lock_queues(core: &Core, queues: &[MessageQueue]) -> Locked {
+    let mut locked = Locked::default();
     for (broker_name, mq_set) in by_broker(queues) {
         let body = LockBatchRequestBody {
             consumer_group: core.member.group().to_owned(),
@@ -42,11 +43,13 @@ pub(crate) async fn lock_queues(core: &Core, queues: &[MessageQueue]) -> BTreeSe
         };
         let request = RemotingCommand::request(&LockBatchMqRequest {}).with_body(body::to_json(&body));
         match ask_master(core, &broker_name, request).await {
-            Ok(answer) => granted.extend(answer.lock_ok_mq_set),
-            Err(error) => tracing::warn!(broker_name, %error, "queues not locked"),
+            Ok(answer) => locked.granted.extend(answer.lock_ok_mq_set),
+            Err(error) => {
+                locked.failed.insert(broker_name, error);
+            }
         }
     }
-    granted
+    locked
 }
 
 async fn ask_master(
@@ -97,7 +100,10 @@ pub(crate) async fn renew_locks(core: Arc<Core>) {
 
 async fn try_lock(core: &Core, held: &[Arc<HeldQueue>], queues: &[MessageQueue]) {
     let asked = core.now();
-    let granted = lock_queues(core, queues).await;
+    let Locked { granted, failed } = lock_queues(core, queues).await;
+    for (broker_name, error) in failed {
+        tracing::warn!(broker_name, %error, "queues not locked");
+    }
     for held in held {
         let mut lease = lock(&held.lease);
         if granted.contains(&held.queue) {

@@ -6,14 +6,14 @@ use eruca_message::MessageQueue;
 use eruca_remoting::{CancelToken, TaskGroup};
 
 use super::{
-    super::rebalance::Change,
+    super::{queue_rounds::QueueRounds, rebalance::Change},
     core::Core,
     held_queue::HeldQueue,
     lease::Lease,
     ordered::{consume_in_order, lock_queues},
     puller::fill,
 };
-use crate::{CallError, lock::lock, upkeep::wait};
+use crate::{lock::lock, upkeep::wait};
 
 const INTERVAL: Duration = Duration::from_secs(20);
 /// Pause after a round that could not do everything.
@@ -24,16 +24,22 @@ pub(crate) struct Rebalancer {
     core: Arc<Core>,
     pulling: TaskGroup,
     consuming: TaskGroup,
+    rounds: QueueRounds,
 }
 
 impl Rebalancer {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Rebalancer { core, pulling: TaskGroup::new(), consuming: TaskGroup::new() }
+        Rebalancer {
+            core,
+            pulling: TaskGroup::new(),
+            consuming: TaskGroup::new(),
+            rounds: QueueRounds::default(),
+        }
     }
 
     /// Rebalances from time to time and when asked to, until told to stop. Then pulls end at once, and calls of the
     /// listener that are in progress are waited for, but not too long.
-    pub(crate) async fn run(self, stop: CancelToken) {
+    pub(crate) async fn run(mut self, stop: CancelToken) {
         loop {
             let is_complete = tokio::select! {
                 biased;
@@ -59,29 +65,14 @@ impl Rebalancer {
     }
 
     /// One round; whether everything is as it should be.
-    async fn rebalance(&self) -> bool {
-        let mut is_complete = true;
-        let mut allocated = BTreeSet::new();
-        for topic in self.core.member.topics() {
-            match self.core.member.allocate(&topic).await {
-                Ok(Some(queues)) => allocated.extend(queues),
-                outcome => {
-                    if let Err(error) = outcome {
-                        note(&topic, &error);
-                    }
-                    is_complete = false;
-                    // Who does not know better keeps what he has.
-                    let held = self.core.held();
-                    allocated.extend(held.iter().map(|h| h.queue.clone()).filter(|q| q.topic == topic));
-                }
-            }
-        }
+    async fn rebalance(&mut self) -> bool {
         let held: Vec<MessageQueue> = self.core.held().iter().map(|held| held.queue.clone()).collect();
+        let (allocated, is_certain) = self.rounds.allocate(&self.core.member, &held).await;
         let change = Change::between(&held, &allocated);
         for queue in &change.removed {
             self.give_away(queue).await;
         }
-        is_complete & self.take_up(change.added).await
+        self.take_up(change.added).await && is_certain
     }
 
     async fn give_away(&self, queue: &MessageQueue) {
@@ -105,61 +96,39 @@ impl Rebalancer {
     }
 
     /// Takes up `queues`; whether all of them could be.
-    async fn take_up(&self, mut queues: Vec<MessageQueue>) -> bool {
+    async fn take_up(&mut self, mut queues: Vec<MessageQueue>) -> bool {
         let wanted = queues.len();
         {
             let state = lock(&self.core.queues);
             queues.retain(|queue| !state.releasing.contains(queue));
         }
-        if queues.is_empty() {
-            return wanted == 0;
-        }
+        let is_any_releasing = queues.len() < wanted;
         let mut lease = Lease::default();
+        let mut locked = None;
         if self.core.listener.is_ordered() && !self.core.member.is_broadcasting() {
             let asked = self.core.now();
-            let granted = lock_queues(&self.core, &queues).await;
-            queues.retain(|queue| granted.contains(queue));
+            locked = Some(lock_queues(&self.core, &queues).await);
             lease.grant(asked);
         }
-        let mut taken = 0;
-        // A broker that does not answer costs one time-out, not one for each of its queues.
-        let mut silent = BTreeSet::new();
-        for queue in queues {
-            if silent.contains(&queue.broker_name) {
-                continue;
-            }
-            match self.core.member.start_offset(&queue).await {
-                Ok(offset) => {
-                    self.hold(queue, offset, lease);
-                    taken += 1;
-                }
-                Err(error) => {
-                    tracing::warn!(%queue, %error, "no offset to start from, the queue waits");
-                    if error.is_silence() {
-                        silent.insert(queue.broker_name);
-                    }
-                }
-            }
-        }
-        taken == wanted
-    }
-
-    fn hold(&self, queue: MessageQueue, offset: i64, lease: Lease) {
-        tracing::info!(group = self.core.member.group(), %queue, offset, "queue taken up");
-        let held = Arc::new(HeldQueue::new(queue.clone(), offset, lease, self.core.now()));
-        lock(&self.core.queues).held.insert(queue, held.clone());
-        self.pulling.spawn("pull", fill(self.core.clone(), held.clone()));
-        if self.core.listener.is_ordered() {
-            let core = self.core.clone();
-            self.consuming.spawn_graceful("consume in order", |stop| consume_in_order(core, held, stop));
-        }
+        let hold = |queue, offset| hold(&self.core, &self.pulling, &self.consuming, queue, offset, lease);
+        self.rounds.take_up(&self.core.member, queues, locked, hold).await && !is_any_releasing
     }
 }
 
-fn note(topic: &str, error: &CallError) {
-    match error {
-        // A retry topic comes with the first heartbeat, and others may come with their first message.
-        CallError::TopicUnknown { .. } => tracing::debug!(topic, "topic has no route yet"),
-        _ => tracing::warn!(topic, %error, "queues not allocated, the present ones are kept"),
+fn hold(
+    core: &Arc<Core>,
+    pulling: &TaskGroup,
+    consuming: &TaskGroup,
+    queue: MessageQueue,
+    offset: i64,
+    lease: Lease,
+) {
+    tracing::info!(group = core.member.group(), %queue, offset, "queue taken up");
+    let held = Arc::new(HeldQueue::new(queue.clone(), offset, lease, core.now()));
+    lock(&core.queues).held.insert(queue, held.clone());
+    pulling.spawn("pull", fill(core.clone(), held.clone()));
+    if core.listener.is_ordered() {
+        let core = core.clone();
+        consuming.spawn_graceful("consume in order", |stop| consume_in_order(core, held, stop));
     }
 }

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use eruca_message::{DelayLevels, DelayLevelsError, names::validate_topic};
-use eruca_store::{FlushMode, StoreConfig, StoreConfigError};
+use eruca_store::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES, FlushMode, StoreConfig, StoreConfigError};
 
 use crate::{
     registration::name_server_addresses,
-    topics::{SystemTopics, TopicLimits},
+    topics::{SystemTopics, TopicLimits, batch_topics},
 };
 
 eruca_config::choice! {
@@ -140,6 +140,12 @@ eruca_config::keys! {
         mapped_file_size_commit_log: u64 = "mappedFileSizeCommitLog", 1 << 30;
         /// Size of a consume queue file, in bytes.
         mapped_file_size_consume_queue: u64 = "mappedFileSizeConsumeQueue", 6_000_000;
+        /// Size of a batch consume queue file, in bytes.
+        mapper_file_size_batch_consume_queue: u64 = "mapperFileSizeBatchConsumeQueue", 13_800_000;
+        /// Whether topics and groups named %LMQ%... are light message queues, which need no configuration.
+        enable_lmq: bool = "enableLmq", false;
+        /// Whether messages get into the queues, too, that their property INNER_MULTI_DISPATCH names.
+        enable_multi_dispatch: bool = "enableMultiDispatch", false;
         /// Largest message body, in bytes.
         max_message_size: usize = "maxMessageSize", 4 << 20;
         /// When a message counts as stored.
@@ -366,7 +372,15 @@ impl BrokerConfig {
         }
         let ratio = |percent: u32| f64::from(percent) / 100.0;
         store.segment_size_bytes = self.mapped_file_size_commit_log;
-        store.queue_file_size_bytes = self.mapped_file_size_consume_queue;
+        // Java rounds these two up, too.
+        store.queue_file_size_bytes =
+            self.mapped_file_size_consume_queue.next_multiple_of(ENTRY_LEN_BYTES).max(ENTRY_LEN_BYTES);
+        store.batch_queue_file_size_bytes = self
+            .mapper_file_size_batch_consume_queue
+            .next_multiple_of(BATCH_ENTRY_LEN_BYTES)
+            .max(BATCH_ENTRY_LEN_BYTES);
+        store.batch_topics = batch_topics(&self.store_root().join("config"));
+        (store.lmq, store.multi_dispatch) = (self.enable_lmq, self.enable_multi_dispatch);
         store.max_message_size_bytes = self.max_message_size;
         store.flush_mode = match self.flush_disk_type {
             FlushDiskType::Async => FlushMode::Async,
@@ -399,7 +413,11 @@ impl BrokerConfig {
     }
 
     pub(crate) fn topic_limits(&self) -> TopicLimits {
-        TopicLimits { auto_create: self.auto_create_topic_enable, ..TopicLimits::default() }
+        TopicLimits {
+            auto_create: self.auto_create_topic_enable,
+            lmq: self.enable_lmq,
+            ..TopicLimits::default()
+        }
     }
 
     pub(crate) fn system_topics(&self) -> Result<SystemTopics, ConfigError> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use eruca_message::Clock;
+use eruca_protocol::body::TopicConfig;
 use eruca_store::{Arrival, ArrivalListener, MessageStore};
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     schedule::Work,
     settings::Settings,
     stats::BrokerStats,
-    topics::TopicTable,
+    topics::{BATCH, QUEUE_TYPE, TopicTable},
 };
 
 /// What handlers and threads share.
@@ -56,11 +57,14 @@ impl Parts {
         let auto_create_group = config.auto_create_subscription_group;
         let settled = Settled {
             topics: Arc::new(TopicTable::open(&directory, config.topic_limits(), clock.clone())?),
-            groups: Arc::new(GroupTable::open(&directory, auto_create_group, clock.clone())?),
-            offsets: Arc::new(OffsetTable::open(&directory, &*clock)?),
+            groups: Arc::new(
+                GroupTable::open(&directory, auto_create_group, clock.clone())?.with_lmq(config.enable_lmq),
+            ),
+            offsets: Arc::new(OffsetTable::open_for(&directory, &*clock, config.enable_lmq)?),
             store,
         };
         config.system_topics()?.create_in(&settled.topics);
+        adopt_batch_topics(&settled);
         settled.topics.adopt_queues(&settled.store.topics_with_queues());
         let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
         let hold = Arc::new(PullHold::new(WaiterLimits::default()));
@@ -194,6 +198,20 @@ impl Parts {
             stats: self.stats,
             settings: self.settings,
             clock: self.clock,
+        }
+    }
+}
+
+/// Topics with batch queues that `topics.json` does not know come back as what they are.
+fn adopt_batch_topics(settled: &Settled) {
+    for (topic, queues) in settled.store.topics_with_queues() {
+        if settled.store.is_batch_topic(&topic) && !settled.topics.contains(&topic) {
+            let queue_nums = queues.iter().max().map_or(1, |max| max.saturating_add(1));
+            settled.topics.create_if_absent(TopicConfig {
+                attributes: [(QUEUE_TYPE.to_owned(), BATCH.to_owned())].into(),
+                ..TopicConfig::new(&topic, queue_nums)
+            });
+            tracing::warn!(%topic, queue_nums, "topic was missing in topics.json but has batch queues, created again");
         }
     }
 }

@@ -115,12 +115,13 @@ impl HandlerError {
     pub fn from_append(error: AppendError, max_message_size_bytes: usize) -> Self {
         match error {
             AppendError::Stopped(why) => why.into(),
-            AppendError::BatchQueue { .. } => Self::system_error(error.to_string()),
             AppendError::BodyTooLarge { .. }
             | AppendError::RecordTooLarge { .. }
             | AppendError::Illegal(_)
             | AppendError::IllegalTopic { .. }
             | AppendError::IllegalQueueId { .. }
+            | AppendError::NoBatchQueue { .. }
+            | AppendError::NoInnerCount { .. }
             | AppendError::MixedBatch => {
                 let HandlerError { code, remark } = Self::message_illegal(max_message_size_bytes);
                 Self::new(code, format!("{remark} {error}"))

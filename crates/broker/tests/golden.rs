@@ -12,11 +12,8 @@ use eruca_store::RealDisk;
 use serde_json::Value;
 
 /// Requests that this version refuses on purpose, and how.
-const REFUSED: [(&str, ResponseCode); 3] = [
-    ("GBatchCQ", ResponseCode::SYSTEM_ERROR),
-    ("TRAN_MSG", ResponseCode::NO_PERMISSION),
-    ("TIMER_DE", ResponseCode::SYSTEM_ERROR),
-];
+const REFUSED: [(&str, ResponseCode); 2] =
+    [("TRAN_MSG", ResponseCode::NO_PERMISSION), ("TIMER_DE", ResponseCode::SYSTEM_ERROR)];
 
 struct Exchange {
     line: usize,

@@ -25,8 +25,8 @@ pub use message_queue::MessageQueue;
 pub use offset::{LogOffset, QueueOffset};
 pub use properties::{Properties, PropertiesError};
 pub use record::{
-    BLANK_MAGIC, MAGIC_V1, MAGIC_V2, Record, RecordError, RecordFields, RecordHeader, encode_record,
-    encoded_record_len, patch_offsets,
+    BLANK_MAGIC, MAGIC_V1, MAGIC_V2, Record, RecordError, RecordFields, RecordHeader, append_properties,
+    encode_record, encoded_record_len, patch_offsets,
 };
 pub use tag::{java_hash_code, tags_code};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

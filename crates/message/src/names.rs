@@ -112,6 +112,11 @@ pub fn is_dlq_topic(topic: &str) -> bool {
     topic.starts_with(DLQ_PREFIX)
 }
 
+/// Whether `name` is that of a light message queue, or of a group that consumes such queues (Java: `MixAll.isLmq`).
+pub fn is_lmq(name: &str) -> bool {
+    name.starts_with(LMQ_PREFIX)
+}
+
 /// The retry topic of `group`.
 pub fn retry_topic(group: &str) -> String {
     format!("{RETRY_PREFIX}{group}")

@@ -57,6 +57,10 @@ pub const SHARDING_KEY: &str = "__SHARDINGKEY";
 pub const INNER_NUM: &str = "INNER_NUM";
 /// First queue offset of an inner batch.
 pub const INNER_BASE: &str = "INNER_BASE";
+/// Queues beside its own in which a message shall be, separated by commas (see [`crate::names::LMQ_PREFIX`]).
+pub const INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
+/// The message's offsets in those queues, in the same order, written by the broker.
+pub const INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
 /// Kind of a message in request-reply.
 pub const MESSAGE_TYPE: &str = "MSG_TYPE";
 /// Instance.

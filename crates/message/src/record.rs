@@ -269,6 +269,38 @@ pub fn patch_offsets(
     put(store_timestamp_at, store_timestamp.0.to_be_bytes());
 }
 
+/// Adds encoded properties to those of the encoded record that is all of `record`: those that only the broker knows,
+/// and only when it gives the record its place. Nothing is changed on an error.
+pub fn append_properties(record: &mut Vec<u8>, encoded: &[u8]) -> Result<(), RecordError> {
+    let decoded = Record::decode(record)?;
+    if decoded.total_len != record.len() {
+        let len = decoded.total_len as i64;
+        return Err(RecordError::BadLength { field: "totalSize", len, total: record.len() });
+    }
+    let before = decoded.fields.properties;
+    // Java leaves the separator after the last property out at times.
+    let separated = before.last().is_none_or(|last| *last == properties::PROPERTY_SEPARATOR);
+    let (before_len, added) = (before.len(), encoded.len() + usize::from(!separated));
+    let limit = properties::MAX_PROPERTIES_LEN_BYTES;
+    let len = before_len + added;
+    let properties_len = i16::try_from(len).map_err(|_| RecordError::PropertiesTooLong { len, limit })?;
+    let total = i32::try_from(record.len() + added)
+        .map_err(|_| RecordError::BodyTooLong { len: record.len(), limit: i32::MAX as usize })?;
+    let len_at = record.len() - before_len - 2;
+    if !separated {
+        record.push(properties::PROPERTY_SEPARATOR);
+    }
+    record.extend_from_slice(encoded);
+    let mut put = |at: usize, value: &[u8]| {
+        if let Some(place) = record.get_mut(at..at + value.len()) {
+            place.copy_from_slice(value);
+        }
+    };
+    put(0, &total.to_be_bytes());
+    put(len_at, &properties_len.to_be_bytes());
+    Ok(())
+}
+
 fn encode_host(out: &mut Vec<u8>, host: SocketAddr) {
     match host.ip() {
         IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
@@ -487,6 +519,27 @@ mod tests {
         let patched = Record::decode(&encoded).unwrap().fields;
         assert_eq!((patched.queue_offset.0, patched.log_offset.0, patched.store_timestamp.0), (77, 88, 99));
         assert_eq!(patched.born_timestamp.0, 1000);
+    }
+
+    #[test]
+    fn properties_added_later_are_as_if_they_had_been_there() {
+        for (before, after) in
+            [("", "a\x01b\x02"), ("c\x01d\x02", "c\x01d\x02a\x01b\x02"), ("c\x01d", "c\x01d\x02a\x01b\x02")]
+        {
+            let (mut added, mut whole) = (Vec::new(), Vec::new());
+            encode_record(&RecordFields { properties: before.as_bytes(), ..java_fields() }, &mut added)
+                .unwrap();
+            encode_record(&RecordFields { properties: after.as_bytes(), ..java_fields() }, &mut whole)
+                .unwrap();
+            append_properties(&mut added, b"a\x01b\x02").unwrap();
+            assert_eq!(added, whole);
+        }
+        let mut full = Vec::new();
+        encode_record(&RecordFields { properties: &[b'x'; 32_760], ..java_fields() }, &mut full).unwrap();
+        let before = full.clone();
+        let error = append_properties(&mut full, b"a\x01bcdefg\x02").unwrap_err();
+        assert!(matches!(error, RecordError::PropertiesTooLong { len: 32_770, .. }), "{error}");
+        assert_eq!(full, before);
     }
 
     #[test]

@@ -9,16 +9,20 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use eruca_message::{LogOffset, QueueOffset, RecordFields, Timestamp, encode_record, names};
+use eruca_message::{
+    LogOffset, QueueOffset, RecordError, RecordFields, Timestamp, encode_record, names,
+    properties::MAX_PROPERTIES_LEN_BYTES,
+};
 
 use crate::{
     arrival::Arrival,
-    commit_log::{Pending, Staging},
-    consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    commit_log::{Extra, Pending, Staging},
+    consume_queue::{BatchQueue, BatchQueueEntry, ConsumeQueue, ConsumeQueueEntry},
     disk::DiskError,
-    dispatch::{entry_tags_code, has_queue_entry},
+    dispatch::{entry_tags_code, has_queue_entry, inner_batch_count, is_inner_batch, multi_dispatch},
     error::AppendError,
     store::MessageStore,
+    unfinished::{MultiDispatch, Unfinished},
     watermark::LogTip,
     write_state::WriteStopped,
 };
@@ -97,6 +101,20 @@ struct Encoded {
     bytes: Vec<u8>,
     /// Length and `tagsCode` of each.
     records: Vec<(usize, i64)>,
+    /// What the only record still lacks.
+    unfinished: Option<Unfinished>,
+    /// How many messages the only record holds, where it is an inner batch.
+    inner_count: u16,
+}
+
+/// The queue of the messages that are appended.
+enum Home {
+    /// These messages get no entry.
+    None,
+    /// An ordinary one.
+    Queue(Arc<ConsumeQueue>),
+    /// A batch queue.
+    Batch(Arc<BatchQueue>),
 }
 
 /// What a thread appended to a store and did not settle yet.
@@ -111,7 +129,9 @@ struct Unsettled {
 
 thread_local! {
     /// Encoded records on their way into the staging buffer.
-    static SCRATCH: Cell<Encoded> = const { Cell::new(Encoded { bytes: Vec::new(), records: Vec::new() }) };
+    static SCRATCH: Cell<Encoded> = const {
+        Cell::new(Encoded { bytes: Vec::new(), records: Vec::new(), unfinished: None, inner_count: 0 })
+    };
     /// Arrivals on their way to the listener.
     static ARRIVALS: Cell<Vec<Arrival>> = const { Cell::new(Vec::new()) };
     /// By store; a thread rarely has more than one.
@@ -126,7 +146,9 @@ impl MessageStore {
     /// [`AppendError`]; nothing of the message is in the log then.
     pub fn append(&self, message: &AppendMessage<'_>) -> Result<Appended, AppendError> {
         let mut one = None;
-        self.append_all(std::slice::from_ref(message), |appended| one = Some(appended))?;
+        let messages = std::slice::from_ref(message);
+        let special = is_inner_batch(message.sys_flag) || self.config.multi_dispatch;
+        self.append_all(messages, special, |appended| one = Some(appended))?;
         // One message in, one place out; an empty batch cannot come here.
         one.ok_or(AppendError::MixedBatch)
     }
@@ -138,13 +160,15 @@ impl MessageStore {
     /// As [`MessageStore::append`]; [`AppendError::MixedBatch`] for messages of different queues.
     pub fn append_batch(&self, messages: &[AppendMessage<'_>]) -> Result<Vec<Appended>, AppendError> {
         let mut all = Vec::with_capacity(messages.len());
-        self.append_all(messages, |appended| all.push(appended))?;
+        // As in Java the messages of a batch are in no other queue.
+        self.append_all(messages, false, |appended| all.push(appended))?;
         Ok(all)
     }
 
     fn append_all(
         &self,
         messages: &[AppendMessage<'_>],
+        may_be_unfinished: bool,
         placed: impl FnMut(Appended),
     ) -> Result<(), AppendError> {
         let Some(first) = messages.first() else { return Ok(()) };
@@ -154,11 +178,18 @@ impl MessageStore {
             return Err(AppendError::MixedBatch);
         }
         let mut encoded = SCRATCH.take();
-        let staged =
-            self.encode_all(messages, &mut encoded).and_then(|()| self.stage_all(messages, &encoded, placed));
+        let staged = self
+            .encode_all(messages, &mut encoded)
+            .and_then(|()| match may_be_unfinished {
+                true => self.note_unfinished(first, &mut encoded),
+                false => Ok(()),
+            })
+            .and_then(|()| self.stage_all(messages, &mut encoded, placed));
         encoded.bytes.clear();
         encoded.bytes.shrink_to(SCRATCH_KEPT_BYTES);
         encoded.records.clear();
+        encoded.unfinished = None;
+        encoded.inner_count = 0;
         SCRATCH.set(encoded);
         if staged? > STAGED_MAX_BYTES {
             self.settle()?;
@@ -175,10 +206,64 @@ impl MessageStore {
         if message.queue_id < 0 {
             return Err(AppendError::IllegalQueueId { topic: topic.to_owned(), queue_id: message.queue_id });
         }
-        if self.queues.is_batch_topic(topic) {
-            return Err(AppendError::BatchQueue { topic: topic.to_owned() });
-        }
         Ok(())
+    }
+
+    /// Notes what the record of the only message lacks, where it must name queue offsets.
+    fn note_unfinished(&self, message: &AppendMessage<'_>, encoded: &mut Encoded) -> Result<(), AppendError> {
+        let topic = message.topic;
+        let unfinished = if is_inner_batch(message.sys_flag) {
+            if !self.batch_queues.is_batch_topic(topic) {
+                return Err(AppendError::NoBatchQueue { topic: topic.to_owned() });
+            }
+            encoded.inner_count = inner_batch_count(message.properties)
+                .ok_or_else(|| AppendError::NoInnerCount { topic: topic.to_owned() })?;
+            Unfinished::InnerBatch(self.batch_queue(topic, message.queue_id)?)
+        } else {
+            let names = multi_dispatch(&self.config, topic, message.queue_id, message.properties);
+            if names.is_empty() || !has_queue_entry(message.sys_flag) {
+                return Ok(());
+            }
+            let multi = MultiDispatch::new(&names, |name, id| self.queues.find_or_create(name, id));
+            Unfinished::MultiDispatch(multi)
+        };
+        let added = unfinished.added_len_max();
+        let len = message.properties.len() + added;
+        if len > MAX_PROPERTIES_LEN_BYTES {
+            let limit = MAX_PROPERTIES_LEN_BYTES;
+            return Err(RecordError::PropertiesTooLong { len, limit }.into());
+        }
+        self.check_record_len(encoded.bytes.len() + added)?;
+        encoded.unfinished = Some(unfinished);
+        Ok(())
+    }
+
+    fn batch_queue(&self, topic: &str, queue_id: i32) -> Result<Arc<BatchQueue>, AppendError> {
+        Ok(self.batch_queues.find_or_create(topic, queue_id).map_err(|error| self.stop_for(&error))?)
+    }
+
+    /// Where the messages get their entries.
+    fn home_of(&self, messages: &[AppendMessage<'_>], encoded: &Encoded) -> Result<Home, AppendError> {
+        let Some(first) = messages.first() else { return Ok(Home::None) };
+        if let Some(Unfinished::InnerBatch(queue)) = &encoded.unfinished {
+            return Ok(Home::Batch(Arc::clone(queue)));
+        }
+        if !messages.iter().any(|message| has_queue_entry(message.sys_flag)) {
+            return Ok(Home::None);
+        }
+        if self.batch_queues.is_batch_topic(first.topic) {
+            return self.batch_queue(first.topic, first.queue_id).map(Home::Batch);
+        }
+        Ok(Home::Queue(self.queues.find_or_create(first.topic, first.queue_id)))
+    }
+
+    fn check_record_len(&self, len_bytes: usize) -> Result<(), AppendError> {
+        let segment = usize::try_from(self.config.segment_size_bytes).unwrap_or(usize::MAX);
+        let limit_bytes = self.config.record_size_max_bytes().min(segment - 8);
+        match len_bytes > limit_bytes {
+            true => Err(AppendError::RecordTooLarge { len_bytes, limit_bytes }),
+            false => Ok(()),
+        }
     }
 
     fn encode_all(&self, messages: &[AppendMessage<'_>], into: &mut Encoded) -> Result<(), AppendError> {
@@ -205,10 +290,7 @@ impl MessageStore {
                 properties: message.properties,
             };
             let len_bytes = encode_record(&fields, &mut into.bytes)?;
-            let limit_bytes = self.config.record_size_max_bytes().min(segment - 8);
-            if len_bytes > limit_bytes {
-                return Err(AppendError::RecordTooLarge { len_bytes, limit_bytes });
-            }
+            self.check_record_len(len_bytes)?;
             // A batch lies in one segment.
             if into.bytes.len() > segment - 8 {
                 let len_bytes = into.bytes.len();
@@ -227,12 +309,13 @@ impl MessageStore {
     fn stage_all(
         &self,
         messages: &[AppendMessage<'_>],
-        encoded: &Encoded,
+        encoded: &mut Encoded,
         mut placed: impl FnMut(Appended),
     ) -> Result<usize, AppendError> {
         let Some(first) = messages.first() else { return Ok(0) };
-        let with_entry = messages.iter().any(|message| has_queue_entry(message.sys_flag));
-        let queue = with_entry.then(|| self.queues.find_or_create(first.topic, first.queue_id));
+        let home = self.home_of(messages, encoded)?;
+        let unfinished = encoded.unfinished.take();
+        let batch_count = encoded.inner_count.max(1);
         let has_delivery_time = first.topic == names::SCHEDULE_TOPIC;
         let now = self.clock.now();
 
@@ -243,6 +326,12 @@ impl MessageStore {
         let now = now.max(state.last_store_timestamp);
         state.last_store_timestamp = now;
         let unsettled_drops = state.drops;
+        let mut finished = None;
+        if let Some(unfinished) = &unfinished {
+            let base = if let Home::Batch(queue) = &home { queue.next() } else { 0 };
+            finished = Some(unfinished.finish(&mut encoded.bytes, base)?);
+            encoded.records.iter_mut().for_each(|(len, _)| *len = encoded.bytes.len());
+        }
         let mut at = state.staging.make_room(
             state.log_end,
             encoded.bytes.len() as u64,
@@ -252,12 +341,26 @@ impl MessageStore {
         for (message, (len, tags_code)) in messages.iter().zip(&encoded.records) {
             let (record, later) = rest.split_at(*len);
             rest = later;
-            let queue = queue.as_ref().filter(|_| has_queue_entry(message.sys_flag));
-            let queue_offset = queue.map_or(0, |queue| queue.assign(1));
+            let has_entry = has_queue_entry(message.sys_flag);
+            let queue_offset = match &home {
+                Home::Queue(queue) if has_entry => queue.assign(1),
+                Home::Batch(queue) if has_entry => queue.assign(u64::from(batch_count)),
+                _ => 0,
+            };
             let tags_code = if has_delivery_time { self.tags_code(message, now) } else { *tags_code };
             let (log_offset, size_bytes) = (LogOffset(at), record.len() as u32);
             let entry = ConsumeQueueEntry { log_offset, size_bytes, tags_code };
-            let pending = Pending { queue: queue.cloned(), queue_offset, entry, store_timestamp: now };
+            let mut extra = finished.take().map(Box::new);
+            let queue = match &home {
+                Home::Queue(queue) if has_entry => Some(Arc::clone(queue)),
+                Home::Batch(queue) if has_entry => {
+                    let entry = batch_entry(&entry, now, queue_offset, batch_count);
+                    extra.get_or_insert_default().batch = Some((Arc::clone(queue), entry));
+                    None
+                }
+                _ => None,
+            };
+            let pending = Pending { queue, queue_offset, entry, store_timestamp: now, extra };
             state.staging.push_record(record, at, queue_offset, now, pending);
             at += record.len() as u64;
             placed(Appended {
@@ -387,16 +490,42 @@ impl MessageStore {
             count += 1;
             tip.last_record = pending.entry.log_offset.0;
             tip.store_timestamp = pending.store_timestamp;
-            let Some(queue) = &pending.queue else { continue };
-            let (max, list) = queue.publish(pending.queue_offset, pending.entry);
-            self.queues.entry_added(queue, list);
-            if tell {
-                arrivals.push(arrival(queue, pending, max));
+            if let Some(extra) = &pending.extra {
+                self.publish_extra(pending, extra, tell, arrivals);
             }
+            let Some(queue) = &pending.queue else { continue };
+            self.publish_entry(queue, pending.queue_offset, pending, tell, arrivals);
         }
         // After the entries, so that whoever flushes up to here finds them all in their queues.
         self.progress.set_written(tip);
         count
+    }
+
+    fn publish_entry(
+        &self,
+        queue: &Arc<ConsumeQueue>,
+        index: u64,
+        pending: &Pending,
+        tell: bool,
+        arrivals: &mut Vec<Arrival>,
+    ) {
+        let (max, list) = queue.publish(index, pending.entry);
+        self.queues.entry_added(queue, list);
+        if tell {
+            arrivals.push(arrival((queue.topic(), queue.queue_id()), index, pending, max));
+        }
+    }
+
+    fn publish_extra(&self, pending: &Pending, extra: &Extra, tell: bool, arrivals: &mut Vec<Arrival>) {
+        for (queue, index) in &extra.queues {
+            self.publish_entry(queue, *index, pending, tell, arrivals);
+        }
+        if let Some((queue, entry)) = &extra.batch {
+            let max = queue.publish(*entry);
+            if tell {
+                arrivals.push(arrival((queue.topic(), queue.queue_id()), entry.base_offset.0, pending, max));
+            }
+        }
     }
 
     /// Takes back all records that are not published, also those staged meanwhile: their places in the log, which
@@ -408,6 +537,9 @@ impl MessageStore {
         for pending in state.staging.pending().iter().rev().chain(failed.iter().rev()) {
             if let Some(queue) = &pending.queue {
                 queue.take_back(pending.queue_offset);
+            }
+            if let Some(extra) = &pending.extra {
+                extra.take_back();
             }
         }
         state.staging.clear();
@@ -426,11 +558,22 @@ impl MessageStore {
     }
 }
 
-fn arrival(queue: &Arc<ConsumeQueue>, pending: &Pending, max: u64) -> Arrival {
+fn batch_entry(entry: &ConsumeQueueEntry, stored: Timestamp, base: u64, count: u16) -> BatchQueueEntry {
+    BatchQueueEntry {
+        log_offset: entry.log_offset,
+        size_bytes: entry.size_bytes,
+        tags_code: entry.tags_code,
+        store_timestamp: stored,
+        base_offset: QueueOffset(base),
+        message_count: count,
+    }
+}
+
+fn arrival(queue: (&Arc<str>, i32), queue_offset: u64, pending: &Pending, max: u64) -> Arrival {
     Arrival {
-        topic: Arc::clone(queue.topic()),
-        queue_id: queue.queue_id(),
-        queue_offset: QueueOffset(pending.queue_offset),
+        topic: Arc::clone(queue.0),
+        queue_id: queue.1,
+        queue_offset: QueueOffset(queue_offset),
         queue_offset_max: QueueOffset(max),
         tags_code: pending.entry.tags_code,
         log_offset: pending.entry.log_offset,

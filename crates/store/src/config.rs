@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eruca_message::DelayLevels;
 
-use crate::consume_queue::ENTRY_LEN_BYTES;
+use crate::consume_queue::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES};
 
 /// When a written record is forced to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +28,17 @@ pub struct StoreConfig {
     pub segment_size_bytes: u64,
     /// Size of one ConsumeQueue file (`mappedFileSizeConsumeQueue`, 6,000,000), a multiple of 20.
     pub queue_file_size_bytes: u64,
+    /// Size of one batch ConsumeQueue file (`mapperFileSizeBatchConsumeQueue`, 13,800,000), a multiple of 46.
+    pub batch_queue_file_size_bytes: u64,
+    /// Topics with batch ConsumeQueues (attribute `queue.type=BatchCQ`), beside those that have a directory of such
+    /// queues already.
+    pub batch_topics: Vec<String>,
+    /// Whether a message gets into the queues, too, that its property `INNER_MULTI_DISPATCH` names
+    /// (`enableMultiDispatch`, false).
+    pub multi_dispatch: bool,
+    /// Whether names that start with `%LMQ%` are those of light message queues, which have one queue each
+    /// (`enableLmq`, false).
+    pub lmq: bool,
     /// Largest body (`maxMessageSize`, 4 MiB). A whole record may have 64 KiB more.
     pub max_message_size_bytes: usize,
     /// When records are forced to the disk (`flushDiskType`).
@@ -77,6 +88,10 @@ impl StoreConfig {
             root,
             segment_size_bytes: 1 << 30,
             queue_file_size_bytes: 300_000 * ENTRY_LEN_BYTES,
+            batch_queue_file_size_bytes: 300_000 * BATCH_ENTRY_LEN_BYTES,
+            batch_topics: Vec::new(),
+            multi_dispatch: false,
+            lmq: false,
             max_message_size_bytes: 4 << 20,
             flush_mode: FlushMode::Async,
             flush_interval_ms: 500,
@@ -118,6 +133,14 @@ impl StoreConfig {
             "mappedFileSizeConsumeQueue",
             self.queue_file_size_bytes.to_string(),
             "write a multiple of 20 (one entry has 20 bytes), at most 4294967296",
+        )?;
+        check(
+            self.batch_queue_file_size_bytes >= BATCH_ENTRY_LEN_BYTES
+                && self.batch_queue_file_size_bytes.is_multiple_of(BATCH_ENTRY_LEN_BYTES)
+                && self.batch_queue_file_size_bytes <= 1 << 32,
+            "mapperFileSizeBatchConsumeQueue",
+            self.batch_queue_file_size_bytes.to_string(),
+            "write a multiple of 46 (one entry has 46 bytes), at most 4294967296",
         )?;
         check(
             self.flush_interval_ms > 0,
@@ -186,7 +209,10 @@ mod tests {
     fn defaults_are_javas_and_valid() {
         let config = StoreConfig::new("/data");
         assert_eq!(config.validate(), Ok(()));
-        assert_eq!(config.queue_file_size_bytes, 6_000_000);
+        assert_eq!(
+            (config.queue_file_size_bytes, config.batch_queue_file_size_bytes),
+            (6_000_000, 13_800_000)
+        );
         assert_eq!(config.commit_log_dir, PathBuf::from("/data/commitlog"));
     }
 

@@ -103,9 +103,17 @@ pub enum AppendError {
     /// Messages of one batch have different topics or queues.
     #[error("a batch goes to one queue of one topic: split it")]
     MixedBatch,
-    /// The topic keeps its messages in batch consume queues.
-    #[error("topic {topic} has batch consume queues (queue.type=BatchCQ), which this version does not write")]
-    BatchQueue {
+    /// An inner batch for a topic with ordinary queues.
+    #[error(
+        "the record is an inner batch, and topic {topic} has no batch consume queues: send its messages one by one, or to a topic with queue.type=BatchCQ"
+    )]
+    NoBatchQueue {
+        /// Topic name.
+        topic: String,
+    },
+    /// An inner batch that does not say how many messages it holds.
+    #[error("the inner batch for topic {topic} lacks the property INNER_NUM, a number from 1 to 32767")]
+    NoInnerCount {
         /// Topic name.
         topic: String,
     },

@@ -131,6 +131,7 @@ impl MessageStore {
         let tip = self.flush_to_tip()?;
         let QueueFlush { touched, checkpoint } = &mut *flush;
         let entries = self.queues.write_behind(tip.end, touched).map_err(|error| self.stop_for(&error))?;
+        let in_batches = self.batch_queues.write_behind(tip.end).map_err(|error| self.stop_for(&error))?;
         self.queues.files().sync(touched).map_err(|error| self.stop(WriteStopped::from_io(&error)))?;
         let moved = Checkpoint {
             log_timestamp: tip.store_timestamp,
@@ -144,7 +145,7 @@ impl MessageStore {
             *checkpoint = moved;
         }
         self.progress.set_queued(tip.end);
-        Ok(QueueFlushed { entries, up_to: LogOffset(tip.end) })
+        Ok(QueueFlushed { entries: entries + in_batches, up_to: LogOffset(tip.end) })
     }
 
     /// Looks whether the disk has room: stops writing where it has not, lets it go on where it has again.

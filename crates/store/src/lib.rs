@@ -1,8 +1,8 @@
 //! RocketMQ's storage engine: one CommitLog of all messages, and ConsumeQueues that say for each queue where its
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
-//! Read in this order: `store` (the façade) → `append` → `commit_log` → `dispatch` → `consume_queue` → `flush` →
-//! `read`, `query` → `retention`; then `recovery`, and below all of it `disk`, the only door to files.
+//! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
+//! `flush` → `read`, `read_batch`, `query` → `retention`; then `recovery`, and below all of it `disk`, the only door to files.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,10 +39,12 @@ mod error;
 mod flush;
 mod query;
 mod read;
+mod read_batch;
 mod recovery;
 mod retention;
 mod segment;
 mod store;
+mod unfinished;
 mod watermark;
 mod write_state;
 
@@ -54,7 +56,7 @@ pub use arrival::{Arrival, ArrivalListener};
 pub use checkpoint::Checkpoint;
 pub use commit_log::{LogItem, log_item};
 pub use config::{FlushMode, StoreConfig, StoreConfigError};
-pub use consume_queue::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
+pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES};
 pub use disk::{Disk, DiskError, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;

@@ -64,7 +64,10 @@ impl MessageStore {
 
     /// The offsets of a queue; 0..0 for one that is not there.
     pub fn queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {
-        let (min, max) = self.queues.find(topic, queue_id).map_or((0, 0), |queue| queue.range());
+        let (min, max) = match self.queues.find(topic, queue_id) {
+            Some(queue) => queue.range(),
+            None => self.batch_queues.find(topic, queue_id).map_or((0, 0), |queue| queue.range()),
+        };
         QueueRange { min: QueueOffset(min), max: QueueOffset(max) }
     }
 
@@ -84,7 +87,9 @@ impl MessageStore {
         time: Timestamp,
         boundary: Boundary,
     ) -> QueueOffset {
-        let Some(queue) = self.queues.find(topic, queue_id) else { return QueueOffset(0) };
+        let Some(queue) = self.queues.find(topic, queue_id) else {
+            return self.batch_offset_by_time(topic, queue_id, time, boundary);
+        };
         let (min, max) = queue.range();
         if min == max {
             return QueueOffset(if boundary == Boundary::Lower { max } else { 0 });
@@ -114,7 +119,9 @@ impl MessageStore {
 
     /// When the message at an offset was stored; `None` where there is none.
     pub fn store_time_at(&self, topic: &str, queue_id: i32, at: QueueOffset) -> Option<Timestamp> {
-        let queue = self.queues.find(topic, queue_id)?;
+        let Some(queue) = self.queues.find(topic, queue_id) else {
+            return self.batch_entry_at(topic, queue_id, at).map(|entry| entry.store_timestamp);
+        };
         let (min, max) = queue.range();
         (min..max).contains(&at.0).then(|| self.store_time_of(&queue, at.0)).flatten()
     }
@@ -135,7 +142,8 @@ impl MessageStore {
         })
     }
 
-    /// Up to `count` entries of a queue from `from` on (at most 100,000).
+    /// Up to `count` entries of a queue from `from` on (at most 100,000); of a batch queue, that of its batch for each
+    /// message.
     pub fn queue_entries(
         &self,
         topic: &str,
@@ -144,10 +152,13 @@ impl MessageStore {
         count: usize,
     ) -> Vec<ConsumeQueueEntry> {
         let mut entries = Vec::new();
-        let Some(queue) = self.queues.find(topic, queue_id) else { return entries };
+        let count = (count as u64).min(QUEUE_ENTRIES_MAX);
+        let Some(queue) = self.queues.find(topic, queue_id) else {
+            return self.batch_queue_entries(topic, queue_id, from, count);
+        };
         let (min, max) = queue.range();
         let mut next = from.0.max(min);
-        let end = max.min(next.saturating_add((count as u64).min(QUEUE_ENTRIES_MAX)));
+        let end = max.min(next.saturating_add(count));
         while next < end {
             let before = entries.len();
             if let Err(error) = queue.read(self.queues.files(), next, end - next, &mut entries) {
@@ -164,7 +175,10 @@ impl MessageStore {
 
     /// Every topic that has queues here, with their numbers; sorted.
     pub fn topics_with_queues(&self) -> Vec<(String, Vec<i32>)> {
-        self.queues.names()
+        let mut names = self.queues.names();
+        names.extend(self.batch_queues.names().into_iter().filter(|(_, ids)| !ids.is_empty()));
+        names.sort();
+        names
     }
 
     /// Removes the queues of a topic and their files. Its records stay in the log until that expires. Whether
@@ -188,7 +202,8 @@ impl MessageStore {
             if !queues.is_empty() {
                 remove_dir(files.disk(), &files.dir().join(topic))?;
             }
-            !queues.is_empty()
+            let is_batch_topic = self.batch_queues.delete(topic)?;
+            is_batch_topic || !queues.is_empty()
         };
         if deleted {
             // Moves the checkpoint past the topic's records, so that recovery does not bring it back.

@@ -150,21 +150,13 @@ impl MessageStore {
         filter: &dyn EntryFilter,
     ) -> ReadOutcome {
         let Some(queue) = self.queues.find(topic, queue_id) else {
-            return outcome(ReadStatus::NoMatchedQueue, 0, (0, 0));
+            return match self.batch_queues.find(topic, queue_id) {
+                Some(queue) => self.read_batches(&queue, from, limits, filter),
+                None => outcome(ReadStatus::NoMatchedQueue, 0, (0, 0)),
+            };
         };
         let (min, max) = queue.range();
-        let refused = if max == 0 {
-            Some((ReadStatus::NoMessageInQueue, 0))
-        } else if from.0 < min {
-            Some((ReadStatus::OffsetTooSmall, min))
-        } else if from.0 == max {
-            Some((ReadStatus::OffsetOverflowOne, max))
-        } else if from.0 > max {
-            Some((ReadStatus::OffsetOverflowBadly, max))
-        } else {
-            None
-        };
-        match refused {
+        match outside(from.0, (min, max)) {
             Some((status, next)) => outcome(status, next, (min, max)),
             None => self.read_from(&queue, from.0, (min, max), limits, filter).unwrap_or_else(|error| {
                 tracing::error!(topic, queue_id, from = from.0, %error, "a queue cannot be read");
@@ -296,7 +288,22 @@ pub(crate) fn is_record_at(record: &[u8], at: u64) -> bool {
         && place.map(|place| u64::from_be_bytes(*place)) == Some(at)
 }
 
-fn outcome(status: ReadStatus, next: u64, (min, max): (u64, u64)) -> ReadOutcome {
+/// How a read of a queue goes that begins where it has no message, and where to read next; `None` where it has one.
+pub(crate) fn outside(from: u64, (min, max): (u64, u64)) -> Option<(ReadStatus, u64)> {
+    if max == 0 {
+        Some((ReadStatus::NoMessageInQueue, 0))
+    } else if from < min {
+        Some((ReadStatus::OffsetTooSmall, min))
+    } else if from == max {
+        Some((ReadStatus::OffsetOverflowOne, max))
+    } else if from > max {
+        Some((ReadStatus::OffsetOverflowBadly, max))
+    } else {
+        None
+    }
+}
+
+pub(crate) fn outcome(status: ReadStatus, next: u64, (min, max): (u64, u64)) -> ReadOutcome {
     ReadOutcome {
         status,
         records: Bytes::new(),

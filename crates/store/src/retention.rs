@@ -132,6 +132,12 @@ impl MessageStore {
                     "a queue could not be trimmed, it is tried again");
             }
         }
+        for queue in self.batch_queues.all() {
+            if let Err(error) = queue.expire(log_min) {
+                tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), %error,
+                    "a batch queue could not be trimmed, it is tried again");
+            }
+        }
     }
 
     fn is_hour_to_delete(&self, now: Timestamp) -> bool {

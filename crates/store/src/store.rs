@@ -17,7 +17,7 @@ use crate::{
     arrival::ArrivalListener,
     commit_log::{Segments, Staging},
     config::StoreConfig,
-    consume_queue::QueueTable,
+    consume_queue::{BatchTable, QueueTable},
     disk::{Disk, DiskError, DiskLock},
     error::OpenError,
     flush::QueueFlush,
@@ -38,6 +38,7 @@ pub struct MessageStore {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) segments: Segments,
     pub(crate) queues: QueueTable,
+    pub(crate) batch_queues: BatchTable,
     pub(crate) progress: LogProgress,
     pub(crate) gate: WriteGate,
     pub(crate) flush_waiters: FlushWaiters,
@@ -69,11 +70,12 @@ impl MessageStore {
         config.validate()?;
         let lock = recovery::take_directory(&config, &*disk)?;
         let was_closed = recovery::mark_open(&config, &*disk)?;
-        let recovery::Recovered { segments, queues, checkpoint, tip, report } =
+        let recovery::Recovered { segments, queues, batch_queues, checkpoint, tip, report } =
             recovery::recover(&config, &disk, was_closed)?;
         let store = MessageStore {
             segments,
             queues,
+            batch_queues,
             progress: LogProgress::at(tip),
             gate: WriteGate::default(),
             flush_waiters: FlushWaiters::default(),

@@ -8,7 +8,7 @@ use std::{
 
 use eruca_message::{
     Clock, Timestamp,
-    names::{is_system_group, validate_group},
+    names::{is_lmq, is_system_group, validate_group},
 };
 use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 
@@ -37,6 +37,8 @@ pub struct GroupTable {
     file: TableFile,
     /// `autoCreateSubscriptionGroup`.
     auto_create: bool,
+    /// `enableLmq`: groups named `%LMQ%...` need no configuration.
+    lmq: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,15 +72,27 @@ impl GroupTable {
         for change in &loaded.changes {
             inner.replay(change, now);
         }
-        let table = GroupTable { inner: RwLock::new(inner), file, auto_create, clock };
+        let table = GroupTable { inner: RwLock::new(inner), file, auto_create, lmq: false, clock };
         for group in SYSTEM_GROUPS {
             table.create_if_absent(group);
         }
         Ok(table)
     }
 
+    /// The same table, in which every group of light message queues (`%LMQ%...`) has Java's defaults without being in it.
+    pub fn with_lmq(self, lmq: bool) -> Self {
+        GroupTable { lmq, ..self }
+    }
+
     /// The group's configuration.
     pub fn get(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        if self.lmq && is_lmq(group) {
+            let group_name = group.to_owned();
+            return Some(Arc::new(SubscriptionGroupConfig {
+                group_name,
+                ..SubscriptionGroupConfig::default()
+            }));
+        }
         self.read().groups.get(group).cloned()
     }
 
@@ -97,6 +111,9 @@ impl GroupTable {
 
     /// Creates or replaces a group, durably: when this returns, it survives a power loss.
     pub fn put(&self, config: SubscriptionGroupConfig) -> Result<(), PersistError> {
+        if self.lmq && is_lmq(&config.group_name) {
+            return Ok(());
+        }
         {
             let mut inner = self.write();
             if inner.groups.get(&config.group_name).is_some_and(|old| **old == config) {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use eruca_message::Clock;
+use eruca_message::{Clock, names::is_lmq};
 use eruca_protocol::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 
 use super::{change::Change, resets::Resets};
@@ -31,23 +31,58 @@ pub struct OffsetTable {
     resets: Resets,
     file: TableFile,
     data_version: DataVersion,
+    /// `enableLmq`: the file is `lmqConsumerOffset.json`, in which groups of light message queues have a place of their
+    /// own.
+    lmq: bool,
 }
 
 impl OffsetTable {
     /// Opens `consumerOffset.json` in `directory`, the store's `config`.
     pub fn open(directory: &Path, clock: &dyn Clock) -> Result<Self, PersistError> {
-        let (file, loaded) = TableFile::open(directory, "consumerOffset", |bytes| {
+        Self::open_for(directory, clock, false)
+    }
+
+    /// As [`OffsetTable::open`]; with `lmq` the file is `lmqConsumerOffset.json`, as Java has it with `enableLmq`. Where
+    /// that is not there yet, it takes over what `consumerOffset.json` has.
+    pub fn open_for(directory: &Path, clock: &dyn Clock, lmq: bool) -> Result<Self, PersistError> {
+        let lmq_file = directory.join("lmqConsumerOffset.json");
+        let is_there = lmq_file.exists() || lmq_file.with_extension("json.bak").exists();
+        if !lmq || is_there {
+            if !lmq && is_there {
+                tracing::warn!(
+                    file = %lmq_file.display(),
+                    "offsets in this file are not used, because enableLmq is false: set it where this broker had it"
+                );
+            }
+            return Self::open_file(directory, clock, lmq);
+        }
+        let ordinary = Self::open_file(directory, clock, false)?.snapshot();
+        let table = Self::open_file(directory, clock, lmq)?;
+        for (key, offsets) in ordinary {
+            let Some((topic, group)) = key.split_once('@') else { continue };
+            // What this broker's journal has is newer.
+            let missing = offsets.into_iter().filter(|(id, _)| table.committed(group, topic, *id).is_none());
+            missing.for_each(|(queue_id, offset)| table.commit(group, topic, queue_id, offset));
+        }
+        Ok(table)
+    }
+
+    fn open_file(directory: &Path, clock: &dyn Clock, lmq: bool) -> Result<Self, PersistError> {
+        let name = if lmq { "lmqConsumerOffset" } else { "consumerOffset" };
+        let (file, loaded) = TableFile::open(directory, name, |bytes| {
             body::from_json::<ConsumerOffsetSerializeWrapper>(bytes).map_err(|error| error.to_string())
         })?;
         let content = loaded.table.unwrap_or_default();
+        let of_lmq = content.lmq_offset_table.unwrap_or_default().into_iter();
+        let of_lmq = of_lmq.map(|(key, offset)| (key, QueueOffsets::from([(0, offset)])));
         let mut committed = Offsets::new();
-        for (key, offsets) in content.offset_table {
+        for (key, offsets) in content.offset_table.into_iter().chain(of_lmq) {
             // A topic has no '@'; a group may have one (`g@broadcast`).
             match key.split_once('@') {
                 Some((topic, group)) => {
                     committed.entry(group.to_owned()).or_default().insert(topic.to_owned(), offsets);
                 }
-                None => tracing::warn!(key, "consumerOffset.json: key without '@' left out"),
+                None => tracing::warn!(key, "{name}.json: key without '@' left out"),
             }
         }
         for change in &loaded.changes {
@@ -62,6 +97,7 @@ impl OffsetTable {
             resets: Resets::default(),
             file,
             data_version: content.data_version.unwrap_or_else(|| DataVersion::new(clock.now())),
+            lmq,
         })
     }
 
@@ -189,9 +225,12 @@ impl OffsetTable {
             self.file.begin()?;
             inner.clone()
         };
+        let mut offset_table = flatten(&copy);
+        let lmq_offset_table = self.lmq.then(|| take_lmq(&mut offset_table));
         let content = ConsumerOffsetSerializeWrapper {
             data_version: Some(self.data_version),
-            offset_table: flatten(&copy),
+            offset_table,
+            lmq_offset_table,
             ..ConsumerOffsetSerializeWrapper::default()
         };
         self.file.write_json(&body::to_json_pretty(&content))
@@ -237,6 +276,13 @@ fn apply(table: &mut Offsets, change: Change<'_>) {
     }
 }
 
+/// Takes the groups of light message queues out of the table.
+fn take_lmq(table: &mut BTreeMap<String, QueueOffsets>) -> BTreeMap<String, i64> {
+    let is_of_lmq = |key: &String| key.split_once('@').is_some_and(|(_, group)| is_lmq(group));
+    let taken = table.extract_if(.., |key, _| is_of_lmq(key));
+    taken.filter_map(|(key, offsets)| Some((key, *offsets.values().next()?))).collect()
+}
+
 fn flatten(table: &Offsets) -> BTreeMap<String, QueueOffsets> {
     let of_group = |(group, topics): (&String, &HashMap<String, QueueOffsets>)| {
         let group = Arc::<str>::from(group.as_str());
@@ -267,6 +313,31 @@ mod tests {
         assert_eq!(table.committed("g_bcast@broadcast", "GNormal", 0), Some(7));
         assert_eq!(table.committed("g_trace", "GNormal", 2), None);
         assert_eq!(table.groups_of("GNormal").len(), 2);
+    }
+
+    #[test]
+    fn with_lmq_the_file_is_javas_other_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(Timestamp(1_000));
+        open(dir.path()).commit("g", "T", 1, 5);
+        let before = open(dir.path());
+        before.commit("g", "T", 1, 5);
+        before.settle();
+        drop(before);
+        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        assert_eq!(table.committed("g", "T", 1), Some(5), "taken over");
+        table.commit("%LMQ%c", "%LMQ%a", 0, 7);
+        table.persist_step().unwrap();
+        let json = std::fs::read_to_string(dir.path().join("lmqConsumerOffset.json")).unwrap();
+        let file: ConsumerOffsetSerializeWrapper = body::from_json(json.as_bytes()).unwrap();
+        assert_eq!(file.lmq_offset_table.unwrap(), BTreeMap::from([("%LMQ%a@%LMQ%c".to_owned(), 7)]));
+        assert_eq!(file.offset_table.len(), 1);
+        table.commit("%LMQ%c", "%LMQ%a", 0, 8);
+        table.settle();
+        drop(table);
+        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        assert_eq!(table.committed("%LMQ%c", "%LMQ%a", 0), Some(8));
+        assert_eq!(table.committed("g", "T", 1), Some(5));
     }
 
     #[derive(Debug, Clone)]

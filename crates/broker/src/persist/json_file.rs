@@ -50,7 +50,7 @@ pub(super) fn sync_directory_of(path: &Path) -> Result<(), PersistError> {
 
 /// Reads `path` by `parse`; where the file is missing, empty or not understood, its `.bak`. `None` where there is
 /// neither. The bytes that were understood come along.
-pub(super) fn read_with_backup<T>(
+pub(crate) fn read_with_backup<T>(
     path: &Path,
     parse: impl Fn(&[u8]) -> Result<T, String>,
 ) -> Result<Option<(T, Vec<u8>)>, PersistError> {

@@ -10,4 +10,5 @@ mod json_file;
 mod table_file;
 
 pub use error::PersistError;
+pub(crate) use json_file::read_with_backup;
 pub(crate) use table_file::TableFile;

@@ -1,8 +1,10 @@
 //! Topics: which there are, what they allow, how new ones come to be.
 
+mod kind;
 mod system;
 mod table;
 
+pub(crate) use kind::{BATCH, QUEUE_TYPE, batch_topics, has_batch_queues};
 pub use system::{SystemTopics, reply_topic};
 pub use table::{TopicLimits, TopicTable};
 

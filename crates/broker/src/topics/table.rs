@@ -8,7 +8,7 @@ use std::{
 
 use eruca_message::{
     Clock, Timestamp,
-    names::{dlq_topic, is_dlq_topic, is_retry_topic, retry_topic},
+    names::{dlq_topic, is_dlq_topic, is_lmq, is_retry_topic, retry_topic},
 };
 use eruca_protocol::body::{self, DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use tokio::sync::Notify;
@@ -28,11 +28,13 @@ pub struct TopicLimits {
     pub auto_create: bool,
     /// Most queues that automatic creation gives a topic.
     pub auto_create_queue_nums_max: i32,
+    /// Whether every light message queue (`%LMQ%...`) is a topic, without being in the table (`enableLmq`).
+    pub lmq: bool,
 }
 
 impl Default for TopicLimits {
     fn default() -> Self {
-        TopicLimits { auto_create: true, auto_create_queue_nums_max: 1024 }
+        TopicLimits { auto_create: true, auto_create_queue_nums_max: 1024, lmq: false }
     }
 }
 
@@ -83,12 +85,19 @@ impl TopicTable {
 
     /// The topic's configuration.
     pub fn get(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        if self.is_lmq(topic) {
+            return Some(Arc::new(TopicConfig { perm: READ_WRITE, ..TopicConfig::new(topic, 1) }));
+        }
         self.read().topics.get(topic).cloned()
     }
 
     /// Whether the topic exists.
     pub fn contains(&self, topic: &str) -> bool {
-        self.read().topics.contains_key(topic)
+        self.is_lmq(topic) || self.read().topics.contains_key(topic)
+    }
+
+    fn is_lmq(&self, topic: &str) -> bool {
+        self.limits.lmq && is_lmq(topic)
     }
 
     /// All topics, in no order.
@@ -120,8 +129,12 @@ impl TopicTable {
         self.read().data_version
     }
 
-    /// Creates or replaces a topic, durably: when this returns, it survives a power loss.
+    /// Creates or replaces a topic, durably: when this returns, it survives a power loss. A light message queue is what
+    /// it is.
     pub fn put(&self, config: TopicConfig) -> Result<(), PersistError> {
+        if self.is_lmq(&config.topic_name) {
+            return Ok(());
+        }
         let replaced = {
             let mut inner = self.write();
             if inner.topics.get(&config.topic_name).is_some_and(|old| **old == config) {
@@ -222,6 +235,8 @@ impl TopicTable {
             let queue_nums = ids.iter().max().map_or(1, |max| max.saturating_add(1));
             match self.get(topic) {
                 Some(_) => {}
+                // A light message queue is no topic of its own.
+                None if is_lmq(topic) => {}
                 None if is_retry_topic(topic) || is_dlq_topic(topic) => {
                     self.ensure(topic, queue_nums);
                     tracing::warn!(%topic, "topic was missing in topics.json but has messages, created again");
@@ -378,6 +393,20 @@ mod tests {
         let version = table.data_version();
         template(&table, 7);
         assert_eq!(table.data_version(), version);
+    }
+
+    #[test]
+    fn light_message_queues_are_topics_that_nobody_configures() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open_with(dir.path(), TopicLimits { lmq: true, ..TopicLimits::default() });
+        let config = table.get("%LMQ%a").unwrap();
+        assert_eq!((config.read_queue_nums, config.write_queue_nums, config.perm), (1, 1, 6));
+        table.put(TopicConfig::new("%LMQ%a", 8)).unwrap();
+        table.adopt_queues(&[("%LMQ%b".to_owned(), vec![0])]);
+        assert!(table.contains("%LMQ%b") && table.is_empty());
+        let table = open(tempfile::tempdir().unwrap().path());
+        table.adopt_queues(&[("%LMQ%b".to_owned(), vec![0])]);
+        assert!(!table.contains("%LMQ%b"));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct ConsumerOffsetSerializeWrapper {
     pub group_topic_map: Option<BTreeMap<String, Vec<String>>>,
     /// `topic@group` to queue id to committed queue offset.
     pub offset_table: BTreeMap<String, BTreeMap<i32, i64>>,
+    /// `topic@group` to committed queue offset, for groups of light message queues, which have one queue each; in
+    /// `lmqConsumerOffset.json` only.
+    pub lmq_offset_table: Option<BTreeMap<String, i64>>,
     /// `topic@group` to queue id to the queue offset pulled up to; since 5.
     pub pull_offset_table: Option<BTreeMap<String, BTreeMap<i32, i64>>>,
 }

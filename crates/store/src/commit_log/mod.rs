@@ -10,4 +10,4 @@ mod staging;
 pub(crate) use scan::{Found, LogEnd, Walk, walk_log};
 pub use scan::{LogItem, log_item};
 pub(crate) use segments::Segments;
-pub(crate) use staging::{Pending, Staging};
+pub(crate) use staging::{Extra, Pending, Staging};

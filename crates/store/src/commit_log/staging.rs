@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use eruca_message::{BLANK_MAGIC, LogOffset, QueueOffset, Timestamp, patch_offsets};
 
-use crate::consume_queue::{ConsumeQueue, ConsumeQueueEntry};
+use crate::consume_queue::{BatchQueue, BatchQueueEntry, ConsumeQueue, ConsumeQueueEntry};
 
 /// Length of the filler that closes a segment: its length and the magic; the rest stays zero.
 const FILLER_LEN: u64 = 8;
@@ -22,6 +22,27 @@ pub(crate) struct Pending {
     pub(crate) entry: ConsumeQueueEntry,
     /// When it was stored.
     pub(crate) store_timestamp: Timestamp,
+    /// Its entries elsewhere; few records have any.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// The entries of a record in queues that are not an ordinary one of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Other queues that have its entry, too, with its index there.
+    pub(crate) queues: Vec<(Arc<ConsumeQueue>, u64)>,
+    /// Its batch queue, with the entry that it gets there.
+    pub(crate) batch: Option<(Arc<BatchQueue>, BatchQueueEntry)>,
+}
+
+impl Extra {
+    /// Takes back what the record was given in these queues. Under the append lock only.
+    pub(crate) fn take_back(&self) {
+        self.queues.iter().for_each(|(queue, index)| queue.take_back(*index));
+        if let Some((queue, entry)) = &self.batch {
+            queue.take_back(entry.base_offset.0);
+        }
+    }
 }
 
 /// Bytes for one segment that lie one after the other.
@@ -136,7 +157,8 @@ mod tests {
     fn push(staging: &mut Staging, log_end: u64, len: usize, segment: u64) -> u64 {
         let at = staging.make_room(log_end, len as u64, segment);
         let entry = ConsumeQueueEntry { log_offset: LogOffset(at), size_bytes: len as u32, tags_code: 0 };
-        let pending = Pending { queue: None, queue_offset: 0, entry, store_timestamp: Timestamp(1) };
+        let pending =
+            Pending { queue: None, queue_offset: 0, entry, store_timestamp: Timestamp(1), extra: None };
         staging.push_record(&vec![7; len], at, 0, Timestamp(1), pending);
         at + len as u64
     }

@@ -2,14 +2,21 @@
 //!
 //! `entry` is the 20 bytes of a message, `files` their files, `queue` one queue, `table` all of them,
 //! `load` what the directories hold at start. New entries stay in memory and are written behind; an idle
-//! queue costs some bytes and no open file.
+//! queue costs some bytes and no open file. `batch_entry`, `batch_queue` and `batch_table` are the other kind of
+//! queue, whose entries stand for several messages each.
 
+mod batch_entry;
+mod batch_queue;
+mod batch_table;
 mod entry;
 mod files;
 mod load;
 mod queue;
 mod table;
 
+pub use batch_entry::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry};
+pub(crate) use batch_queue::BatchQueue;
+pub(crate) use batch_table::BatchTable;
 pub use entry::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
 pub(crate) use files::{QueueFiles, TouchedFiles};
 pub(crate) use queue::{ConsumeQueue, Rebuild, Rebuilt};

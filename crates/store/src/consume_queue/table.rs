@@ -1,7 +1,7 @@
 //! All ConsumeQueues, by topic and queue number.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
@@ -9,10 +9,7 @@ use std::{
 };
 
 use super::{ConsumeQueue, QueueFiles, TouchedFiles, load::load_queue, queue::QueueState};
-use crate::{
-    disk::{Disk, DiskError},
-    error::OpenError,
-};
+use crate::{disk::DiskError, error::OpenError};
 
 type Queues = Vec<Arc<ConsumeQueue>>;
 
@@ -26,20 +23,17 @@ pub(crate) struct QueueTable {
     unwritten: Mutex<Queues>,
     unwritten_entries: AtomicU64,
     files: QueueFiles,
-    /// Topics whose queues are of the batch kind, which the store leaves alone.
-    batch_topics: HashSet<String>,
 }
 
 impl QueueTable {
     /// Loads the queues that the directory holds.
-    pub(crate) fn load(files: QueueFiles, batch_topics: HashSet<String>) -> Result<QueueTable, OpenError> {
+    pub(crate) fn load(files: QueueFiles) -> Result<QueueTable, OpenError> {
         let table = QueueTable {
             topics: RwLock::default(),
             next_number: AtomicU64::new(0),
             unwritten: Mutex::default(),
             unwritten_entries: AtomicU64::new(0),
             files,
-            batch_topics,
         };
         let dir = table.files.dir().to_owned();
         let disk = table.files.disk();
@@ -60,23 +54,17 @@ impl QueueTable {
         Ok(table)
     }
 
-    /// The topics that have batch consume queues in `dir`.
-    pub(crate) fn batch_topics(disk: &dyn Disk, dir: &std::path::Path) -> Result<HashSet<String>, DiskError> {
-        let entries = disk.list(dir).map_err(DiskError::at("list", dir))?;
-        Ok(entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name).collect())
-    }
-
     pub(crate) fn files(&self) -> &QueueFiles {
         &self.files
     }
 
-    /// Whether the topic's queues are of the batch kind.
-    pub(crate) fn is_batch_topic(&self, topic: &str) -> bool {
-        !self.batch_topics.is_empty() && self.batch_topics.contains(topic)
-    }
-
     fn topics(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, RwLock<Queues>>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the topic has queues.
+    pub(crate) fn contains(&self, topic: &str) -> bool {
+        self.topics().contains_key(topic)
     }
 
     /// The queue, where there is one.

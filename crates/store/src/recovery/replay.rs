@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use eruca_message::{LogOffset, Record, Timestamp};
+use eruca_message::{LogOffset, QueueOffset, Record, RecordFields, Timestamp};
 
 use super::{
     Damage, RecoveryReport, TornTail,
@@ -13,15 +13,25 @@ use crate::{
     checkpoint::Checkpoint,
     commit_log::{Found, LogEnd, Segments, Walk, walk_log},
     config::StoreConfig,
-    consume_queue::{ConsumeQueueEntry, QueueFiles, QueueTable, Rebuild, Rebuilt, TouchedFiles},
+    consume_queue::{
+        BatchQueueEntry, BatchTable, ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, QueueTable, Rebuild,
+        Rebuilt, TouchedFiles,
+    },
     disk::{Disk, DiskError},
-    dispatch::{entry_tags_code, has_queue_entry},
+    dispatch::{
+        entry_tags_code, has_queue_entry, inner_batch_base, inner_batch_count, is_inner_batch,
+        multi_dispatched,
+    },
     error::OpenError,
     watermark::LogTip,
 };
 
 /// Entries in memory at which a long rebuild writes them behind.
 const UNWRITTEN_MAX: u64 = 256 << 10;
+/// More messages of a queue than this are never missing in the middle: the offset is wrong, then.
+const HOLE_MAX: u64 = 1 << 24;
+/// Highest index that a file can be named for.
+const INDEX_MAX: u64 = i64::MAX as u64 / ENTRY_LEN_BYTES - (1 << 32);
 /// Damaged places that the report names.
 const DAMAGES_MAX: usize = 100;
 
@@ -30,6 +40,7 @@ const DAMAGES_MAX: usize = 100;
 pub(crate) struct Recovered {
     pub(crate) segments: Segments,
     pub(crate) queues: QueueTable,
+    pub(crate) batch_queues: BatchTable,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) tip: LogTip,
     pub(crate) report: RecoveryReport,
@@ -50,12 +61,17 @@ pub(crate) fn recover(
         config.queue_file_size_bytes,
         config.queue_files_open_max,
     );
-    let batch_topics = QueueTable::batch_topics(&**disk, &config.batch_consume_queue_dir())?;
-    let queues = QueueTable::load(files, batch_topics)?;
+    let queues = QueueTable::load(files)?;
+    let batch_queues = BatchTable::load(
+        Arc::clone(disk),
+        config.batch_consume_queue_dir(),
+        config.batch_queue_file_size_bytes,
+        &config.batch_topics,
+    )?;
 
     let log_start = segments.min();
     // Without any queue everything is read: the directory may have been removed to have it made anew.
-    let Start { at: start, has_entry } = match queues.is_empty() {
+    let Start { at: start, has_entry } = match queues.is_empty() && batch_queues.all().is_empty() {
         true => Start { at: log_start, has_entry: false },
         false => choose_start(&segments, checkpoint.as_ref(), was_closed)?,
     };
@@ -69,6 +85,7 @@ pub(crate) fn recover(
         config,
         segments: &segments,
         queues: &queues,
+        batch_queues: &batch_queues,
         touched: TouchedFiles::default(),
         seen: HashSet::new(),
         from_log_start: start == log_start,
@@ -82,6 +99,7 @@ pub(crate) fn recover(
         },
         report: RecoveryReport { was_closed, scanned_from: LogOffset(start), ..RecoveryReport::default() },
     };
+    replay.distrust_batch_entries(start, has_entry)?;
     let mut end = replay.walk(start)?;
     if end.is_none() {
         // A queue lacks entries from before the start: its files were lost. All is read once, then.
@@ -91,6 +109,7 @@ pub(crate) fn recover(
         replay.seen.clear();
         replay.report =
             RecoveryReport { was_closed, scanned_from: LogOffset(log_start), ..RecoveryReport::default() };
+        replay.distrust_batch_entries(log_start, false)?;
         end = replay.walk(log_start)?;
     }
     // The second walk has no gaps: it begins where the log does.
@@ -98,7 +117,7 @@ pub(crate) fn recover(
     replay.cut(&end)?;
     let Replay { mut touched, tip, mut report, .. } = replay;
 
-    report.queues = queues.all().len();
+    report.queues = queues.all().len() + batch_queues.all().len();
     queues.recount_unwritten();
     let made_anew =
         !was_closed || report.entries_rebuilt > 0 || report.entries_cut > 0 || report.torn_tail.is_some();
@@ -107,6 +126,7 @@ pub(crate) fn recover(
     let mut checkpoint = checkpoint.unwrap_or_default();
     if made_anew {
         queues.write_behind(u64::MAX, &mut touched)?;
+        batch_queues.write_behind(u64::MAX)?;
         queues.files().sync(&mut touched)?;
         checkpoint = Checkpoint {
             log_timestamp: tip.store_timestamp,
@@ -116,7 +136,7 @@ pub(crate) fn recover(
         };
         checkpoint.store(&**disk, &config.checkpoint_path())?;
     }
-    Ok(Recovered { segments, queues, checkpoint, tip, report })
+    Ok(Recovered { segments, queues, batch_queues, checkpoint, tip, report })
 }
 
 /// A walk through the end of the log.
@@ -124,6 +144,7 @@ struct Replay<'a> {
     config: &'a StoreConfig,
     segments: &'a Segments,
     queues: &'a QueueTable,
+    batch_queues: &'a BatchTable,
     touched: TouchedFiles,
     /// Queues of which a record was found.
     seen: HashSet<u64>,
@@ -184,20 +205,11 @@ impl Replay<'_> {
         self.report.records += 1;
         self.tip.last_record = fields.log_offset.0;
         self.tip.store_timestamp = self.tip.store_timestamp.max(fields.store_timestamp);
-        let indexed = has_queue_entry(fields.sys_flag)
-            && !self.queues.is_batch_topic(fields.topic)
-            && is_directory_name(fields.topic)
-            && fields.queue_id >= 0;
+        let indexed =
+            has_queue_entry(fields.sys_flag) && is_directory_name(fields.topic) && fields.queue_id >= 0;
         if !indexed {
             return Ok(Walk::On);
         }
-        // Its entry was on the disk and its queue is not: the topic was deleted since.
-        if self.has_entry == Some(fields.log_offset)
-            && self.queues.find(fields.topic, fields.queue_id).is_none()
-        {
-            return Ok(Walk::On);
-        }
-        let queue = self.queues.find_or_create(fields.topic, fields.queue_id);
         let tags_code = entry_tags_code(
             fields.topic,
             fields.properties,
@@ -205,14 +217,56 @@ impl Replay<'_> {
             &self.config.delay_levels,
         );
         let size_bytes = record.total_len as u32;
+        if is_inner_batch(fields.sys_flag) || self.batch_queues.is_batch_topic(fields.topic) {
+            return match damaged {
+                // A batch queue has no blank entries: consumers go on at the next one.
+                true => Ok(Walk::On),
+                false => self.batch_entry(record, tags_code),
+            };
+        }
         let entry = match damaged {
             false => ConsumeQueueEntry { log_offset: fields.log_offset, size_bytes, tags_code },
             true => ConsumeQueueEntry::BLANK,
         };
+        let mut walk = self.entry(fields, (fields.topic, fields.queue_id), fields.queue_offset.0, entry)?;
+        for (queue, offset) in multi_dispatched(self.config, fields.topic, fields.queue_id, fields.properties)
+        {
+            if walk == Walk::On {
+                walk = self.entry(fields, (queue.name, queue.queue_id), offset, entry)?;
+            }
+        }
+        Ok(walk)
+    }
+
+    /// Gives one queue an entry. [`Walk::Stop`] on a gap.
+    fn entry(
+        &mut self,
+        fields: &RecordFields<'_>,
+        (topic, queue_id): (&str, i32),
+        index: u64,
+        entry: ConsumeQueueEntry,
+    ) -> Result<Walk, OpenError> {
+        // Its entry was on the disk and its queue is not: the topic was deleted since.
+        if self.has_entry == Some(fields.log_offset) && self.queues.find(topic, queue_id).is_none() {
+            return Ok(Walk::On);
+        }
+        if self.batch_queues.is_batch_topic(topic) {
+            return Ok(Walk::On);
+        }
+        let queue = self.queues.find_or_create(topic, queue_id);
+        let (min, max) = queue.range();
+        // Only the property of a record that no broker wrote can say so.
+        let is_impossible =
+            index > INDEX_MAX || (self.from_log_start && min < max && index > max.saturating_add(HOLE_MAX));
+        if is_impossible {
+            tracing::warn!(topic, queue_id, index, max, log_offset = %fields.log_offset,
+                "a record has an impossible offset in this queue, it gets no entry");
+            return Ok(Walk::On);
+        }
         let first_of_walk = !self.seen.contains(&queue.number());
         let how =
             Rebuild { first_of_walk, from_log_start: self.from_log_start, files_are_whole: self.was_closed };
-        match queue.rebuild(self.queues.files(), fields.queue_offset.0, entry, how, &mut self.touched)? {
+        match queue.rebuild(self.queues.files(), index, entry, how, &mut self.touched)? {
             Rebuilt::Added(list) => {
                 self.queues.entry_added(&queue, list);
                 self.report.entries_rebuilt += 1;
@@ -220,13 +274,7 @@ impl Replay<'_> {
             }
             Rebuilt::Skipped => {}
             Rebuilt::Gap { expected } => {
-                tracing::warn!(
-                    topic = fields.topic,
-                    queue_id = fields.queue_id,
-                    expected,
-                    found = fields.queue_offset.0,
-                    "consume queue entries are missing"
-                );
+                tracing::warn!(topic, queue_id, expected, found = index, "consume queue entries are missing");
                 return Ok(Walk::Stop);
             }
         }
@@ -235,6 +283,64 @@ impl Replay<'_> {
             self.queues.recount_unwritten();
         }
         Ok(Walk::On)
+    }
+
+    /// Gives the record's batch queue an entry. [`Walk::Stop`] where the queue has lost those before it.
+    fn batch_entry(&mut self, record: &Record<'_>, tags_code: i64) -> Result<Walk, OpenError> {
+        let fields = &record.fields;
+        let (base, count) = match is_inner_batch(fields.sys_flag) {
+            true => (inner_batch_base(fields.properties), inner_batch_count(fields.properties)),
+            false => (Some(fields.queue_offset.0), Some(1)),
+        };
+        let (Some(base), Some(count)) = (base, count) else {
+            tracing::warn!(topic = fields.topic, queue_id = fields.queue_id, log_offset = %fields.log_offset,
+                "an inner batch does not say which messages it holds, it gets no entry");
+            return Ok(Walk::On);
+        };
+        let known = self.batch_queues.find(fields.topic, fields.queue_id);
+        if self.has_entry == Some(fields.log_offset) && known.is_none() {
+            return Ok(Walk::On);
+        }
+        let queue = match known {
+            Some(queue) => queue,
+            None => self.batch_queues.find_or_create(fields.topic, fields.queue_id)?,
+        };
+        if queue.last_log_offset().is_some_and(|last| last >= fields.log_offset.0) {
+            return Ok(Walk::On);
+        }
+        let (_, max) = queue.range();
+        if base < max {
+            // A topic of this name was deleted and made anew.
+            queue.cut_from(0)?;
+        } else if queue.last_log_offset().is_none() && base > 0 && !self.from_log_start {
+            tracing::warn!(
+                topic = fields.topic,
+                queue_id = fields.queue_id,
+                "batch queue entries are missing"
+            );
+            return Ok(Walk::Stop);
+        }
+        let entry = BatchQueueEntry {
+            log_offset: fields.log_offset,
+            size_bytes: record.total_len as u32,
+            tags_code,
+            store_timestamp: fields.store_timestamp,
+            base_offset: QueueOffset(base),
+            message_count: count,
+        };
+        queue.restore(entry);
+        self.report.entries_rebuilt += 1;
+        Ok(Walk::On)
+    }
+
+    /// Cuts the batch entries of the records that are read next: of those, any may be half written. After an orderly
+    /// stop all are whole.
+    fn distrust_batch_entries(&self, from: u64, has_entry: bool) -> Result<(), DiskError> {
+        if self.was_closed && !self.from_log_start {
+            return Ok(());
+        }
+        let first = from + u64::from(has_entry);
+        self.batch_queues.all().iter().try_for_each(|queue| queue.cut_from(first).map(drop))
     }
 
     fn damage(&mut self, from: u64, to: u64, message: Option<(String, i32, u64)>, why: String) {
@@ -271,6 +377,10 @@ impl Replay<'_> {
             let clear = !self.was_closed && !self.seen.contains(&queue.number());
             self.report.entries_cut += queue.cut_beyond(files, end.at, clear, &mut self.touched)?;
             queue.expire(files, log_start)?;
+        }
+        for queue in self.batch_queues.all() {
+            self.report.entries_cut += queue.cut_beyond(end.at, !self.was_closed)?;
+            queue.expire(log_start)?;
         }
         Ok(())
     }

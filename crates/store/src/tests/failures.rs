@@ -234,11 +234,3 @@ fn queues_in_rocksdb_are_refused_before_anything_is_written() {
     assert!(!disk.exists(Path::new("/store/abort")).unwrap());
     assert!(!disk.exists(Path::new("/store/commitlog")).unwrap());
 }
-
-#[test]
-fn topics_with_batch_queues_are_left_alone() {
-    let disk = SimDisk::new(1);
-    disk.create_dir_all(Path::new("/store/batchconsumequeue/Batch/0")).unwrap();
-    let bench = Bench::with(small_config(), disk);
-    assert!(matches!(bench.append("Batch", 0, b"x"), Err(AppendError::BatchQueue { .. })));
-}

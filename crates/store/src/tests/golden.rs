@@ -6,7 +6,7 @@ use eruca_message::{LogOffset, QueueOffset, Record, SystemClock};
 
 use super::bench::message;
 use crate::{
-    AppendError, EveryMessage, MessageStore, ReadLimits, ReadStatus, RecoveryReport, StoreConfig,
+    EveryMessage, MessageStore, ReadLimits, ReadStatus, RecoveryReport, StoreConfig,
     disk::{Disk, SimDisk},
 };
 
@@ -126,7 +126,17 @@ fn compare(store: &MessageStore, more: u64) {
         let record = store.record_at(LogOffset(line.at)).unwrap().unwrap();
         assert_eq!(record.len() as u64, line.size);
     }
-    assert!(store.topics_with_queues().iter().all(|(topic, _)| topic != "GBatchCQ"));
+    let batches: Vec<_> = lines.iter().filter(|line| line.topic == "GBatchCQ").collect();
+    for (line, messages) in batches.iter().zip([5, 1]) {
+        let range = store.queue_range("GBatchCQ", line.queue_id);
+        assert_eq!((range.min.0, range.max.0), (0, messages));
+        let read =
+            store.read("GBatchCQ", line.queue_id, QueueOffset(0), &ReadLimits::default(), &EveryMessage);
+        assert_eq!((read.message_count as u64, read.next_offset.0), (messages, messages));
+        let record = Record::decode(&read.records).unwrap();
+        assert_eq!((record.fields.log_offset.0, record.body_crc), (line.at, line.body_crc));
+    }
+    assert!(store.topics_with_queues().contains(&("GBatchCQ".to_owned(), vec![0, 1])));
 }
 
 #[test]
@@ -141,7 +151,6 @@ fn a_java_store_is_read_appended_to_and_opened_again() {
         let appended = store.append(&message("GNormal", 0, &[7; 700])).unwrap();
         assert_eq!(appended.queue_offset.0, max.0 + i);
     }
-    assert!(matches!(store.append(&message("GBatchCQ", 0, b"x")), Err(AppendError::BatchQueue { .. })));
     store.settle().unwrap();
     store.close().unwrap();
     drop(store);
@@ -168,8 +177,10 @@ fn a_java_store_that_was_not_closed_is_recovered() {
 fn javas_queues_made_anew_from_its_log_are_javas_byte_for_byte() {
     let disk = java_disk();
     let mut java = Vec::new();
-    let dir = Path::new("/java/consumequeue");
-    for topic in disk.list(dir).unwrap() {
+    let dirs = [Path::new("/java/consumequeue"), Path::new("/java/batchconsumequeue")];
+    for (dir, topic) in
+        dirs.into_iter().flat_map(|dir| disk.list(dir).unwrap().into_iter().map(move |t| (dir, t)))
+    {
         for queue in disk.list(&dir.join(&topic.name)).unwrap() {
             for file in disk.list(&dir.join(&topic.name).join(&queue.name)).unwrap() {
                 let path = dir.join(&topic.name).join(&queue.name).join(&file.name);
@@ -182,10 +193,12 @@ fn javas_queues_made_anew_from_its_log_are_javas_byte_for_byte() {
         }
         disk.remove_dir(&dir.join(&topic.name)).unwrap();
     }
-    let (store, report) = open(&disk);
-    assert_eq!(report.entries_rebuilt, 6478 - 2);
+    let config = StoreConfig { batch_topics: vec!["GBatchCQ".to_owned()], ..config() };
+    let opened = MessageStore::open(config, Arc::new(disk.clone()), Arc::new(SystemClock));
+    let (store, report) = opened.unwrap();
+    assert_eq!(report.entries_rebuilt, 6478);
     store.close().unwrap();
-    assert_eq!(java.len(), 37);
+    assert_eq!(java.len(), 39);
     for (path, bytes) in java {
         let mut ours = vec![0; 20_000];
         disk.open(&path).unwrap().read_exact_at(&mut ours, 0).unwrap();

@@ -2,6 +2,7 @@
 //! moved by hand.
 
 mod append_read;
+mod batch_queues;
 mod bench;
 mod crash;
 mod expiry;
@@ -9,5 +10,6 @@ mod failures;
 mod flush;
 mod golden;
 mod model;
+mod multi_dispatch;
 mod query;
 mod recovery;

@@ -6,7 +6,7 @@ use crate::HandlerError;
 
 /// Attributes of topics that this version knows, and what they may be.
 pub(super) const TOPIC_ATTRIBUTES: &[(&str, &[&str])] = &[
-    ("queue.type", &["SimpleCQ"]),
+    ("queue.type", &["SimpleCQ", "BatchCQ"]),
     ("cleanup.policy", &["DELETE"]),
     ("message.type", &["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY"]),
     ("reserve.time", &[]),
@@ -92,7 +92,9 @@ mod tests {
         assert!(applied(&[], "message.type=FIFO").unwrap_err().contains("must start with '+'"));
         assert!(applied(&[], "+colour=red").unwrap_err().contains("unsupported attribute 'colour'"));
         assert!(applied(&[], "+message.type=MIXED").unwrap_err().contains("'MIXED' is not allowed"));
-        assert!(applied(&[], "+queue.type=BatchCQ").unwrap_err().contains("allowed are: SimpleCQ"));
+        assert!(
+            applied(&[], "+queue.type=RocksDBCQ").unwrap_err().contains("allowed are: SimpleCQ, BatchCQ")
+        );
         assert!(applied(&[], "+reserve.time=x").unwrap_err().contains("a number"));
     }
 }

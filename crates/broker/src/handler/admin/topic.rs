@@ -23,7 +23,7 @@ use crate::{
     offsets::OffsetTable,
     settings::Settings,
     stats::BrokerStats,
-    topics::{TopicTable, reply_topic},
+    topics::{QUEUE_TYPE, TopicTable, reply_topic},
 };
 
 /// Most queues of a topic.
@@ -102,6 +102,12 @@ impl TopicAdmin {
         in_range("perm", config.perm, 7)?;
         let known = self.topics.get(topic).map(|known| known.attributes.clone()).unwrap_or_default();
         let attributes = apply_changes(&known, &config.attributes, TOPIC_ATTRIBUTES)?;
+        // As in Java: the messages that are there would be lost to consumers.
+        if self.topics.contains(topic) && attributes.get(QUEUE_TYPE) != known.get(QUEUE_TYPE) {
+            return Err(HandlerError::invalid_parameter(format!(
+                "attempt to update an unchangeable attribute. key: {QUEUE_TYPE}; topic {topic} is there already, delete it first"
+            )));
+        }
         Ok(TopicConfig { attributes, ..config })
     }
 

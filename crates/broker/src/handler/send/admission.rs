@@ -8,7 +8,11 @@ use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicConfig};
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{header::SendHeader, send_message::SendMessageHandler};
-use crate::{config::BrokerConfig, reply::HandlerError, topics::perm};
+use crate::{
+    config::BrokerConfig,
+    reply::HandlerError,
+    topics::{has_batch_queues, perm},
+};
 
 /// Bit of a topic's sysFlag: unit mode (Java: `TopicSysFlag.FLAG_UNIT`).
 const FLAG_UNIT: i32 = 1;
@@ -55,7 +59,12 @@ impl SendMessageHandler {
             Some(topic) if !is_send_forbidden(header.topic) || self.is_self_test(header) => topic,
             _ => self.create_topic(header, producer)?,
         };
-        self.check_queue_kind(&topic)?;
+        if has_batch_queues(&topic) && !self.store.declare_batch_topic(&topic.topic_name) {
+            return Err(HandlerError::system_error(format!(
+                "topic[{}] has queue.type=BatchCQ, but ordinary queues with messages: delete the topic and create it anew",
+                topic.topic_name
+            )));
+        }
         let queue_id = self.queue_of(header.queue_id, &topic, producer)?;
         Ok(Destination { topic, queue_id, is_dead_letter: false })
     }
@@ -97,17 +106,6 @@ impl SendMessageHandler {
                 tracing::debug!(topic, %producer, "a message for a topic that does not exist");
                 Err(HandlerError::topic_not_exist(topic))
             }
-        }
-    }
-
-    /// Inner batches are another record format, which this version does not write.
-    fn check_queue_kind(&self, topic: &TopicConfig) -> Result<(), HandlerError> {
-        match topic.attributes.get("queue.type") {
-            Some(kind) if kind == "BatchCQ" => Err(HandlerError::system_error(format!(
-                "topic[{}] has queue.type=BatchCQ, which this version of Eruca does not write: use a topic without it",
-                topic.topic_name
-            ))),
-            _ => Ok(()),
         }
     }
 

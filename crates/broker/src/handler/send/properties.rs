@@ -3,9 +3,9 @@
 use eruca_message::{
     Properties,
     properties::{
-        CLUSTER, DELAY_TIME_LEVEL, MSG_REGION, NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR, TIMER_DELAY_MS,
-        TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED, UNIQUE_KEY, WAIT_STORE_MSG_OK,
-        encode_property,
+        CLUSTER, DELAY_TIME_LEVEL, INNER_NUM, MSG_REGION, NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR,
+        TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED, UNIQUE_KEY,
+        WAIT_STORE_MSG_OK, encode_property,
     },
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Asked<'a> {
     pub(super) is_half: bool,
     /// The sender does not want to wait for the disk.
     pub(super) no_wait: bool,
+    /// The message says that it is an inner batch, which only the broker makes.
+    pub(super) is_inner_batch: bool,
     /// A property is there that only the broker should add.
     pub(super) has_brokers_own: bool,
 }
@@ -40,6 +42,7 @@ impl<'a> Asked<'a> {
                 WAIT_STORE_MSG_OK => asked.no_wait = !value.eq_ignore_ascii_case("true"),
                 TRANSACTION_PREPARED => asked.is_half = value.eq_ignore_ascii_case("true"),
                 TIMER_DELAY_SEC | TIMER_DELAY_MS | TIMER_DELIVER_MS => asked.timer = Some(name),
+                INNER_NUM => asked.is_inner_batch = true,
                 MSG_REGION | TRACE_SWITCH | CLUSTER => asked.has_brokers_own = true,
                 _ => {}
             }

@@ -10,7 +10,9 @@ use std::{
 use eruca_message::{
     Clock, DelayLevels, LogOffset, OffsetMessageId, Timestamp, UniqueIdGenerator, decode_batch,
     names::{MAX_TOPIC_LEN_BYTES, SCHEDULE_TOPIC, is_retry_topic},
-    properties::{DELAY_TIME_LEVEL, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH},
+    properties::{
+        DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH,
+    },
     sys_flag,
 };
 use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode};
@@ -24,8 +26,14 @@ use super::{
     properties::{Asked, BrokersOwn, forget_timer, rewrite, trace_text},
 };
 use crate::{
-    config::BrokerConfig, delay::park, groups::GroupTable, locks::QueueLocks, reply::HandlerError,
-    settings::Settings, stats::BrokerStats, topics::TopicTable,
+    config::BrokerConfig,
+    delay::park,
+    groups::GroupTable,
+    locks::QueueLocks,
+    reply::HandlerError,
+    settings::Settings,
+    stats::BrokerStats,
+    topics::{TopicTable, has_batch_queues},
 };
 
 /// What a property buffer keeps after a message with many.
@@ -67,6 +75,16 @@ struct Stored<'a> {
     /// Offset ids, separated by commas.
     message_ids: String,
     unique_key: Cow<'a, str>,
+    no_wait: bool,
+    /// All of them are one record.
+    is_inner_batch: bool,
+}
+
+/// A batch that becomes one record.
+#[derive(Debug, Clone, Copy)]
+struct InnerBatch<'a> {
+    messages: usize,
+    unique_key: &'a str,
     no_wait: bool,
 }
 
@@ -158,6 +176,9 @@ impl SendMessageHandler {
         now: Timestamp,
     ) -> Result<Stored<'a>, HandlerError> {
         refuse_later_kinds(header, asked, config, self.store_host)?;
+        if asked.is_inner_batch {
+            return Err(self.illegal(config));
+        }
         let unique_key = match asked.unique_key {
             Some(key) => Cow::Borrowed(key),
             None => Cow::Owned(self.unique_ids.next_id(now)),
@@ -210,6 +231,7 @@ impl SendMessageHandler {
             message_ids: self.message_id(&first),
             unique_key,
             no_wait: asked.no_wait,
+            is_inner_batch: false,
         })
     }
 
@@ -233,6 +255,14 @@ impl SendMessageHandler {
             return Err(self.illegal(config));
         }
         let entries = decode_batch(&request.body)?;
+        // As in Java a batch without an id of its own is stored message by message.
+        if let Some(unique_key) = asked.unique_key
+            && has_batch_queues(&destination.topic)
+        {
+            let messages = entries.len();
+            let batch = InnerBatch { messages, unique_key, no_wait: asked.no_wait };
+            return self.append_inner_batch(caller, request, header, asked, destination, config, batch);
+        }
         let common = self.message(caller, request, header);
         let messages: Vec<AppendMessage<'_>> = entries
             .iter()
@@ -259,6 +289,50 @@ impl SendMessageHandler {
             message_ids: placed.iter().map(|one| self.message_id(one)).collect::<Vec<_>>().join(","),
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
             no_wait: asked.no_wait,
+            is_inner_batch: false,
+        })
+    }
+
+    /// One record that holds all messages, for a topic with batch queues.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one request")]
+    fn append_inner_batch<'a>(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        header: &SendHeader<'a>,
+        asked: &Asked<'a>,
+        destination: &Destination,
+        config: &BrokerConfig,
+        batch: InnerBatch<'a>,
+    ) -> Result<Stored<'a>, HandlerError> {
+        let mut properties = Vec::new();
+        self.own.add_to(header.properties, asked, None, config.trace_on, &mut properties);
+        rewrite(&mut properties, |properties| {
+            properties.set(INNER_NUM, batch.messages.to_string());
+            properties.remove(INNER_BASE);
+        });
+        if i16::try_from(batch.messages).is_err() {
+            let remark = format!("the batch has {} messages, the limit is {}", batch.messages, i16::MAX);
+            return Err(HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        let common = self.message(caller, request, header);
+        let message = AppendMessage {
+            topic: &destination.topic.topic_name,
+            queue_id: destination.queue_id,
+            sys_flag: header.sys_flag | sys_flag::INNER_BATCH | sys_flag::NEED_UNWRAP,
+            properties: &properties,
+            ..common
+        };
+        let appended = self.store.append(&message);
+        let first = appended.map_err(|error| HandlerError::from_append(error, config.max_message_size))?;
+        Ok(Stored {
+            first,
+            log_offset_end: first.log_offset_end,
+            messages: batch.messages,
+            message_ids: self.message_id(&first),
+            unique_key: Cow::Borrowed(batch.unique_key),
+            no_wait: batch.no_wait,
+            is_inner_batch: true,
         })
     }
 
@@ -298,6 +372,9 @@ impl SendMessageHandler {
         fields.push_display("queueOffset", stored.first.queue_offset);
         if !stored.unique_key.is_empty() {
             fields.push("transactionId", &stored.unique_key);
+        }
+        if stored.is_inner_batch {
+            fields.push("batchUniqId", &stored.unique_key);
         }
         self.push_region(&mut fields, config.trace_on);
         reply.ext_fields = fields;

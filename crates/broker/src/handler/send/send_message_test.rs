@@ -213,15 +213,43 @@ fn what_comes_with_a_later_version_is_refused_and_never_stored_as_an_ordinary_me
         assert_eq!(code, ResponseCode::SYSTEM_ERROR);
         assert!(remark.contains(timer.split('=').next().unwrap()), "{remark}");
     }
-    sender
-        .parts
-        .topics
-        .put(TopicConfig {
-            attributes: [("queue.type".to_owned(), "BatchCQ".to_owned())].into(),
-            ..TopicConfig::new("B", 1)
-        })
-        .unwrap();
-    assert_eq!(sender.refused(&message("B", 0, "")).0, ResponseCode::SYSTEM_ERROR);
+    let (code, _) = sender.refused(&message("T", 0, "INNER_NUM=3 "));
+    assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL, "only the broker makes inner batches");
+    let mut inner = header("T", 0, "");
+    inner.sys_flag = 0x80;
+    assert_eq!(sender.refused(&request(&inner)).0, ResponseCode::MESSAGE_ILLEGAL);
+}
+
+#[test]
+fn a_batch_for_a_topic_with_batch_queues_is_one_record() {
+    let sender = Sender::new();
+    let attributes = [("queue.type".to_owned(), "BatchCQ".to_owned())].into();
+    sender.parts.topics.put(TopicConfig { attributes, ..TopicConfig::new("B", 1) }).unwrap();
+    let mut body = Vec::new();
+    for one in ["one", "two", "three"] {
+        let entry = BatchEntry { flag: 0, body: one.as_bytes(), properties: b"k\x01v\x02" };
+        encode_batch_entry(&entry, &mut body).unwrap();
+    }
+    let batch = |properties: &str| {
+        let header = SendMessageRequest { batch: Some(true), ..header("B", 0, properties) };
+        request(&header).with_body(body.clone())
+    };
+    let reply = sender.send(&batch("UNIQ_KEY=FD00 INNER_BASE=77 "));
+    assert_eq!(reply.ext_fields.get("batchUniqId"), Some("FD00"));
+    assert_eq!(reply.ext_fields.get("queueOffset"), Some("0"));
+    let single = sender.send(&message("B", 0, "TAGS=A "));
+    assert_eq!(
+        (single.ext_fields.get("queueOffset"), single.ext_fields.get("batchUniqId")),
+        (Some("3"), None)
+    );
+    // Without an id of its own it is stored message by message, as in Java.
+    assert_eq!(sender.send(&batch("")).ext_fields.get("queueOffset"), Some("4"));
+    let stored = sender.parts.read("B", 0);
+    assert_eq!(stored.len(), 5);
+    assert_eq!((stored[0].sys_flag, stored[1].sys_flag), (0xC0, 0));
+    let properties = &stored[0].message.properties;
+    assert_eq!((properties.get("INNER_NUM"), properties.get("INNER_BASE")), (Some("3"), Some("0")));
+    assert_eq!(sender.parts.store.queue_range("B", 0).max.0, 7);
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! Which kind of queues a topic has (Java: the attribute `queue.type`).
+
+use std::path::Path;
+
+use eruca_protocol::body::{self, TopicConfig, TopicConfigSerializeWrapper};
+
+use crate::persist::read_with_backup;
+
+/// The attribute.
+pub(crate) const QUEUE_TYPE: &str = "queue.type";
+/// Its value for topics with batch queues.
+pub(crate) const BATCH: &str = "BatchCQ";
+
+/// Whether the topic has batch queues.
+pub(crate) fn has_batch_queues(topic: &TopicConfig) -> bool {
+    topic.attributes.get(QUEUE_TYPE).is_some_and(|kind| kind == BATCH)
+}
+
+/// The topics with batch queues by `topics.json` in `directory`, for the store, which is opened before the tables.
+///
+/// A file that cannot be read says nothing here: it is refused when the table is opened.
+pub(crate) fn batch_topics(directory: &Path) -> Vec<String> {
+    let read = read_with_backup(&directory.join("topics.json"), |bytes| {
+        body::from_json::<TopicConfigSerializeWrapper>(bytes).map_err(|error| error.to_string())
+    });
+    let Ok(Some((table, _))) = read else { return Vec::new() };
+    let topics = table.topic_config_table.into_iter().filter(|(_, config)| has_batch_queues(config));
+    topics.map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn javas_file_says_which_topics_have_batch_queues() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(batch_topics(dir.path()), Vec::<String>::new());
+        let json = r#"{"dataVersion":{"counter":1},"topicConfigTable":{
+            "A":{"attributes":{"queue.type":"BatchCQ"},"topicName":"A"},
+            "B":{"attributes":{"queue.type":"SimpleCQ"},"topicName":"B"},"C":{"topicName":"C"}}}"#;
+        std::fs::write(dir.path().join("topics.json"), json).unwrap();
+        assert_eq!(batch_topics(dir.path()), ["A"]);
+        std::fs::write(dir.path().join("topics.json"), "{").unwrap();
+        assert_eq!(batch_topics(dir.path()), Vec::<String>::new());
+    }
+}

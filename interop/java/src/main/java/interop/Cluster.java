@@ -120,9 +120,23 @@ public final class Cluster {
         servers("restart-broker", how);
     }
 
+    /** Bytes that the broker has written and not yet forced to the disk, as its own text: {@code 0 B}. */
+    public String unflushed() throws Exception {
+        return admin().fetchBrokerRuntimeStats(brokerAddr()).getTable().get("remainHowManyDataToFlush");
+    }
+
     /** Runs {@code interop/servers COMMAND DIR ARGS}. */
     public void servers(String command, String... args) throws Exception {
-        List<String> line = new ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
+        run(System.getProperty("interop.servers"), command, args);
+    }
+
+    /** Runs {@code interop/faults/disk COMMAND DIR ARGS}. */
+    public void disk(String command, String... args) throws Exception {
+        run(System.getProperty("interop.disk"), command, args);
+    }
+
+    private void run(String script, String command, String... args) throws Exception {
+        List<String> line = new ArrayList<>(List.of(script, command, dir.toString()));
         line.addAll(List.of(args));
         Process process = new ProcessBuilder(line)
             .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))

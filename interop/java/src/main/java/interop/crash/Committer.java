@@ -1,5 +1,6 @@
 package interop.crash;
 
+import interop.Await;
 import interop.Cluster;
 import java.util.Arrays;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -75,6 +76,16 @@ final class Committer implements AutoCloseable {
     long queryBroker(int queueId) throws Exception {
         MessageQueue queue = Cluster.queue(topic, queueId);
         return consumer.fetchConsumeOffset(queue, true);
+    }
+
+    /** End of the queue, as soon as the broker answers. */
+    long maxOffset(int queueId) {
+        long[] end = {-1};
+        Await.until("the restarted broker tells the end of queue " + queueId, () -> {
+            end[0] = consumer.maxOffset(Cluster.queue(topic, queueId));
+            return true;
+        });
+        return end[0];
     }
 
     @Override

@@ -16,7 +16,10 @@ final class History {
         QUEUES_WITHOUT_GAPS("queues have neither gaps nor foreign or damaged messages"),
         ORDER_HOLDS("messages of one writer keep their order in a queue"),
         OFFSETS_NEVER_MOVE_BACK("no committed consumer offset moves back"),
-        ACKNOWLEDGED_IS_CONSUMED("the push consumer is given every acknowledged message");
+        ACKNOWLEDGED_IS_CONSUMED("the push consumer is given every acknowledged message"),
+        FLUSHED_STAYS("a power cut takes nothing that had been flushed"),
+        DELAYED_IS_DELIVERED("every acknowledged delayed message is delivered"),
+        TOPICS_STAY("topics are as they were acknowledged: created, deleted");
 
         final String text;
 
@@ -66,6 +69,20 @@ final class History {
         synchronized (this) {
             acknowledgedCount++;
         }
+    }
+
+    /** The queue ends at {@code end} after a power cut: what was acknowledged behind it is lost. @return how many */
+    long cutOff(int queueId, long end) {
+        Queue queue = queues[queueId];
+        long lost = 0;
+        synchronized (queue) {
+            for (int offset = Math.toIntExact(end); offset < queue.end; offset++) {
+                lost += queue.acknowledged[offset] != 0 ? 1 : 0;
+                queue.acknowledged[offset] = 0;
+            }
+            queue.end = Math.min(queue.end, Math.toIntExact(end));
+        }
+        return lost;
     }
 
     void consumed(int queueId, long offset) {

@@ -12,14 +12,12 @@ import org.apache.rocketmq.common.message.MessageQueue;
 
 /** Reads every queue from its minimum to its maximum and compares with the history. */
 final class Readback {
-    private static final int WRITERS = Writers.SYNC_WRITERS + 1;
-
     private final DefaultMQPullConsumer consumer;
     private final String topic;
     private final int queueCount;
     private final History history;
     /** Every message may be stored once only, in whatever queue. */
-    private final BitSet[] stored = new BitSet[WRITERS];
+    private final BitSet[] stored = new BitSet[Writers.WRITERS];
 
     Readback(DefaultMQPullConsumer consumer, String topic, int queueCount, History history) {
         this.consumer = consumer;
@@ -29,24 +27,25 @@ final class Readback {
         Arrays.setAll(stored, i -> new BitSet());
     }
 
-    void check() throws Exception {
+    /** @param expired whether queues may have lost their beginning */
+    void check(boolean expired) throws Exception {
         for (int queue = 0; queue < queueCount; queue++) {
-            checkQueue(queue);
+            checkQueue(queue, expired);
         }
     }
 
-    private void checkQueue(int queueId) throws Exception {
+    private void checkQueue(int queueId, boolean expired) throws Exception {
         MessageQueue queue = Cluster.queue(topic, queueId);
         long max = consumer.maxOffset(queue);
         long next = consumer.minOffset(queue);
-        if (next != 0) {
+        if (next != 0 && !expired) {
             history.violation(Claim.QUEUES_WITHOUT_GAPS, "queue " + queueId + " begins at " + next);
         }
         if (max < history.acknowledgedEnd(queueId)) {
             history.violation(Claim.ACKNOWLEDGED_IS_READABLE,
                 "queue " + queueId + " ends at " + max + ", acknowledged up to " + history.acknowledgedEnd(queueId));
         }
-        long[] lastOfWriter = new long[WRITERS];
+        long[] lastOfWriter = new long[Writers.WRITERS];
         Arrays.fill(lastOfWriter, -1);
         while (next < max) {
             PullResult result = consumer.pull(queue, "*", next, 32);
@@ -82,7 +81,7 @@ final class Readback {
         }
         stored[writer].set((int) sequence);
         // The asynchronous writer does not promise an order.
-        if (writer < Writers.SYNC_WRITERS && sequence <= lastOfWriter[writer]) {
+        if (writer != Writers.ASYNC_WRITER && sequence <= lastOfWriter[writer]) {
             history.violation(Claim.ORDER_HOLDS, where + ": " + sequence + " of writer " + writer + " after " + lastOfWriter[writer]);
         }
         lastOfWriter[writer] = sequence;

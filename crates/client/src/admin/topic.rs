@@ -4,7 +4,8 @@ use eruca_message::names::AUTO_CREATE_TOPIC;
 use eruca_protocol::{
     RequestCode,
     body::{
-        GroupList, TopicConfig, TopicConfigSerializeWrapper, TopicFilterType, TopicList, TopicStatsTable,
+        CreateTopicListRequestBody, GroupList, TopicConfig, TopicConfigSerializeWrapper, TopicFilterType,
+        TopicList, TopicStatsTable,
     },
     request::{
         DeleteTopicInBrokerRequest, GetTopicConfigRequest, GetTopicStatsInfoRequest,
@@ -45,6 +46,17 @@ impl Admin {
             force: None,
         };
         self.ask(addr, &header).await.map(drop)
+    }
+
+    /// Creates or changes topics on the broker at `addr` with one request. Attributes are given as for
+    /// [`Admin::create_and_update_topic_config`]. Brokers before 5.3 do not know the request.
+    pub async fn create_and_update_topic_config_list(
+        &self,
+        addr: &str,
+        configs: &[TopicConfig],
+    ) -> Result<(), CallError> {
+        let body = CreateTopicListRequestBody { topic_config_list: configs.to_vec() };
+        self.tell(addr, RequestCode::UPDATE_AND_CREATE_TOPIC_LIST, &body).await.map(drop)
     }
 
     /// The settings of `topic` on the broker at `addr`.

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Print messages as they come
     Consume(ConsumeArgs),
+    /// Put load on a broker and measure it
+    Bench(eruca_bench::BenchArgs),
     /// Run a command of mqadmin; without one, list them
     #[command(disable_help_flag = true)]
     Admin(AdminArgs),

@@ -20,9 +20,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("broker", &["config", "message", "protocol", "remoting", "store"]),
     ("client", &["message", "protocol", "remoting"]),
     ("admin", &["client", "message", "protocol", "remoting"]),
+    ("bench", &["client", "message", "protocol", "remoting"]),
     (
         "eruca",
-        &["admin", "broker", "client", "config", "message", "namesrv", "protocol", "remoting", "store"],
+        &[
+            "admin", "bench", "broker", "client", "config", "message", "namesrv", "protocol", "remoting",
+            "store",
+        ],
     ),
 ];
 

@@ -63,6 +63,12 @@ pub struct StoreConfig {
     pub clean_forcibly: bool,
     /// Most segments deleted by one [`crate::MessageStore::retention_step`] (`deleteFileBatchMax`, 10).
     pub delete_batch_max: usize,
+    /// Whether messages are indexed by their keys (`messageIndexEnable`, true).
+    pub index_enabled: bool,
+    /// Hash slots of an index file (`maxHashSlotNum`, 5,000,000).
+    pub index_slots: u32,
+    /// Entries of an index file (`maxIndexNum`, 20,000,000).
+    pub index_entries: u32,
     /// ConsumeQueue files kept open at most (1,024).
     pub queue_files_open_max: usize,
 }
@@ -104,6 +110,9 @@ impl StoreConfig {
             disk_warning_ratio: 0.90,
             clean_forcibly: true,
             delete_batch_max: 10,
+            index_enabled: true,
+            index_slots: 5_000_000,
+            index_entries: 20_000_000,
             queue_files_open_max: 1024,
         }
     }
@@ -168,6 +177,18 @@ impl StoreConfig {
             )?;
         }
         check(
+            (1..=100_000_000).contains(&self.index_slots),
+            "maxHashSlotNum",
+            self.index_slots.to_string(),
+            "write a number of slots from 1 to 100000000",
+        )?;
+        check(
+            (2..=100_000_000).contains(&self.index_entries),
+            "maxIndexNum",
+            self.index_entries.to_string(),
+            "write a number of entries from 2 to 100000000",
+        )?;
+        check(
             self.queue_files_open_max >= 16,
             "queueFilesOpenMax",
             self.queue_files_open_max.to_string(),
@@ -186,6 +207,10 @@ impl StoreConfig {
 
     pub(crate) fn batch_consume_queue_dir(&self) -> PathBuf {
         self.root.join("batchconsumequeue")
+    }
+
+    pub(crate) fn index_dir(&self) -> PathBuf {
+        self.root.join("index")
     }
 
     pub(crate) fn abort_path(&self) -> PathBuf {

@@ -137,6 +137,7 @@ impl MessageStore {
             log_timestamp: tip.store_timestamp,
             queue_timestamp: tip.store_timestamp,
             queue_log_offset: LogOffset(tip.last_record),
+            index_timestamp: self.index.sealed(),
             ..*checkpoint
         };
         if moved != *checkpoint {

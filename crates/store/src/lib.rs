@@ -2,7 +2,8 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
-//! `flush` → `read`, `read_batch`, `query` → `retention`; then `recovery`, and below all of it `disk`, the only door to files.
+//! `flush` → `read`, `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it `disk`, the only
+//! door to files.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,6 +38,7 @@ pub mod disk;
 mod dispatch;
 mod error;
 mod flush;
+mod index;
 mod query;
 mod read;
 mod read_batch;
@@ -60,6 +62,7 @@ pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntr
 pub use disk::{Disk, DiskError, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;
+pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};
 pub use query::{Boundary, QueueRange};
 pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 pub use recovery::{Damage, RecoveryReport, TornTail};

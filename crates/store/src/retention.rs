@@ -83,6 +83,9 @@ impl MessageStore {
                 "old segments of the log deleted"
             );
             self.trim_queues();
+            if let Err(error) = self.index.expire(self.segments.min()) {
+                tracing::warn!(%error, "an old index file could not be deleted, it is tried again");
+            }
             // Deletion made room: need not wait for the next look.
             self.space_step();
         }

@@ -21,6 +21,7 @@ use crate::{
     disk::{Disk, DiskError, DiskLock},
     error::OpenError,
     flush::QueueFlush,
+    index::KeyIndex,
     recovery::{self, RecoveryReport},
     watermark::{FlushWaiters, LogProgress, LogTip, Watermarks},
     write_state::{WriteGate, WriteState, WriteStopped},
@@ -29,8 +30,8 @@ use crate::{
 /// A message store: one CommitLog and the ConsumeQueues over it.
 ///
 /// Shared by many threads behind an [`Arc`]. It starts no thread: whoever owns it calls
-/// [`MessageStore::flush_step`], [`MessageStore::queue_flush_step`], [`MessageStore::space_step`] and
-/// [`MessageStore::retention_step`] from time to time. Dropping it without [`MessageStore::close`] is to the
+/// [`MessageStore::flush_step`], [`MessageStore::queue_flush_step`], [`MessageStore::index_step`],
+/// [`MessageStore::space_step`] and [`MessageStore::retention_step`] from time to time. Dropping it without [`MessageStore::close`] is to the
 /// directory what a killed process is.
 pub struct MessageStore {
     pub(crate) config: StoreConfig,
@@ -39,6 +40,7 @@ pub struct MessageStore {
     pub(crate) segments: Segments,
     pub(crate) queues: QueueTable,
     pub(crate) batch_queues: BatchTable,
+    pub(crate) index: KeyIndex,
     pub(crate) progress: LogProgress,
     pub(crate) gate: WriteGate,
     pub(crate) flush_waiters: FlushWaiters,
@@ -72,7 +74,12 @@ impl MessageStore {
         let was_closed = recovery::mark_open(&config, &*disk)?;
         let recovery::Recovered { segments, queues, batch_queues, checkpoint, tip, report } =
             recovery::recover(&config, &disk, was_closed)?;
+        let index = KeyIndex::new(&config, &disk, was_closed, checkpoint.index_timestamp, tip.end);
+        if let Err(error) = index.cut_to_log() {
+            tracing::warn!(%error, "the index of keys cannot be read");
+        }
         let store = MessageStore {
+            index,
             segments,
             queues,
             batch_queues,
@@ -151,6 +158,7 @@ impl MessageStore {
             return Ok(());
         }
         self.settle()?;
+        self.close_index();
         self.queue_flush_step()?;
         let abort = self.config.abort_path();
         let removed = self.disk.remove_file(&abort).map_err(DiskError::at("remove", &abort));

@@ -30,6 +30,8 @@ pub(super) fn small_config() -> StoreConfig {
         queue_file_size_bytes: 20 * 20,
         max_message_size_bytes: 3000,
         queue_files_open_max: 16,
+        index_slots: 16,
+        index_entries: 60,
         ..StoreConfig::new("/store")
     }
 }

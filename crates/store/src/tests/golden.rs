@@ -52,7 +52,7 @@ fn manifest() -> Vec<Line> {
         .collect()
 }
 
-fn java_disk() -> SimDisk {
+pub(super) fn java_disk() -> SimDisk {
     let disk = SimDisk::new(1);
     let archive = zstd::decode_all(ARCHIVE).unwrap();
     let mut rest = archive.as_slice();
@@ -70,7 +70,7 @@ fn java_disk() -> SimDisk {
     disk
 }
 
-fn config() -> StoreConfig {
+pub(super) fn config() -> StoreConfig {
     StoreConfig { segment_size_bytes: 1 << 20, queue_file_size_bytes: 20_000, ..StoreConfig::new("/java") }
 }
 

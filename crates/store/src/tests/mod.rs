@@ -9,6 +9,8 @@ mod expiry;
 mod failures;
 mod flush;
 mod golden;
+mod index;
+mod index_crash;
 mod model;
 mod multi_dispatch;
 mod query;

@@ -21,7 +21,9 @@ use crate::disk::{Disk, DiskError};
 
 /// Length of the file.
 pub(crate) const CHECKPOINT_FILE_LEN_BYTES: u64 = 4096;
-const LEN: usize = 48;
+/// Length of what the file says.
+pub(crate) const CHECKPOINT_LEN: usize = 48;
+const LEN: usize = CHECKPOINT_LEN;
 /// Java takes this off the timestamps, because the records of one moment may lie on both sides of a flush.
 const TIMESTAMP_SLACK_MS: i64 = 3000;
 

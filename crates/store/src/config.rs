@@ -71,6 +71,38 @@ pub struct StoreConfig {
     pub index_entries: u32,
     /// ConsumeQueue files kept open at most (1,024).
     pub queue_files_open_max: usize,
+    /// When queues share a log.
+    pub queue_log: QueueLogPolicy,
+}
+
+/// When the entries of queues go to the log that all queues share, instead of their own files. The defaults suit
+/// everybody; tests choose smaller ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLogPolicy {
+    /// With more queues than this their states are kept in the shared log, so that a start need not look at each
+    /// (2,048).
+    pub queues_min: usize,
+    /// With more queues than this to write at once, short runs of entries go to the shared log (256).
+    pub touched_min: usize,
+    /// A queue with this many entries in the shared log gets them in its own file (128).
+    pub run_max: u64,
+    /// An orderly stop writes the files of at most this many queues; with more, the next start reads the shared log, and
+    /// a Java broker makes the queues anew from the messages (20,000).
+    pub close_max: u64,
+    /// Bytes after which the shared log begins a new file (16 MiB).
+    pub roll_bytes: u64,
+}
+
+impl Default for QueueLogPolicy {
+    fn default() -> Self {
+        QueueLogPolicy {
+            queues_min: 2048,
+            touched_min: 256,
+            run_max: 128,
+            close_max: 20_000,
+            roll_bytes: 16 << 20,
+        }
+    }
 }
 
 /// A setting that cannot be used.
@@ -114,6 +146,7 @@ impl StoreConfig {
             index_slots: 5_000_000,
             index_entries: 20_000_000,
             queue_files_open_max: 1024,
+            queue_log: QueueLogPolicy::default(),
         }
     }
 
@@ -203,6 +236,10 @@ impl StoreConfig {
 
     pub(crate) fn consume_queue_dir(&self) -> PathBuf {
         self.root.join("consumequeue")
+    }
+
+    pub(crate) fn queue_log_dir(&self) -> PathBuf {
+        self.root.join("queuelog")
     }
 
     pub(crate) fn batch_consume_queue_dir(&self) -> PathBuf {

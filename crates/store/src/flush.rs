@@ -9,7 +9,7 @@ use eruca_message::LogOffset;
 
 use crate::{
     checkpoint::Checkpoint,
-    consume_queue::TouchedFiles,
+    consume_queue::{QueueStep, Target},
     disk::{DiskError, DiskSpace},
     store::MessageStore,
     watermark::{FlushWaiter, FlushWork, LogTip},
@@ -19,7 +19,8 @@ use crate::{
 /// What `queue_flush_step` keeps from one time to the next.
 #[derive(Debug, Default)]
 pub(crate) struct QueueFlush {
-    pub(crate) touched: TouchedFiles,
+    pub(crate) step: QueueStep,
+    /// What the `checkpoint` file says.
     pub(crate) checkpoint: Checkpoint,
 }
 
@@ -128,25 +129,66 @@ impl MessageStore {
     /// As [`MessageStore::flush_step`]; a full disk is tried again the next time.
     pub fn queue_flush_step(&self) -> Result<QueueFlushed, WriteStopped> {
         let mut flush = self.queue_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        self.flush_queues(&mut flush)
+    }
+
+    /// The same, for one who holds the lock.
+    pub(crate) fn flush_queues(&self, flush: &mut QueueFlush) -> Result<QueueFlushed, WriteStopped> {
         let tip = self.flush_to_tip()?;
-        let QueueFlush { touched, checkpoint } = &mut *flush;
-        let entries = self.queues.write_behind(tip.end, touched).map_err(|error| self.stop_for(&error))?;
+        let QueueFlush { step, checkpoint } = flush;
+        let target = Target::Policy(self.config.queue_log);
+        let own = step.write(&self.queues, tip.end, target).map_err(|error| self.stop_for(&error))?;
         let in_batches = self.batch_queues.write_behind(tip.end).map_err(|error| self.stop_for(&error))?;
-        self.queues.files().sync(touched).map_err(|error| self.stop(WriteStopped::from_io(&error)))?;
-        let moved = Checkpoint {
+        step.sync(&self.queues).map_err(|error| self.stop(WriteStopped::from_io(&error)))?;
+        let now = Checkpoint {
             log_timestamp: tip.store_timestamp,
             queue_timestamp: tip.store_timestamp,
             queue_log_offset: LogOffset(tip.last_record),
             index_timestamp: self.index.sealed(),
             ..*checkpoint
         };
-        if moved != *checkpoint {
+        let log_min = self.segments.min();
+        let committed = step.commit(&self.queues, now, (log_min, tip.end));
+        let (visible, shared) = committed.map_err(|error| self.stop_for(&error))?;
+        let entries = own + shared;
+        if visible != *checkpoint {
             let path = self.config.checkpoint_path();
-            moved.store(&*self.disk, &path).map_err(|error| self.stop_for(&error))?;
-            *checkpoint = moved;
+            visible.store(&*self.disk, &path).map_err(|error| self.stop_for(&error))?;
+            *checkpoint = visible;
+        }
+        if let Err(error) = self.queues.files().queue_log().expire(log_min) {
+            tracing::warn!(%error, "an old file of the queue log could not be removed, it is tried again");
         }
         self.progress.set_queued(tip.end);
         Ok(QueueFlushed { entries: entries + in_batches, up_to: LogOffset(tip.end) })
+    }
+
+    /// Flushes all, and leaves the queues in their own files, where these are not too many. Whether they are there.
+    pub(crate) fn close_queues(&self) -> Result<bool, WriteStopped> {
+        let mut flush = self.queue_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        self.flush_queues(&mut flush)?;
+        let log = self.queues.files().queue_log();
+        if !log.is_active() {
+            return Ok(true);
+        }
+        let policy = self.config.queue_log;
+        let chains = self.queues.chains();
+        if chains > policy.close_max {
+            return Ok(false);
+        }
+        if chains > 0 {
+            self.queues.list_chained();
+            flush
+                .step
+                .write(&self.queues, self.progress.flushed(), Target::OwnFiles)
+                .map_err(|error| self.stop_for(&error))?;
+            self.flush_queues(&mut flush)?;
+        }
+        if self.queues.len() <= policy.queues_min {
+            // Few queues again: their files say everything.
+            log.remove().map_err(|error| WriteStopped::from_io(&error))?;
+        }
+        Ok(true)
     }
 
     /// Looks whether the disk has room: stops writing where it has not, lets it go on where it has again.

@@ -2,8 +2,8 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
-//! `flush` → `read`, `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it `disk`, the only
-//! door to files.
+//! `queue_log` → `flush` → `read`, `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
+//! `disk`, the only door to files.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,6 +40,7 @@ mod error;
 mod flush;
 mod index;
 mod query;
+mod queue_log;
 mod read;
 mod read_batch;
 mod recovery;
@@ -57,7 +58,7 @@ pub use append::{AppendMessage, Appended};
 pub use arrival::{Arrival, ArrivalListener};
 pub use checkpoint::Checkpoint;
 pub use commit_log::{LogItem, log_item};
-pub use config::{FlushMode, StoreConfig, StoreConfigError};
+pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
 pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES};
 pub use disk::{Disk, DiskError, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};

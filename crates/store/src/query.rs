@@ -189,27 +189,36 @@ impl MessageStore {
     pub fn delete_topic(&self, topic: &str) -> Result<bool, DiskError> {
         // What is staged for the topic would come into queues that are no more; an error is no matter here.
         let _ = self.settle();
-        let deleted = {
-            let _no_writing_behind =
-                self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let queues = self.queues.remove(topic);
-            let files = self.queues.files();
-            for queue in &queues {
-                let dropped = queue.delete(files)?;
-                self.queues.entries_dropped(dropped);
-                remove_dir(files.disk(), &files.queue_dir(topic, queue.queue_id()))?;
-            }
-            if !queues.is_empty() {
-                remove_dir(files.disk(), &files.dir().join(topic))?;
-            }
-            let is_batch_topic = self.batch_queues.delete(topic)?;
-            is_batch_topic || !queues.is_empty()
-        };
-        if deleted {
-            // Moves the checkpoint past the topic's records, so that recovery does not bring it back.
-            let _ = self.queue_flush_step();
+        let mut flush = self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let queues = self.queues.remove(topic);
+        let is_batch_topic = self.batch_queues.delete(topic)?;
+        if queues.is_empty() && !is_batch_topic {
+            return Ok(false);
         }
-        Ok(deleted)
+        for queue in &queues {
+            flush.step.deleted(&self.queues, queue);
+            self.queues.entries_dropped(queue.retire());
+        }
+        let mut files_removed = Ok(());
+        // Before the files go, so that a power cut in between leaves files without a queue and not the reverse; also
+        // moves the checkpoint past the topic's records, so that recovery does not bring it back. An error is the
+        // store's state.
+        if self.queues.files().queue_log().is_active() {
+            let _ = self.flush_queues(&mut flush);
+        }
+        for queue in &queues {
+            files_removed = files_removed.and(self.remove_queue_files(queue));
+        }
+        let files = self.queues.files();
+        files_removed = files_removed.and_then(|()| remove_dir(files.disk(), &files.dir().join(topic)));
+        let _ = self.flush_queues(&mut flush);
+        files_removed.map(|()| true)
+    }
+
+    fn remove_queue_files(&self, queue: &ConsumeQueue) -> Result<(), DiskError> {
+        let files = self.queues.files();
+        queue.remove_files(files)?;
+        remove_dir(files.disk(), &files.queue_dir(queue.topic(), queue.queue_id()))
     }
 }
 

@@ -141,6 +141,10 @@ impl MessageStore {
                     "a batch queue could not be trimmed, it is tried again");
             }
         }
+        let log = self.queues.files().queue_log();
+        if log.is_active() {
+            log.set_outdated();
+        }
     }
 
     fn is_hour_to_delete(&self, now: Timestamp) -> bool {

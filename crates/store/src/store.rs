@@ -72,9 +72,9 @@ impl MessageStore {
         config.validate()?;
         let lock = recovery::take_directory(&config, &*disk)?;
         let was_closed = recovery::mark_open(&config, &*disk)?;
-        let recovery::Recovered { segments, queues, batch_queues, checkpoint, tip, report } =
+        let recovery::Recovered { segments, queues, batch_queues, flush, tip, report } =
             recovery::recover(&config, &disk, was_closed)?;
-        let index = KeyIndex::new(&config, &disk, was_closed, checkpoint.index_timestamp, tip.end);
+        let index = KeyIndex::new(&config, &disk, was_closed, flush.checkpoint.index_timestamp, tip.end);
         if let Err(error) = index.cut_to_log() {
             tracing::warn!(%error, "the index of keys cannot be read");
         }
@@ -91,7 +91,7 @@ impl MessageStore {
             append: Mutex::new(AppendState::at(tip)),
             writing: Mutex::default(),
             flushing: Mutex::new(tip),
-            queue_flush: Mutex::new(QueueFlush { checkpoint, ..QueueFlush::default() }),
+            queue_flush: Mutex::new(flush),
             lock: Mutex::new(Some(lock)),
             config,
             disk,
@@ -159,7 +159,14 @@ impl MessageStore {
         }
         self.settle()?;
         self.close_index();
-        self.queue_flush_step()?;
+        if !self.close_queues()? {
+            tracing::info!(
+                queues = self.queues.chains(),
+                "so many queues have entries in the queue log that their files are left as they are: the next start reads \
+                 the queue log, and a Java broker would make the queues anew from the messages"
+            );
+            return Ok(());
+        }
         let abort = self.config.abort_path();
         let removed = self.disk.remove_file(&abort).map_err(DiskError::at("remove", &abort));
         let synced = removed.and_then(|()| {

@@ -114,6 +114,11 @@ impl Segments {
         self.read().front().map_or(0, |segment| segment.start)
     }
 
+    /// Where the last file ends, exclusive; 0 where there is none.
+    pub(crate) fn end(&self) -> u64 {
+        self.read().back().map_or(0, |segment| segment.end())
+    }
+
     /// The segment that holds log offset `at`.
     pub(crate) fn find(&self, at: u64) -> Option<Arc<Segment>> {
         let list = self.read();

@@ -9,7 +9,8 @@ use std::{
 use super::{ConsumeQueue, ConsumeQueueEntry, ENTRY_LEN_BYTES};
 use crate::{
     disk::{Disk, DiskError, DiskFile},
-    segment::file_path,
+    queue_log::QueueLog,
+    segment::{file_path, list_files},
 };
 
 /// With more touched files than this one sync of the whole file system is cheaper.
@@ -23,6 +24,7 @@ pub(crate) struct QueueFiles {
     file_size_bytes: u64,
     open: Mutex<OpenFiles>,
     open_max: usize,
+    queue_log: QueueLog,
 }
 
 /// By queue (its number in the table) and index of the file's first entry.
@@ -67,8 +69,14 @@ impl QueueFiles {
         dir: PathBuf,
         file_size_bytes: u64,
         open_max: usize,
+        queue_log: QueueLog,
     ) -> QueueFiles {
-        QueueFiles { disk, dir, file_size_bytes, open: Mutex::default(), open_max }
+        QueueFiles { disk, dir, file_size_bytes, open: Mutex::default(), open_max, queue_log }
+    }
+
+    /// What holds the entries of very many queues instead.
+    pub(crate) fn queue_log(&self) -> &QueueLog {
+        &self.queue_log
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -264,6 +272,15 @@ impl QueueFiles {
         // Else a power cut could bring this file back and not its neighbour.
         let dir = self.queue_dir(queue.topic(), queue.queue_id());
         self.disk.sync_dir(&dir).map_err(DiskError::at("sync", &dir))
+    }
+
+    /// Removes all files of a queue that has none as far as its state says.
+    pub(crate) fn remove_strays(&self, queue: &ConsumeQueue) -> Result<(), DiskError> {
+        let dir = self.queue_dir(queue.topic(), queue.queue_id());
+        for stray in list_files(self.disk(), &dir)? {
+            self.remove(queue, stray.start / ENTRY_LEN_BYTES)?;
+        }
+        Ok(())
     }
 
     /// Makes what was touched durable.

@@ -1,17 +1,20 @@
 //! ConsumeQueues: for every queue of every topic the places of its messages in the log.
 //!
-//! `entry` is the 20 bytes of a message, `files` their files, `queue` one queue, `table` all of them,
-//! `load` what the directories hold at start. New entries stay in memory and are written behind; an idle
-//! queue costs some bytes and no open file. `batch_entry`, `batch_queue` and `batch_table` are the other kind of
-//! queue, whose entries stand for several messages each.
+//! `entry` is the 20 bytes of a message, `files` their files, `queue` one queue, `table` all of them, `load` what the
+//! directories hold at start, `rebuild` what recovery adds. New entries stay in memory and are written `behind`, all in
+//! one `step`; an idle queue costs some bytes and no open file. `batch_entry`, `batch_queue` and `batch_table` are the
+//! other kind of queue, whose entries stand for several messages each.
 
 mod batch_entry;
 mod batch_queue;
 mod batch_table;
+mod behind;
 mod entry;
 mod files;
 mod load;
 mod queue;
+mod rebuild;
+mod step;
 mod table;
 
 pub use batch_entry::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry};
@@ -19,5 +22,7 @@ pub(crate) use batch_queue::BatchQueue;
 pub(crate) use batch_table::BatchTable;
 pub use entry::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
 pub(crate) use files::{QueueFiles, TouchedFiles};
-pub(crate) use queue::{ConsumeQueue, Rebuild, Rebuilt};
+pub(crate) use queue::ConsumeQueue;
+pub(crate) use rebuild::{Rebuild, Rebuilt};
+pub(crate) use step::{QueueStep, Target};
 pub(crate) use table::QueueTable;

@@ -4,14 +4,18 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use super::{ConsumeQueue, QueueFiles, TouchedFiles, load::load_queue, queue::QueueState};
-use crate::{disk::DiskError, error::OpenError};
+use super::{ConsumeQueue, QueueFiles, load::load_queue, queue::QueueState};
+use crate::{
+    disk::DiskError,
+    error::OpenError,
+    queue_log::{QueueNews, Restored, restore},
+};
 
-type Queues = Vec<Arc<ConsumeQueue>>;
+pub(super) type Queues = Vec<Arc<ConsumeQueue>>;
 
 /// Every queue of the store, and which of them have entries to write.
 #[derive(Debug)]
@@ -19,22 +23,64 @@ pub(crate) struct QueueTable {
     /// The queues of a topic in the order of their numbers.
     topics: RwLock<HashMap<Arc<str>, RwLock<Queues>>>,
     next_number: AtomicU64,
-    /// Queues with entries that are not in their files.
+    count: AtomicUsize,
+    /// Queues with entries in memory only.
     unwritten: Mutex<Queues>,
     unwritten_entries: AtomicU64,
+    /// Queues with entries in the queue log only.
+    chains: AtomicI64,
     files: QueueFiles,
 }
 
 impl QueueTable {
-    /// Loads the queues that the directory holds.
-    pub(crate) fn load(files: QueueFiles) -> Result<QueueTable, OpenError> {
-        let table = QueueTable {
+    fn new(files: QueueFiles) -> QueueTable {
+        QueueTable {
             topics: RwLock::default(),
             next_number: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
             unwritten: Mutex::default(),
             unwritten_entries: AtomicU64::new(0),
+            chains: AtomicI64::new(0),
             files,
-        };
+        }
+    }
+
+    /// The queues that the queue log knows, and what it says. Their directories are not looked at. The log of messages
+    /// starts at `log_min`.
+    pub(crate) fn restore(files: QueueFiles, log_min: u64) -> Result<(QueueTable, Restored), OpenError> {
+        let table = QueueTable::new(files);
+        let mut known: HashMap<u64, Arc<ConsumeQueue>> = HashMap::new();
+        let restored = restore(table.files.queue_log(), log_min, |news| match news {
+            QueueNews::Queue(queue) => {
+                let state = QueueState::logged(&queue);
+                let fits = queue.queue_id >= 0 && table.find(queue.topic, queue.queue_id).is_none();
+                let made = table.insert_numbered(queue.number, queue.topic, queue.queue_id, state);
+                fits && known.insert(queue.number, made).is_none()
+            }
+            QueueNews::Chunk { number, first, count, position } => {
+                known.get(&number).is_some_and(|queue| queue.restore_chunk(first, count, position))
+            }
+            QueueNews::Stored { number, stored } => {
+                known.get(&number).is_some_and(|queue| queue.restore_stored(stored))
+            }
+            QueueNews::Deleted { number } => {
+                known.remove(&number).map(|queue| table.remove_one(&queue)).is_some()
+            }
+        })?;
+        table.next_number.store(known.keys().max().map_or(0, |max| max + 1), Ordering::Relaxed);
+        let chains = known.values().filter(|queue| queue.is_chained()).count();
+        table.chains.store(i64::try_from(chains).unwrap_or(0), Ordering::Relaxed);
+        Ok((table, restored))
+    }
+
+    /// Gives back the files, for another way of loading.
+    pub(crate) fn into_files(self) -> QueueFiles {
+        self.files
+    }
+
+    /// Loads the queues that the directory holds.
+    pub(crate) fn load(files: QueueFiles) -> Result<QueueTable, OpenError> {
+        let table = QueueTable::new(files);
         let dir = table.files.dir().to_owned();
         let disk = table.files.disk();
         for topic in disk.list(&dir).map_err(DiskError::at("list", &dir))?.iter().filter(|entry| entry.is_dir)
@@ -84,6 +130,17 @@ impl QueueTable {
     }
 
     fn insert(&self, topic: &str, queue_id: i32, state: QueueState) -> Arc<ConsumeQueue> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        self.insert_numbered(number, topic, queue_id, state)
+    }
+
+    fn insert_numbered(
+        &self,
+        number: u64,
+        topic: &str,
+        queue_id: i32,
+        state: QueueState,
+    ) -> Arc<ConsumeQueue> {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         // One copy of the name for all queues of the topic.
         let name: Arc<str> =
@@ -93,9 +150,9 @@ impl QueueTable {
         match queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()) {
             Ok(place) => Arc::clone(&queues[place]),
             Err(place) => {
-                let number = self.next_number.fetch_add(1, Ordering::Relaxed);
                 let queue = Arc::new(ConsumeQueue::new(number, name, queue_id, state));
                 queues.insert(place, Arc::clone(&queue));
+                self.count.fetch_add(1, Ordering::Relaxed);
                 queue
             }
         }
@@ -104,6 +161,11 @@ impl QueueTable {
     /// Whether there is no queue at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.topics().is_empty()
+    }
+
+    /// Whether a queue has files of its own.
+    pub(crate) fn have_files(&self) -> bool {
+        self.all().iter().any(|queue| queue.has_files())
     }
 
     /// Every queue.
@@ -135,7 +197,21 @@ impl QueueTable {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let queues =
             topics.remove(topic).map(|queues| queues.into_inner().unwrap_or_else(PoisonError::into_inner));
-        queues.unwrap_or_default()
+        let queues = queues.unwrap_or_default();
+        self.count.fetch_sub(queues.len(), Ordering::Relaxed);
+        queues
+    }
+
+    fn remove_one(&self, queue: &ConsumeQueue) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(queues) = topics.get_mut(queue.topic()) else { return };
+        let queues = queues.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let before = queues.len();
+        queues.retain(|other| other.number() != queue.number());
+        self.count.fetch_sub(before - queues.len(), Ordering::Relaxed);
+        if queues.is_empty() {
+            topics.remove(queue.topic());
+        }
     }
 
     /// Notes that an entry was added to a queue; `list` where the queue was not listed yet.
@@ -162,35 +238,37 @@ impl QueueTable {
         self.unwritten_entries.load(Ordering::Relaxed)
     }
 
-    /// Writes the entries behind whose records end at or before `log_end`. On an error the rest stays listed.
-    /// One caller at a time.
-    pub(crate) fn write_behind(&self, log_end: u64, touched: &mut TouchedFiles) -> Result<u64, DiskError> {
-        let listed = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut written = 0;
-        let mut left = Vec::new();
-        let mut result = Ok(());
-        for queue in listed {
-            if result.is_err() {
-                left.push(queue);
-                continue;
-            }
-            match queue.write_behind(&self.files, log_end, touched) {
-                Ok((count, more)) => {
-                    written += count;
-                    if more {
-                        left.push(queue);
-                    }
-                }
-                Err(error) => {
-                    left.push(queue);
-                    result = Err(error);
-                }
-            }
+    /// Takes the list of queues with entries to write.
+    pub(super) fn take_unwritten(&self) -> Queues {
+        std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts queues back on the list of those with entries to write.
+    pub(super) fn list_again(&self, mut queues: Queues) {
+        if !queues.is_empty() {
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).append(&mut queues);
         }
-        self.unwritten_entries.fetch_sub(written, Ordering::Relaxed);
-        if !left.is_empty() {
-            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).append(&mut left);
-        }
-        result.map(|()| written)
+    }
+
+    /// Lists all queues with entries in the queue log only.
+    pub(crate) fn list_chained(&self) {
+        let mut chained = self.all();
+        chained.retain(|queue| queue.is_chained());
+        self.list_again(chained);
+    }
+
+    /// Adds to the number of queues with entries in the queue log only.
+    pub(super) fn chains_changed(&self, by: i64) {
+        self.chains.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// How many queues have entries in the queue log only.
+    pub(crate) fn chains(&self) -> u64 {
+        u64::try_from(self.chains.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// How many queues there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 }

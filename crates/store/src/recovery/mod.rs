@@ -1,10 +1,12 @@
 //! Putting a directory in order before it is used.
 //!
-//! `directory` takes the lock and tells whether the last run ended in order, `start` chooses from where the log
-//! has to be read, `replay` reads it, and gives the queues what they lack. Nothing here guesses: what does not
-//! fit is refused by name, or reported.
+//! `directory` takes the lock and tells whether the last run ended in order, `queues` finds out what the queues have,
+//! `start` chooses from where the log has to be read, `replay` reads it, and gives the queues what they lack; `order` calls
+//! them. Nothing here guesses: what does not fit is refused by name, or reported.
 
 mod directory;
+mod order;
+mod queues;
 mod replay;
 mod start;
 
@@ -13,7 +15,7 @@ use std::path::PathBuf;
 use eruca_message::LogOffset;
 
 pub(crate) use directory::{mark_open, take_directory};
-pub(crate) use replay::{Recovered, recover};
+pub(crate) use order::{Recovered, recover};
 pub(crate) use start::store_time_at;
 
 /// What [`crate::MessageStore::open`] found and did.

@@ -1,28 +1,26 @@
-//! Reading the log's end: finding where it is whole, and giving the queues what they lack.
+//! The walk over the log's end: every record gives its queues what they lack.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use eruca_message::{LogOffset, QueueOffset, Record, RecordFields, Timestamp};
 
-use super::{
-    Damage, RecoveryReport, TornTail,
-    start::{Start, choose_start},
-};
+use super::{Damage, RecoveryReport, TornTail};
 use crate::{
     append::is_directory_name,
     checkpoint::Checkpoint,
     commit_log::{Found, LogEnd, Segments, Walk, walk_log},
     config::StoreConfig,
     consume_queue::{
-        BatchQueueEntry, BatchTable, ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, QueueTable, Rebuild,
-        Rebuilt, TouchedFiles,
+        BatchQueueEntry, BatchTable, ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueStep, QueueTable, Rebuild,
+        Rebuilt, Target,
     },
-    disk::{Disk, DiskError},
+    disk::DiskError,
     dispatch::{
         entry_tags_code, has_queue_entry, inner_batch_base, inner_batch_count, is_inner_batch,
         multi_dispatched,
     },
     error::OpenError,
+    queue_log::Commit,
     watermark::LogTip,
 };
 
@@ -35,126 +33,24 @@ const INDEX_MAX: u64 = i64::MAX as u64 / ENTRY_LEN_BYTES - (1 << 32);
 /// Damaged places that the report names.
 const DAMAGES_MAX: usize = 100;
 
-/// The parts of an opened store.
-#[derive(Debug)]
-pub(crate) struct Recovered {
-    pub(crate) segments: Segments,
-    pub(crate) queues: QueueTable,
-    pub(crate) batch_queues: BatchTable,
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) tip: LogTip,
-    pub(crate) report: RecoveryReport,
-}
-
-/// Opens log and queues and brings them in order.
-pub(crate) fn recover(
-    config: &StoreConfig,
-    disk: &Arc<dyn Disk>,
-    was_closed: bool,
-) -> Result<Recovered, OpenError> {
-    let checkpoint = Checkpoint::load(&**disk, &config.checkpoint_path())?;
-    let segments =
-        Segments::open(Arc::clone(disk), config.commit_log_dir.clone(), config.segment_size_bytes)?;
-    let files = QueueFiles::new(
-        Arc::clone(disk),
-        config.consume_queue_dir(),
-        config.queue_file_size_bytes,
-        config.queue_files_open_max,
-    );
-    let queues = QueueTable::load(files)?;
-    let batch_queues = BatchTable::load(
-        Arc::clone(disk),
-        config.batch_consume_queue_dir(),
-        config.batch_queue_file_size_bytes,
-        &config.batch_topics,
-    )?;
-
-    let log_start = segments.min();
-    // Without any queue everything is read: the directory may have been removed to have it made anew.
-    let Start { at: start, has_entry } = match queues.is_empty() && batch_queues.all().is_empty() {
-        true => Start { at: log_start, has_entry: false },
-        false => choose_start(&segments, checkpoint.as_ref(), was_closed)?,
-    };
-    if !was_closed {
-        // What is read from here on may be in the kernel alone; no queue entry may get to the disk before it.
-        for segment in segments.overlapping(start, u64::MAX) {
-            segment.sync()?;
-        }
-    }
-    let mut replay = Replay {
-        config,
-        segments: &segments,
-        queues: &queues,
-        batch_queues: &batch_queues,
-        touched: TouchedFiles::default(),
-        seen: HashSet::new(),
-        from_log_start: start == log_start,
-        has_entry: has_entry.then_some(LogOffset(start)),
-        was_closed,
-        checkpoint,
-        tip: LogTip {
-            end: start,
-            last_record: start,
-            store_timestamp: checkpoint.unwrap_or_default().log_timestamp,
-        },
-        report: RecoveryReport { was_closed, scanned_from: LogOffset(start), ..RecoveryReport::default() },
-    };
-    replay.distrust_batch_entries(start, has_entry)?;
-    let mut end = replay.walk(start)?;
-    if end.is_none() {
-        // A queue lacks entries from before the start: its files were lost. All is read once, then.
-        tracing::warn!(from = log_start, "a consume queue lacks entries, all are made anew from the log");
-        replay.from_log_start = true;
-        replay.has_entry = None;
-        replay.seen.clear();
-        replay.report =
-            RecoveryReport { was_closed, scanned_from: LogOffset(log_start), ..RecoveryReport::default() };
-        replay.distrust_batch_entries(log_start, false)?;
-        end = replay.walk(log_start)?;
-    }
-    // The second walk has no gaps: it begins where the log does.
-    let end = end.unwrap_or(LogEnd { at: replay.tip.end, torn: None });
-    replay.cut(&end)?;
-    let Replay { mut touched, tip, mut report, .. } = replay;
-
-    report.queues = queues.all().len() + batch_queues.all().len();
-    queues.recount_unwritten();
-    let made_anew =
-        !was_closed || report.entries_rebuilt > 0 || report.entries_cut > 0 || report.torn_tail.is_some();
-    // Its absence would mean that nothing is known, see `is_middle`.
-    let made_anew = made_anew || checkpoint.is_none();
-    let mut checkpoint = checkpoint.unwrap_or_default();
-    if made_anew {
-        queues.write_behind(u64::MAX, &mut touched)?;
-        batch_queues.write_behind(u64::MAX)?;
-        queues.files().sync(&mut touched)?;
-        checkpoint = Checkpoint {
-            log_timestamp: tip.store_timestamp,
-            queue_timestamp: tip.store_timestamp,
-            queue_log_offset: LogOffset(tip.last_record),
-            ..checkpoint
-        };
-        checkpoint.store(&**disk, &config.checkpoint_path())?;
-    }
-    Ok(Recovered { segments, queues, batch_queues, checkpoint, tip, report })
-}
-
 /// A walk through the end of the log.
-struct Replay<'a> {
-    config: &'a StoreConfig,
-    segments: &'a Segments,
-    queues: &'a QueueTable,
-    batch_queues: &'a BatchTable,
-    touched: TouchedFiles,
+pub(super) struct Replay<'a> {
+    pub(super) config: &'a StoreConfig,
+    pub(super) segments: &'a Segments,
+    pub(super) queues: &'a QueueTable,
+    pub(super) batch_queues: &'a BatchTable,
+    pub(super) step: QueueStep,
     /// Queues of which a record was found.
-    seen: HashSet<u64>,
-    from_log_start: bool,
+    pub(super) seen: HashSet<u64>,
+    /// The queues come from the queue log.
+    pub(super) known: Option<Commit>,
+    pub(super) from_log_start: bool,
     /// The record of which the entry was on the disk.
-    has_entry: Option<LogOffset>,
-    was_closed: bool,
-    checkpoint: Option<Checkpoint>,
-    tip: LogTip,
-    report: RecoveryReport,
+    pub(super) has_entry: Option<LogOffset>,
+    pub(super) was_closed: bool,
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) tip: LogTip,
+    pub(super) report: RecoveryReport,
 }
 
 /// Whether damage at `at`, with a good record behind it that was stored at `next_stored`, is damage in the middle:
@@ -169,7 +65,7 @@ fn is_middle(was_closed: bool, checkpoint: Option<Checkpoint>, at: u64, next_sto
 
 impl Replay<'_> {
     /// Walks to the end of the log; `None` where a queue lacks entries from before the start of the walk.
-    fn walk(&mut self, from: u64) -> Result<Option<LogEnd>, OpenError> {
+    pub(super) fn walk(&mut self, from: u64) -> Result<Option<LogEnd>, OpenError> {
         let segments = self.segments;
         let (was_closed, checkpoint) = (self.was_closed, self.checkpoint);
         let is_middle = |at, next_stored| is_middle(was_closed, checkpoint, at, next_stored);
@@ -264,9 +160,13 @@ impl Replay<'_> {
             return Ok(Walk::On);
         }
         let first_of_walk = !self.seen.contains(&queue.number());
-        let how =
-            Rebuild { first_of_walk, from_log_start: self.from_log_start, files_are_whole: self.was_closed };
-        match queue.rebuild(self.queues.files(), index, entry, how, &mut self.touched)? {
+        let how = Rebuild {
+            ends_are_known: self.known.is_some(),
+            first_of_walk,
+            from_log_start: self.from_log_start,
+            files_are_whole: self.was_closed,
+        };
+        match queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())? {
             Rebuilt::Added(list) => {
                 self.queues.entry_added(&queue, list);
                 self.report.entries_rebuilt += 1;
@@ -279,7 +179,7 @@ impl Replay<'_> {
             }
         }
         if self.queues.unwritten_entries() > UNWRITTEN_MAX {
-            self.queues.write_behind(u64::MAX, &mut self.touched)?;
+            self.step.write(self.queues, u64::MAX, Target::OwnFiles)?;
             self.queues.recount_unwritten();
         }
         Ok(Walk::On)
@@ -335,7 +235,7 @@ impl Replay<'_> {
 
     /// Cuts the batch entries of the records that are read next: of those, any may be half written. After an orderly
     /// stop all are whole.
-    fn distrust_batch_entries(&self, from: u64, has_entry: bool) -> Result<(), DiskError> {
+    pub(super) fn distrust_batch_entries(&self, from: u64, has_entry: bool) -> Result<(), DiskError> {
         if self.was_closed && !self.from_log_start {
             return Ok(());
         }
@@ -353,7 +253,7 @@ impl Replay<'_> {
     }
 
     /// Clears what stands behind the end of the log, and cuts the queue entries that point there.
-    fn cut(&mut self, end: &LogEnd) -> Result<(), DiskError> {
+    pub(super) fn cut(&mut self, end: &LogEnd) -> Result<(), DiskError> {
         let torn = end.torn.is_some();
         if torn || !self.was_closed {
             while self.segments.all().last().is_some_and(|last| last.start > end.at) {
@@ -373,10 +273,18 @@ impl Replay<'_> {
         }
         let log_start = self.segments.min();
         let files = self.queues.files();
-        for queue in self.queues.all() {
-            let clear = !self.was_closed && !self.seen.contains(&queue.number());
-            self.report.entries_cut += queue.cut_beyond(files, end.at, clear, &mut self.touched)?;
-            queue.expire(files, log_start)?;
+        if let Some(known) = &self.known {
+            // No queue has entries beyond what was on the disk.
+            if known.log_min != log_start {
+                self.queues.all().iter().try_for_each(|queue| queue.expire(files, log_start))?;
+                files.queue_log().set_outdated();
+            }
+        } else {
+            for queue in self.queues.all() {
+                let clear = !self.was_closed && !self.seen.contains(&queue.number());
+                self.report.entries_cut += queue.cut_beyond(files, end.at, clear, self.step.touched())?;
+                queue.expire(files, log_start)?;
+            }
         }
         for queue in self.batch_queues.all() {
             self.report.entries_cut += queue.cut_beyond(end.at, !self.was_closed)?;

@@ -53,7 +53,7 @@ pub(super) fn choose_start(
 }
 
 /// Whether a record starts at `at`, or the log ends there because its segment is empty.
-fn is_start(segments: &Segments, at: u64) -> Result<bool, DiskError> {
+pub(super) fn is_start(segments: &Segments, at: u64) -> Result<bool, DiskError> {
     let Some(segment) = segments.find(at) else { return Ok(false) };
     let room = segment.end() - at;
     let mut bytes = Vec::new();

@@ -9,7 +9,7 @@ use eruca_message::{Clock, ManualClock, QueueOffset, StoredMessage, Timestamp};
 
 use crate::{
     AppendError, AppendMessage, Appended, Arrival, ArrivalListener, EveryMessage, MessageStore, OpenError,
-    ReadLimits, ReadStatus, RecoveryReport, StoreConfig,
+    QueueLogPolicy, ReadLimits, ReadStatus, RecoveryReport, StoreConfig,
     disk::{Disk, SimDisk},
 };
 
@@ -34,6 +34,13 @@ pub(super) fn small_config() -> StoreConfig {
         index_entries: 60,
         ..StoreConfig::new("/store")
     }
+}
+
+/// The same, and the queues share a log as soon as there are a few.
+pub(super) fn shared_config() -> StoreConfig {
+    let queue_log =
+        QueueLogPolicy { queues_min: 2, touched_min: 1, run_max: 6, close_max: 2, roll_bytes: 700 };
+    StoreConfig { queue_log, ..small_config() }
 }
 
 impl Bench {

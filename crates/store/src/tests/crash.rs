@@ -1,7 +1,10 @@
 //! The process dies, or the power goes, at every single step of a run.
 
-use super::bench::{Bench, small_config};
-use crate::disk::{Fault, FaultKind, SimDisk, SimOp};
+use super::bench::{Bench, shared_config, small_config};
+use crate::{
+    StoreConfig,
+    disk::{Fault, FaultKind, SimDisk, SimOp},
+};
 
 /// What was acknowledged of each of the three queues: settled, and flushed.
 #[derive(Default, Clone, Debug)]
@@ -68,9 +71,9 @@ fn check(bench: &mut Bench, log: &Acknowledged, safe: [usize; 3], what: &str) {
     }
 }
 
-fn crash_everywhere(power_cut: bool, keeps: &[usize]) {
+fn crash_everywhere(config: &StoreConfig, power_cut: bool, keeps: &[usize]) {
     let steps = {
-        let bench = Bench::new();
+        let bench = Bench::with(config.clone(), SimDisk::new(7));
         let before = bench.disk.changes();
         run(&bench, &mut Acknowledged::default()).unwrap();
         bench.disk.changes() - before
@@ -78,7 +81,7 @@ fn crash_everywhere(power_cut: bool, keeps: &[usize]) {
     assert!(steps > 60, "{steps}");
     for after in 0..steps {
         for keep in keeps {
-            let mut bench = Bench::with(small_config(), SimDisk::new(after * 31 + *keep as u64 % 1000));
+            let mut bench = Bench::with(config.clone(), SimDisk::new(after * 31 + *keep as u64 % 1000));
             bench.disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::Crash(*keep) });
             let mut log = Acknowledged::default();
             assert_eq!(run(&bench, &mut log), None, "the crash at step {after} came");
@@ -95,19 +98,25 @@ fn crash_everywhere(power_cut: bool, keeps: &[usize]) {
 
 #[test]
 fn a_killed_process_loses_nothing_settled_at_any_step() {
-    crash_everywhere(false, &[0, 1, 7, 100, 517, usize::MAX]);
+    for config in [small_config(), shared_config()] {
+        crash_everywhere(&config, false, &[0, 1, 7, 100, 517, usize::MAX]);
+    }
 }
 
 #[test]
 fn a_power_cut_loses_nothing_flushed_at_any_step() {
-    crash_everywhere(true, &[0, 3, 300, usize::MAX]);
+    for config in [small_config(), shared_config()] {
+        crash_everywhere(&config, true, &[0, 3, 300, usize::MAX]);
+    }
 }
 
 #[test]
 fn a_crash_during_recovery_is_recovered_from() {
-    for power_cut in [false, true] {
+    for (power_cut, config) in
+        [(false, small_config()), (true, small_config()), (false, shared_config()), (true, shared_config())]
+    {
         for after in 0..60 {
-            let mut bench = Bench::with(small_config(), SimDisk::new(after + 5));
+            let mut bench = Bench::with(config.clone(), SimDisk::new(after + 5));
             let mut log = Acknowledged::default();
             bench.disk.inject(Fault { op: SimOp::Change, after: 45, kind: FaultKind::Crash(60) });
             assert_eq!(run(&bench, &mut log), None);

@@ -14,4 +14,5 @@ mod index_crash;
 mod model;
 mod multi_dispatch;
 mod query;
+mod queue_log;
 mod recovery;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::bench::{Bench, message, small_config};
-use crate::{AppendMessage, disk::SimDisk};
+use super::bench::{Bench, message, shared_config, small_config};
+use crate::{AppendMessage, StoreConfig, disk::SimDisk};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -75,8 +75,8 @@ fn compare(bench: &Bench, model: &mut Model, must: fn(&Queue) -> usize) {
     }
 }
 
-fn run(seed: u64, steps: Vec<Step>) {
-    let mut bench = Bench::with(small_config(), SimDisk::new(seed));
+fn run(config: StoreConfig, seed: u64, steps: Vec<Step>) {
+    let mut bench = Bench::with(config, SimDisk::new(seed));
     let mut model = Model::new();
     // A store without any queue has them all made anew from the log, deleted ones too: its directory may be lost.
     bench.send("never deleted", 0, b"x");
@@ -162,6 +162,44 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_store_does_what_the_model_says(seed: u64, steps in steps()) {
-        run(seed, steps);
+        run(small_config(), seed, steps);
     }
+
+    #[test]
+    fn with_queues_that_share_a_log_too(seed: u64, steps in steps()) {
+        run(shared_config(), seed, steps);
+    }
+}
+
+#[test]
+fn the_queue_log_is_right_although_the_file_of_its_last_record_expired() {
+    let steps = vec![
+        Step::Append { topic: 0, queue: 0, len: 1009 },
+        Step::Append { topic: 0, queue: 0, len: 1255 },
+        Step::Settle,
+        Step::Reopen,
+        Step::PowerCut,
+        Step::Append { topic: 0, queue: 1, len: 1291 },
+        Step::Append { topic: 0, queue: 0, len: 11 },
+        Step::Settle,
+        Step::PowerCut,
+        Step::Append { topic: 0, queue: 0, len: 0 },
+        Step::Settle,
+        Step::Expire,
+        Step::Kill,
+    ];
+    run(shared_config(), 5_758_502_562_000_466_112, steps);
+}
+
+#[test]
+fn a_topic_made_anew_does_not_get_back_the_last_message_before_its_deletion() {
+    let steps = vec![
+        Step::Append { topic: 1, queue: 0, len: 0 },
+        Step::Delete { topic: 1 },
+        Step::Append { topic: 0, queue: 0, len: 0 },
+        Step::Append { topic: 1, queue: 0, len: 0 },
+        Step::QueueFlush,
+        Step::Kill,
+    ];
+    run(shared_config(), 0, steps);
 }

@@ -1,0 +1,172 @@
+//! From a directory as it was left to log and queues that agree.
+
+use std::{collections::HashSet, sync::Arc};
+
+use eruca_message::LogOffset;
+
+use super::{
+    RecoveryReport,
+    queues::{QueueSource, load_anew, load_queues},
+    replay::Replay,
+    start::{Start, choose_start},
+};
+use crate::{
+    checkpoint::Checkpoint,
+    commit_log::{LogEnd, Segments},
+    config::StoreConfig,
+    consume_queue::{BatchTable, QueueStep, QueueTable, Target},
+    disk::Disk,
+    error::OpenError,
+    flush::QueueFlush,
+    queue_log::Commit,
+    watermark::LogTip,
+};
+
+/// The parts of an opened store.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) segments: Segments,
+    pub(crate) queues: QueueTable,
+    pub(crate) batch_queues: BatchTable,
+    pub(crate) flush: QueueFlush,
+    pub(crate) tip: LogTip,
+    pub(crate) report: RecoveryReport,
+}
+
+/// Opens log and queues and brings them in order.
+pub(crate) fn recover(
+    config: &StoreConfig,
+    disk: &Arc<dyn Disk>,
+    was_closed: bool,
+) -> Result<Recovered, OpenError> {
+    let checkpoint = Checkpoint::load(&**disk, &config.checkpoint_path())?;
+    let segments =
+        Segments::open(Arc::clone(disk), config.commit_log_dir.clone(), config.segment_size_bytes)?;
+    let batch_queues = BatchTable::load(
+        Arc::clone(disk),
+        config.batch_consume_queue_dir(),
+        config.batch_queue_file_size_bytes,
+        &config.batch_topics,
+    )?;
+    let mut source = load_queues(config, disk, &segments, checkpoint)?;
+    let recovery = Recovery { config, disk, was_closed, checkpoint, segments: &segments };
+    let mut in_order = recovery.bring_in_order(&source, &batch_queues)?;
+    if in_order.is_none() {
+        // The queue log contradicts the log of messages, which is the truth.
+        source = load_anew(source.queues, "it does not fit the log of messages".to_owned())?;
+        in_order = recovery.bring_in_order(&source, &batch_queues)?;
+    }
+    // Without the queue log there is nothing to contradict.
+    let (flush, tip, report) = in_order.unwrap_or_default();
+    Ok(Recovered { segments, queues: source.queues, batch_queues, flush, tip, report })
+}
+
+/// What does not change while a directory is brought in order.
+struct Recovery<'a> {
+    config: &'a StoreConfig,
+    disk: &'a Arc<dyn Disk>,
+    was_closed: bool,
+    checkpoint: Option<Checkpoint>,
+    segments: &'a Segments,
+}
+
+impl Recovery<'_> {
+    /// `None` where the queue log, from which the queues come, turns out to be wrong.
+    fn bring_in_order(
+        &self,
+        source: &QueueSource,
+        batch_queues: &BatchTable,
+    ) -> Result<Option<(QueueFlush, LogTip, RecoveryReport)>, OpenError> {
+        let QueueSource { queues, known, is_lost } = source;
+        let Recovery { config, disk, was_closed, checkpoint, segments } = *self;
+        let log_start = segments.min();
+        let from_log_start = Start { at: log_start, has_entry: false };
+        let Start { at: start, has_entry } = match known {
+            Some(commit) => Start { at: commit.log_end, has_entry: false },
+            // Without any queue everything is read: the directory may have been removed to have it made anew.
+            None if *is_lost || (queues.is_empty() && batch_queues.all().is_empty()) => from_log_start,
+            None => choose_start(segments, checkpoint.as_ref(), was_closed)?,
+        };
+        if !was_closed {
+            // What is read from here on may be in the kernel alone; no queue entry may get to the disk before it.
+            for segment in segments.overlapping(start, u64::MAX) {
+                segment.sync()?;
+            }
+        }
+        let last = match known {
+            Some(commit) => *commit,
+            None => Commit {
+                checkpoint: checkpoint.unwrap_or_default(),
+                visible: checkpoint.unwrap_or_default(),
+                ..Commit::default()
+            },
+        };
+        let mut replay = Replay {
+            config,
+            segments,
+            queues,
+            batch_queues,
+            step: QueueStep::after(last),
+            seen: HashSet::new(),
+            known: *known,
+            from_log_start: known.is_none() && start == log_start,
+            has_entry: has_entry.then_some(LogOffset(start)),
+            was_closed,
+            checkpoint: known.map(|commit| commit.checkpoint).or(checkpoint),
+            tip: LogTip {
+                end: start,
+                last_record: known.map_or(start, |commit| commit.checkpoint.queue_log_offset.0),
+                store_timestamp: last.checkpoint.log_timestamp,
+            },
+            report: RecoveryReport {
+                was_closed,
+                scanned_from: LogOffset(start),
+                ..RecoveryReport::default()
+            },
+        };
+        replay.distrust_batch_entries(start, has_entry)?;
+        let mut end = replay.walk(start)?;
+        if known.is_some() && end.is_none() {
+            return Ok(None);
+        }
+        if end.is_none() {
+            // A queue lacks entries from before the start: its files were lost. All is read once, then.
+            tracing::warn!(from = log_start, "a consume queue lacks entries, all are made anew from the log");
+            replay.from_log_start = true;
+            replay.has_entry = None;
+            replay.seen.clear();
+            replay.report = RecoveryReport {
+                was_closed,
+                scanned_from: LogOffset(log_start),
+                ..RecoveryReport::default()
+            };
+            replay.distrust_batch_entries(log_start, false)?;
+            end = replay.walk(log_start)?;
+        }
+        // The second walk has no gaps: it begins where the log does.
+        let end = end.unwrap_or(LogEnd { at: replay.tip.end, torn: None });
+        replay.cut(&end)?;
+        let Replay { mut step, tip, mut report, .. } = replay;
+
+        report.queues = queues.len() + batch_queues.all().len();
+        queues.recount_unwritten();
+        let made_anew =
+            !was_closed || report.entries_rebuilt > 0 || report.entries_cut > 0 || report.torn_tail.is_some();
+        let mut visible = checkpoint.unwrap_or_default();
+        // Its absence would mean that nothing is known, see `is_middle`.
+        if made_anew || checkpoint.is_none() {
+            step.write(queues, u64::MAX, Target::Policy(config.queue_log))?;
+            batch_queues.write_behind(u64::MAX)?;
+            step.sync(queues)?;
+            let now = Checkpoint {
+                log_timestamp: tip.store_timestamp,
+                queue_timestamp: tip.store_timestamp,
+                queue_log_offset: LogOffset(tip.last_record),
+                ..visible
+            };
+            visible = step.commit(queues, now, (log_start, tip.end))?.0;
+            visible.store(&**disk, &config.checkpoint_path())?;
+        }
+        Ok(Some((QueueFlush { step, checkpoint: visible }, tip, report)))
+    }
+}

@@ -1,0 +1,85 @@
+//! Where the queues' states come from: the queue log, or their directories.
+
+use std::sync::Arc;
+
+use super::start::is_start;
+use crate::{
+    checkpoint::Checkpoint,
+    commit_log::Segments,
+    config::StoreConfig,
+    consume_queue::{QueueFiles, QueueTable},
+    disk::{Disk, DiskError},
+    error::OpenError,
+    queue_log::{Commit, QueueLog, QueueLogSettings, Restored},
+};
+
+/// The queues, and where what is known of them comes from.
+pub(super) struct QueueSource {
+    pub(super) queues: QueueTable,
+    /// What the queue log says; `None` where the queues' own files were looked at.
+    pub(super) known: Option<Commit>,
+    /// There was a queue log, and entries may be lost with it.
+    pub(super) is_lost: bool,
+}
+
+/// Takes the queues from the queue log where there is one that fits, else from their directories.
+pub(super) fn load_queues(
+    config: &StoreConfig,
+    disk: &Arc<dyn Disk>,
+    segments: &Segments,
+    visible: Option<Checkpoint>,
+) -> Result<QueueSource, OpenError> {
+    let roll_bytes = config.queue_log.roll_bytes;
+    let queue_log =
+        QueueLog::new(Arc::clone(disk), QueueLogSettings { dir: config.queue_log_dir(), roll_bytes });
+    let files = QueueFiles::new(
+        Arc::clone(disk),
+        config.consume_queue_dir(),
+        config.queue_file_size_bytes,
+        config.queue_files_open_max,
+        queue_log,
+    );
+    let (queues, restored) = QueueTable::restore(files, segments.min())?;
+    let commit = match restored {
+        Restored::Nothing => {
+            let queues = QueueTable::load(queues.into_files())?;
+            return Ok(QueueSource { queues, known: None, is_lost: false });
+        }
+        Restored::Unusable(why) => return load_anew(queues, why),
+        Restored::UpTo(commit) => commit,
+    };
+    let says = |one: Checkpoint| {
+        let visible = visible.unwrap_or_default();
+        (visible.log_timestamp, visible.queue_timestamp, visible.queue_log_offset)
+            == (one.log_timestamp, one.queue_timestamp, one.queue_log_offset)
+    };
+    if !says(commit.visible) && !says(commit.visible_before) {
+        return load_anew(queues, "another broker has written to the store since".to_owned());
+    }
+    let (place, log_end) = (commit.checkpoint.queue_log_offset.0, commit.log_end);
+    let whole = segments.min()..=segments.end();
+    if !whole.contains(&log_end) || (place >= segments.min() && !is_start(segments, place)?) {
+        let why = format!(
+            "it goes up to log offset {log_end}, and the last message before should start at {place}"
+        );
+        return load_anew(queues, why);
+    }
+    let dir = config.consume_queue_dir();
+    if queues.have_files() && disk.list(&dir).map_err(DiskError::at("list", &dir))?.is_empty() {
+        return load_anew(queues, format!("{} is empty", dir.display()));
+    }
+    Ok(QueueSource { queues, known: Some(commit), is_lost: false })
+}
+
+/// Does without the queue log: what the queues' own files lack is made anew from the log of messages.
+pub(super) fn load_anew(queues: QueueTable, why: String) -> Result<QueueSource, OpenError> {
+    let files = queues.into_files();
+    tracing::warn!(
+        dir = %files.queue_log().dir().display(),
+        why,
+        "the queue log is not used, all consume queues are made anew from the messages"
+    );
+    files.queue_log().remove()?;
+    let queues = QueueTable::load(files)?;
+    Ok(QueueSource { queues, known: None, is_lost: true })
+}

@@ -18,6 +18,8 @@ use crate::{settings::Settings, topics::TopicTable};
 /// Pause after a failed registration or a lost connection; doubled each time up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// A registration with a larger body is sent compressed.
+const JSON_MAX_BYTES: usize = 4 << 20;
 /// How long leaving may take.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Java's bounds of `registerNameServerPeriod`.
@@ -219,7 +221,7 @@ impl Parts {
         if broker_permission & READ_WRITE != READ_WRITE {
             topics.topic_config_table.values_mut().for_each(|topic| topic.perm &= broker_permission);
         }
-        let body = Bytes::from(body::to_json(&RegisterBrokerBody {
+        let (body, compressed) = encode(&RegisterBrokerBody {
             filter_server_list: Vec::new(),
             topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
                 data_version: topics.data_version,
@@ -227,8 +229,7 @@ impl Parts {
                 topic_config_table: topics.topic_config_table,
                 ..TopicConfigAndMappingSerializeWrapper::default()
             },
-        }));
-        let crc = crc32fast::hash(&body) & 0x7FFF_FFFF;
+        });
         RemotingCommand::request(&RegisterBrokerRequest {
             broker_name: self.identity.broker_name.clone(),
             broker_addr: self.identity.broker_addr.clone(),
@@ -237,9 +238,49 @@ impl Parts {
             broker_id: self.identity.broker_id,
             heartbeat_timeout_millis: None,
             enable_acting_master: Some(false),
-            compressed: false,
-            body_crc32: i32::try_from(crc).ok(),
+            compressed,
+            body_crc32: Some(RegisterBrokerBody::crc32(&body)),
         })
         .with_body(body)
+    }
+}
+
+/// The body, and whether it is in the compressed form, which every name server reads but which leaves out whether topics
+/// are ordered or of a unit: for those bodies alone that would come near the limit of a frame.
+fn encode(registration: &RegisterBrokerBody) -> (Bytes, bool) {
+    let json = body::to_json(registration);
+    match json.len() > JSON_MAX_BYTES {
+        true => (registration.encode_compressed().into(), true),
+        false => (json.into(), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_protocol::{FrameDecoder, body::TopicConfig};
+
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_topics_fit_a_frame() {
+        let mut body = RegisterBrokerBody::default();
+        let add = |body: &mut RegisterBrokerBody, numbers: std::ops::Range<u32>| {
+            for number in numbers {
+                let topic_name = format!("a-topic-with-a-name-of-usual-length-{number}");
+                let topic = TopicConfig { topic_name: topic_name.clone(), ..TopicConfig::default() };
+                body.topic_config_serialize_wrapper.topic_config_table.insert(topic_name, topic);
+            }
+        };
+        add(&mut body, 0..10);
+        let (small, compressed) = encode(&body);
+        assert!(!compressed);
+        assert_eq!(RegisterBrokerBody::decode(&small, compressed, 513).expect("a body"), body);
+
+        add(&mut body, 10..100_000);
+        let (large, compressed) = encode(&body);
+        assert!(compressed && large.len() < FrameDecoder::MAX_FRAME_BYTES / 4, "{} bytes", large.len());
+        let read = RegisterBrokerBody::decode(&large, compressed, 513).expect("a body");
+        let topics = |body: RegisterBrokerBody| body.topic_config_serialize_wrapper.topic_config_table;
+        assert!(topics(read).keys().eq(topics(body).keys()));
     }
 }

@@ -12,11 +12,7 @@ use eruca_message::{
 };
 use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 
-use crate::persist::{PersistError, TableFile};
-
-/// First byte of a journal record: a group was put (its JSON follows) or deleted (its name follows).
-const PUT: u8 = b'P';
-const DELETE: u8 = b'D';
+use crate::persist::{Change, PersistError, TableFile, note_delete, note_put};
 
 /// Groups that every broker has (Java: those of `SubscriptionGroupManager.init`).
 pub const SYSTEM_GROUPS: [&str; 8] = [
@@ -132,7 +128,7 @@ impl GroupTable {
             inner.forbidden.remove(group);
             if removed {
                 inner.data_version = inner.data_version.next(self.clock.now());
-                self.note(DELETE, group.as_bytes());
+                note_delete(&self.file, group);
             }
             removed
         };
@@ -201,15 +197,8 @@ impl GroupTable {
 
     fn insert(&self, inner: &mut Inner, config: Arc<SubscriptionGroupConfig>) {
         inner.data_version = inner.data_version.next(self.clock.now());
-        self.note(PUT, &body::to_json(&*config));
+        note_put(&self.file, &*config);
         inner.groups.insert(config.group_name.clone(), config);
-    }
-
-    fn note(&self, kind: u8, content: &[u8]) {
-        let mut payload = Vec::with_capacity(content.len() + 1);
-        payload.push(kind);
-        payload.extend_from_slice(content);
-        self.file.note(&payload);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -224,13 +213,12 @@ impl GroupTable {
 
 impl Inner {
     fn replay(&mut self, change: &[u8], now: Timestamp) {
-        match change.split_first() {
-            Some((&PUT, json)) => match body::from_json::<SubscriptionGroupConfig>(json) {
-                Ok(config) => drop(self.groups.insert(config.group_name.clone(), Arc::new(config))),
-                Err(error) => tracing::warn!(%error, "change of a group not understood, left out"),
-            },
-            Some((&DELETE, name)) => drop(self.groups.remove(&*String::from_utf8_lossy(name))),
-            _ => tracing::warn!("change of a group not understood, left out"),
+        match Change::<SubscriptionGroupConfig>::read(change) {
+            Some(Change::Put(config)) => {
+                drop(self.groups.insert(config.group_name.clone(), Arc::new(config)))
+            }
+            Some(Change::Delete(name)) => drop(self.groups.remove(&name)),
+            None => {}
         }
         self.data_version = self.data_version.next(now);
     }

@@ -14,13 +14,9 @@ use eruca_protocol::body::{self, DataVersion, TopicConfig, TopicConfigSerializeW
 use tokio::sync::Notify;
 
 use super::perm;
-use crate::persist::{PersistError, TableFile};
+use crate::persist::{Change, PersistError, TableFile, note_delete, note_put};
 
 const READ_WRITE: i32 = perm::READ | perm::WRITE;
-/// First byte of a journal record: a topic was put (its JSON follows) or deleted (its name follows).
-const PUT: u8 = b'P';
-const DELETE: u8 = b'D';
-
 /// Bounds of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct TopicLimits {
@@ -218,7 +214,8 @@ impl TopicTable {
             let removed = inner.topics.remove(topic).is_some();
             if removed {
                 inner.data_version = inner.data_version.next(self.clock.now());
-                self.note(DELETE, topic.as_bytes());
+                note_delete(&self.file, topic);
+                self.changes.notify_one();
             }
             removed
         };
@@ -282,16 +279,9 @@ impl TopicTable {
 
     fn insert(&self, inner: &mut Inner, config: Arc<TopicConfig>) -> Option<Arc<TopicConfig>> {
         inner.data_version = inner.data_version.next(self.clock.now());
-        self.note(PUT, &body::to_json(&*config));
-        inner.topics.insert(config.topic_name.clone(), config)
-    }
-
-    fn note(&self, kind: u8, content: &[u8]) {
-        let mut payload = Vec::with_capacity(content.len() + 1);
-        payload.push(kind);
-        payload.extend_from_slice(content);
-        self.file.note(&payload);
+        note_put(&self.file, &*config);
         self.changes.notify_one();
+        inner.topics.insert(config.topic_name.clone(), config)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -306,13 +296,12 @@ impl TopicTable {
 
 impl Inner {
     fn replay(&mut self, change: &[u8], now: Timestamp) {
-        match change.split_first() {
-            Some((&PUT, json)) => match body::from_json::<TopicConfig>(json) {
-                Ok(config) => drop(self.topics.insert(config.topic_name.clone(), Arc::new(config))),
-                Err(error) => tracing::warn!(%error, "change of a topic not understood, left out"),
-            },
-            Some((&DELETE, name)) => drop(self.topics.remove(&*String::from_utf8_lossy(name))),
-            _ => tracing::warn!("change of a topic not understood, left out"),
+        match Change::<TopicConfig>::read(change) {
+            Some(Change::Put(config)) => {
+                drop(self.topics.insert(config.topic_name.clone(), Arc::new(config)))
+            }
+            Some(Change::Delete(name)) => drop(self.topics.remove(&name)),
+            None => {}
         }
         self.data_version = self.data_version.next(now);
     }

@@ -46,7 +46,7 @@ impl LocalTime {
     }
 
     /// Year to seconds: `2026-11-23 06:28:44`.
-    pub(crate) fn to_seconds(&self, at: Timestamp) -> String {
+    pub fn to_seconds(&self, at: Timestamp) -> String {
         self.text(at, |at| at.strftime(SECONDS).to_string())
     }
 

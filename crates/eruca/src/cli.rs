@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Consume(ConsumeArgs),
     /// Put load on a broker and measure it
     Bench(eruca_bench::BenchArgs),
+    /// Ask brokers whether they take messages. Exit code 0: all do; 1: one does not answer; 3: one answers and takes none
+    Health(HealthArgs),
     /// Run a command of mqadmin; without one, list them
     #[command(disable_help_flag = true)]
     Admin(AdminArgs),
@@ -145,6 +147,15 @@ pub(crate) enum From {
     First,
     /// With what comes from now on
     Last,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Only this broker, `host:port` [default: all that the name servers know]
+    #[arg(short, long, value_name = "ADDR")]
+    pub(crate) broker: Option<String>,
+    #[command(flatten)]
+    pub(crate) name_servers: NameServers,
 }
 
 #[derive(Debug, Args)]

@@ -228,7 +228,7 @@ impl MessageStore {
 
     /// Stops writing; the reason that holds from now on.
     pub(crate) fn stop(&self, why: WriteStopped) -> WriteStopped {
-        if self.gate.stop(why.clone()) {
+        if self.gate.stop(why.clone(), self.clock.now()) {
             match &why {
                 WriteStopped::ShuttingDown => {
                     tracing::info!("the store takes no more messages: shutting down")

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use eruca_message::{Clock, LogOffset};
+use eruca_message::{Clock, LogOffset, Timestamp};
 
 use crate::{
     append::AppendState,
@@ -128,6 +128,11 @@ impl MessageStore {
     /// Whether messages are taken, and if not, why.
     pub fn write_state(&self) -> WriteState {
         self.gate.state()
+    }
+
+    /// Since when no messages are taken; `None` where they are.
+    pub fn write_stopped_since(&self) -> Option<Timestamp> {
+        self.gate.stopped_since()
     }
 
     /// The settings.

@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use eruca_message::Timestamp;
+
 use crate::disk::DiskError;
 
 /// Why the store stopped writing. Reads go on.
@@ -77,11 +79,12 @@ pub enum WriteState {
 #[derive(Debug, Default)]
 pub(crate) struct WriteGate {
     stopped: AtomicBool,
-    reason: Mutex<Option<WriteStopped>>,
+    /// Why, and since when writing is stopped for whatever reason.
+    reason: Mutex<Option<(WriteStopped, Timestamp)>>,
 }
 
 impl WriteGate {
-    fn reason(&self) -> MutexGuard<'_, Option<WriteStopped>> {
+    fn reason(&self) -> MutexGuard<'_, Option<(WriteStopped, Timestamp)>> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,11 +93,11 @@ impl WriteGate {
         if !self.stopped.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.reason().clone().map_or(Ok(()), Err)
+        self.reason().clone().map_or(Ok(()), |(why, _)| Err(why))
     }
 
-    /// Stops writing; `true` where the reason is another one now.
-    pub(crate) fn stop(&self, why: WriteStopped) -> bool {
+    /// Stops writing at `now`; `true` where the reason is another one now.
+    pub(crate) fn stop(&self, why: WriteStopped, now: Timestamp) -> bool {
         let mut reason = self.reason();
         // A full disk may pass, closing may still write what is there, a failed write ends it all: a reason gives
         // way only to a stronger one (or to newer figures of the same).
@@ -103,12 +106,13 @@ impl WriteGate {
             WriteStopped::ShuttingDown => 1,
             WriteStopped::Io { .. } => 2,
         };
-        let (old, new) = (reason.as_ref().map(rank), rank(&why));
+        let (old, new) = (reason.as_ref().map(|(old, _)| rank(old)), rank(&why));
         if old.is_some_and(|old| old > new || (old == new && new > 0)) {
             return false;
         }
         let changed = old != Some(new);
-        *reason = Some(why);
+        let since = reason.as_ref().map_or(now, |(_, since)| *since);
+        *reason = Some((why, since));
         self.stopped.store(true, Ordering::Release);
         changed
     }
@@ -116,12 +120,17 @@ impl WriteGate {
     /// Lets writing go on where only room was lacking; `true` where the state changed.
     pub(crate) fn space_is_back(&self) -> bool {
         let mut reason = self.reason();
-        if !reason.as_ref().is_some_and(WriteStopped::recovers_by_itself) {
+        if !reason.as_ref().is_some_and(|(why, _)| why.recovers_by_itself()) {
             return false;
         }
         *reason = None;
         self.stopped.store(false, Ordering::Release);
         true
+    }
+
+    /// Since when writing is stopped.
+    pub(crate) fn stopped_since(&self) -> Option<Timestamp> {
+        self.reason().as_ref().map(|(_, since)| *since)
     }
 
     pub(crate) fn state(&self) -> WriteState {
@@ -148,13 +157,14 @@ mod tests {
     #[test]
     fn a_full_disk_recovers_and_a_failed_sync_does_not() {
         let gate = WriteGate::default();
-        assert!(gate.stop(full()));
-        assert!(!gate.stop(full()));
-        assert_eq!(gate.check(), Err(full()));
+        assert!(gate.stop(full(), Timestamp(5)));
+        assert!(!gate.stop(full(), Timestamp(6)));
+        assert_eq!((gate.check(), gate.stopped_since()), (Err(full()), Some(Timestamp(5))));
         assert!(gate.space_is_back());
-        assert_eq!(gate.check(), Ok(()));
-        assert!(gate.stop(io_failed()));
-        assert!(!gate.stop(full()));
+        assert_eq!((gate.check(), gate.stopped_since()), (Ok(()), None));
+        assert!(gate.stop(io_failed(), Timestamp(7)));
+        assert!(!gate.stop(full(), Timestamp(8)));
+        assert_eq!(gate.stopped_since(), Some(Timestamp(7)));
         assert!(!gate.space_is_back());
         assert_eq!(gate.state(), WriteState::Stopped(io_failed()));
     }

@@ -72,7 +72,8 @@ impl ConsumerOffsetHandler {
         end.0.saturating_sub(first.log_offset.0) <= self.memory_bytes / 100 * percent
     }
 
-    /// `UPDATE_CONSUMER_OFFSET`: a group has consumed up to an offset. The answer goes out when it is safe.
+    /// `UPDATE_CONSUMER_OFFSET`: a group has consumed up to an offset. Whoever waits for the answer is told whether it
+    /// is safe; most do not, and theirs go to the kernel with the next settle.
     pub fn update(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: UpdateConsumerOffsetRequest = request.header()?;
         let UpdateConsumerOffsetRequest { consumer_group: group, topic, queue_id, commit_offset } = &header;
@@ -94,7 +95,11 @@ impl ConsumerOffsetHandler {
             return Ok(Reply::Now(reply.with_remark("Offset has been previously reset")));
         }
         self.offsets.commit(group, topic, *queue_id, *commit_offset);
-        Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))
+        if request.is_oneway() {
+            return Ok(Reply::None);
+        }
+        self.offsets.settle_now()?;
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 
     /// Queues that are not there must not fill the table.

@@ -210,6 +210,14 @@ impl OffsetTable {
         self.file.settle();
     }
 
+    /// As [`OffsetTable::settle`]; tells whether the kernel has them.
+    ///
+    /// # Errors
+    /// The disk refused the journal. The changes stay in memory, and are tried again every few seconds.
+    pub fn settle_now(&self) -> Result<(), PersistError> {
+        self.file.settle_now()
+    }
+
     /// Whether [`OffsetTable::persist_step`] should not wait for its period.
     pub fn is_persist_urgent(&self) -> bool {
         self.file.is_journal_long()

@@ -15,6 +15,16 @@ pub enum PersistError {
         /// What the system said.
         source: io::Error,
     },
+    /// An earlier sync failed.
+    #[error(
+        "a sync of {} failed before, and what the disk has of it is not known: it goes on when the table is written anew, \
+         within seconds; check the disk",
+        path.display()
+    )]
+    Doubtful {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither the file nor its `.bak` can be understood.
     #[error(
         "{} is damaged ({reason}) and so is, or lacks, its copy .bak: restore one of them, or move both away to start with an empty table",

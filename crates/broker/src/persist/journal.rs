@@ -138,8 +138,17 @@ impl Journal {
         Ok(Journal { file: open().map_err(PersistError::io("open", path))?, len: content.valid_len })
     }
 
-    /// Hands encoded records to the kernel. After an error nothing of them is in the journal.
+    /// A journal in any file, to see what a file does that fails.
+    #[cfg(test)]
+    pub(super) fn over(file: impl Into<std::os::fd::OwnedFd>) -> Journal {
+        Journal { file: File::from(file.into()), len: HEADER_LEN }
+    }
+
+    /// Hands encoded records to the kernel. Nothing is written where there are none. After an error nothing of them is in the journal.
     pub(super) fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
         match self.file.write_all_at(records, self.len) {
             Ok(()) => {
                 self.len += records.len() as u64;

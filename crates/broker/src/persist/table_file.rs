@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -44,6 +44,29 @@ pub(crate) struct TableFile {
     dirty: AtomicBool,
     /// The journal was refused by the disk; said once.
     refused: AtomicBool,
+    /// Changes that found no room in `pending`: only a JSON file can have them.
+    overflow: Overflow,
+    /// A sync of the journal failed: nobody knows what of it is on the disk, and a later sync that succeeds would not
+    /// tell. Until there is another journal.
+    doubtful: AtomicBool,
+    /// The journal's name may not be on the disk yet.
+    unnamed: AtomicBool,
+}
+
+/// Counts of changes that the journal could not take.
+#[derive(Debug, Default)]
+struct Overflow {
+    noted: AtomicU64,
+    /// Of these are in the copy of the table that is being written.
+    copied: AtomicU64,
+    /// And of these in the JSON file.
+    saved: AtomicU64,
+}
+
+impl Overflow {
+    fn is_unsaved(&self) -> bool {
+        self.noted.load(Ordering::Acquire) != self.saved.load(Ordering::Acquire)
+    }
 }
 
 impl TableFile {
@@ -104,6 +127,9 @@ impl TableFile {
             unsettled: AtomicBool::new(false),
             dirty: AtomicBool::new(dirty),
             refused: AtomicBool::new(false),
+            overflow: Overflow::default(),
+            doubtful: AtomicBool::new(false),
+            unnamed: AtomicBool::new(false),
         };
         Ok((table_file, Loaded { table: loaded.map(|(table, _)| table), changes }))
     }
@@ -114,6 +140,8 @@ impl TableFile {
         let mut pending = lock(&self.pending);
         if pending.len() < PENDING_LIMIT_BYTES {
             journal::encode_record(&mut pending, payload);
+        } else {
+            self.overflow.noted.fetch_add(1, Ordering::AcqRel);
         }
         self.unsettled.store(true, Ordering::Release);
         self.dirty.store(true, Ordering::Release);
@@ -121,19 +149,43 @@ impl TableFile {
 
     /// Hands everything noted before to the kernel. Cheap when there is nothing.
     ///
-    /// A disk that refuses is said once, in the log; the changes stay in memory and are tried again.
+    /// A disk that refuses is said once, in the log; the changes stay in memory and are tried again, by
+    /// [`TableFile::begin`] every few seconds and by [`TableFile::settle_now`]: not for each network read.
     pub(crate) fn settle(&self) {
-        if self.unsettled.load(Ordering::Acquire) {
+        if self.unsettled.load(Ordering::Acquire) && !self.refused.load(Ordering::Relaxed) {
             // The error is logged where it appears.
             let _ = self.write_pending(&mut lock(&self.file));
         }
     }
 
-    /// As [`TableFile::settle`], and survives a power loss.
+    /// As [`TableFile::settle`], for a change that is answered with a promise: tells whether the kernel has it.
+    pub(crate) fn settle_now(&self) -> Result<(), PersistError> {
+        if self.unsettled.load(Ordering::Acquire) {
+            self.write_pending(&mut lock(&self.file))?;
+        }
+        match self.overflow.is_unsaved() {
+            true => Err(PersistError::Doubtful { path: self.journal.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`TableFile::settle_now`], and survives a power loss.
     pub(crate) fn sync(&self) -> Result<(), PersistError> {
         let mut file = lock(&self.file);
         self.write_pending(&mut file)?;
-        file.sync().map_err(PersistError::io("sync", &self.journal))
+        if self.doubtful.load(Ordering::Acquire) || self.overflow.is_unsaved() {
+            return Err(PersistError::Doubtful { path: self.journal.clone() });
+        }
+        file.sync().map_err(|error| {
+            self.doubtful.store(true, Ordering::Release);
+            self.dirty.store(true, Ordering::Release);
+            PersistError::io("sync", &self.journal)(error)
+        })?;
+        if self.unnamed.load(Ordering::Acquire) {
+            sync_directory_of(&self.journal)?;
+            self.unnamed.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     fn write_pending(&self, file: &mut Journal) -> Result<(), PersistError> {
@@ -174,15 +226,17 @@ impl TableFile {
     /// [`TableFile::write_json`] is given next.
     pub(crate) fn begin(&self) -> Result<(), PersistError> {
         let mut file = lock(&self.file);
-        // Where the journal cannot be written, the JSON file has what was to be noted.
-        if self.write_pending(&mut file).is_err() {
-            lock(&self.pending).clear();
-        }
+        // Where that fails, what is noted goes to the next journal: the JSON file that has it may fail, too.
+        let _ = self.write_pending(&mut file);
         let old = with_suffix(&self.journal, ".old");
         if !old.exists() {
             fs::rename(&self.journal, &old).map_err(PersistError::io("set aside", &self.journal))?;
             match Journal::create(&self.journal, Base::NONE) {
-                Ok(journal) => *file = journal,
+                Ok(journal) => {
+                    *file = journal;
+                    self.unnamed.store(true, Ordering::Release);
+                    self.doubtful.store(false, Ordering::Release);
+                }
                 Err(error) => {
                     // Go on with the one we have.
                     let _ = fs::rename(&old, &self.journal);
@@ -191,6 +245,7 @@ impl TableFile {
             }
         }
         self.dirty.store(false, Ordering::Release);
+        self.overflow.copied.store(self.overflow.noted.load(Ordering::Acquire), Ordering::Release);
         Ok(())
     }
 
@@ -204,6 +259,7 @@ impl TableFile {
             .and_then(|()| replace(&self.json, json));
         match written {
             Ok(()) => {
+                self.overflow.saved.store(self.overflow.copied.load(Ordering::Acquire), Ordering::Release);
                 let old = with_suffix(&self.journal, ".old");
                 fs::remove_file(&old).map_err(PersistError::io("remove", &old))
             }
@@ -293,6 +349,71 @@ mod tests {
         drop(file);
         fs::write(dir.path().join("t.json"), b"{javas}").unwrap();
         assert_eq!(changes(dir.path()), Vec::<String>::new());
+    }
+
+    /// The disk refuses every write to the journal, as a full one does.
+    fn fill_disk(file: &TableFile) -> Journal {
+        std::mem::replace(
+            &mut *lock(&file.file),
+            Journal::over(fs::File::options().write(true).open("/dev/full").unwrap()),
+        )
+    }
+
+    #[test]
+    fn on_a_full_disk_a_promise_is_refused_and_nothing_noted_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, _) = open(dir.path());
+        let journal = fill_disk(&file);
+        file.note(b"a");
+        file.settle();
+        assert!(file.settle_now().is_err() && file.sync().is_err());
+        // The JSON file cannot be written, either.
+        fs::create_dir(dir.path().join("t.journal.old")).unwrap();
+        file.begin().unwrap();
+        fs::create_dir(dir.path().join("t.json.tmp")).unwrap();
+        file.write_json(b"{a}").unwrap_err();
+        // There is room again.
+        *lock(&file.file) = journal;
+        file.settle_now().unwrap();
+        fs::remove_dir(dir.path().join("t.json.tmp")).unwrap();
+        fs::remove_dir(dir.path().join("t.journal.old")).unwrap();
+        drop(file);
+        assert_eq!(changes(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_found_no_room_in_memory_is_no_promise_until_the_json_file_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, _) = open(dir.path());
+        let journal = fill_disk(&file);
+        let large = vec![7; PENDING_LIMIT_BYTES];
+        file.note(&large);
+        file.note(b"too much");
+        *lock(&file.file) = journal;
+        assert!(matches!(file.settle_now(), Err(PersistError::Doubtful { .. })));
+        file.begin().unwrap();
+        file.note(b"later");
+        file.write_json(b"{all}").unwrap();
+        file.settle_now().unwrap();
+        file.sync().unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_called_safe_until_there_is_another_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, _) = open(dir.path());
+        file.note(b"a");
+        file.settle();
+        // A pipe takes writes at no place and cannot be synced; what is needed is that the sync fails.
+        let (_, pipe) = std::io::pipe().unwrap();
+        let journal = std::mem::replace(&mut *lock(&file.file), Journal::over(pipe));
+        assert!(matches!(file.sync(), Err(PersistError::Io { action: "sync", .. })));
+        *lock(&file.file) = journal;
+        assert!(matches!(file.sync(), Err(PersistError::Doubtful { .. })));
+        file.begin().unwrap();
+        file.write_json(b"{a}").unwrap();
+        file.note(b"b");
+        file.sync().unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The data directory: there, writable, with room.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -22,19 +22,28 @@ pub(crate) fn check_data_dir(dir: &Path, used_percent_max: u32) -> Result<PathBu
             "choose another one (--data or storePathRootDir) or mend its permissions",
         )
     })?;
+    let has_messages = dir.join("commitlog").exists();
     let probe = dir.join(format!(".eruca-probe-{}", std::process::id()));
-    let written = fs::write(&probe, b"probe").and_then(|()| fs::remove_file(&probe));
-    written.map_err(|error| {
-        Failure::new(
-            format!("the data directory {shown} cannot be written to ({error})"),
-            "mend its permissions or free some space, or choose another one (--data or storePathRootDir)",
-        )
-    })?;
+    let written = fs::write(&probe, b"probe");
+    let removed = fs::remove_file(&probe);
+    match written.and(removed) {
+        Err(error) if !(has_messages && is_full(&error)) => {
+            return Err(Failure::new(
+                format!("the data directory {shown} cannot be written to ({error})"),
+                "mend its permissions or free some space, or choose another one (--data or storePathRootDir)",
+            ));
+        }
+        _ => {}
+    }
     let full_path = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    if !dir.join("commitlog").exists() {
+    if !has_messages {
         check_space(&full_path, used_percent_max)?;
     }
     Ok(full_path)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn check_space(dir: &Path, used_percent_max: u32) -> Result<(), Failure> {

@@ -36,10 +36,16 @@ fn a_broker_waits_for_its_name_server_and_says_so() {
     run_ok(&["send", "-n", &addr, "-t", "apart", "works"]);
     let consumed = run_ok(&["consume", "-n", &addr, "-t", "apart", "--from", "first", "--count", "1"]);
     assert_eq!(consumed, "works\n");
+    let health = run_ok(&["health", "-n", &addr]);
+    assert!(health.starts_with("broker 127.0.0.1:") && health.ends_with(" takes messages\n"), "{health}");
+    let silent = run(&["health", "-n", &addr, "-b", "127.0.0.1:1"]);
+    assert_eq!(silent.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&silent.stdout).contains("127.0.0.1:1 does not answer"));
 
     broker.stop();
     let clusters = run_ok(&["admin", "clusterList", "-n", &addr]);
     assert!(!clusters.contains("broker-a"), "it has unregistered: {clusters}");
+    assert!(run_fails(&["health", "-n", &addr]).contains("knows no broker"));
     namesrv.stop();
 }
 

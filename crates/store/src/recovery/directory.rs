@@ -61,7 +61,11 @@ pub(crate) fn mark_open(config: &StoreConfig, disk: &dyn Disk) -> Result<bool, O
     // Java writes the number of its process, for people to look at.
     let pid = std::process::id().to_string();
     let file = disk.create(&path, 0).map_err(DiskError::at("create", &path))?;
-    file.write_all_at(pid.as_bytes(), 0).map_err(DiskError::at("write", &path))?;
+    match file.write_all_at(pid.as_bytes(), 0).map_err(DiskError::at("write", &path)) {
+        // Its name is what counts: a full disk is no reason not to serve what is there.
+        Err(error) if !error.is_full() => return Err(error.into()),
+        _ => {}
+    }
     file.sync_data().map_err(DiskError::at("sync", &path))?;
     disk.sync_dir(&config.root).map_err(DiskError::at("sync", &config.root))?;
     Ok(true)

@@ -49,6 +49,32 @@ fn a_full_disk_stops_writes_and_space_lets_them_go_on() {
 }
 
 #[test]
+fn a_store_on_a_full_disk_opens_and_serves_what_is_there() {
+    let mut bench = Bench::new();
+    // Up to the end of a segment, so that the next message needs a new file.
+    for i in 0..3u8 {
+        bench.send("T", 0, &[i; 1000]);
+    }
+    bench.store().close().unwrap();
+    bench.disk.set_capacity(Some(bench.disk.used_bytes()));
+    for _ in 0..2 {
+        bench.open().unwrap();
+        assert_eq!(bench.bodies("T", 0).len(), 3);
+        assert!(matches!(
+            bench.append("T", 0, b"x"),
+            Err(AppendError::Stopped(WriteStopped::DiskFull { free_bytes: 0, .. }))
+        ));
+        // Killed, it left the mark of a run that did not end in order, although that could not be written to.
+        bench.drop_store();
+        bench.disk.kill();
+        assert!(bench.disk.exists(Path::new("/store/abort")).unwrap());
+    }
+    bench.disk.set_capacity(None);
+    bench.kill();
+    assert_eq!(bench.send("T", 0, b"x").queue_offset, QueueOffset(3));
+}
+
+#[test]
 fn what_a_refused_write_left_is_never_taken_for_records() {
     let mut bench = Bench::new();
     bench.send("T", 0, b"zero");

@@ -61,7 +61,8 @@ impl ResetOffsetHandler {
         let ResetRequest { group, topic, timestamp, .. } = &header;
         tracing::info!(group, topic, timestamp, ?targets, peer = %caller.peer_addr(), "offsets of a group reset");
         let content = body::to_json(&self.content(topic, &targets));
-        Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS).with_body(content)))
+        self.offsets.settle_now()?;
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(content)))
     }
 
     fn reset_here(&self, header: &ResetRequest, topic: &TopicConfig) -> Result<Targets, HandlerError> {
@@ -198,8 +199,9 @@ impl ResetOffsetHandler {
                 self.offsets.commit(&dest_group, topic, queue_id, offset);
             }
         }
+        self.offsets.settle_now()?;
         tracing::info!(src_group, dest_group, ?topics, peer = %caller.peer_addr(), "offsets of a group cloned");
-        Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Where Java speaks of a thing that is not there (thread pools and their queues, a page cache lock, the timer wheel),
 //! the number is the one that a Java broker shows when nothing waits.
+//!
+//! Ours alone are the rows that tell whether the broker takes messages: `storeWriteState` is `open` or `stopped`; then
+//! `storeWriteStoppedReason` is what senders are told, and `storeWriteStoppedSince` a time in ms.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use eruca_message::{Clock, Record, Timestamp};
-use eruca_store::MessageStore;
+use eruca_store::{MessageStore, WriteState};
 
 use crate::{delay::DelaySchedule, settings::Settings, stats::BrokerStats};
 
@@ -61,6 +64,7 @@ impl RuntimeInfo {
             ABSENT.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
         let mut put = |name: &str, value: String| drop(table.insert(name.to_owned(), value));
         self.general(&mut put);
+        self.write_state(&mut put);
         self.log(&mut put);
         self.messages(&mut put);
         for (level, (next, max)) in self.delay.offsets() {
@@ -77,6 +81,20 @@ impl RuntimeInfo {
         put("brokerVersionDesc", "V5_5_0".to_owned());
         let accepts_at = self.settings.now().start_accept_send_request_time_stamp;
         put("startAcceptSendRequestTimeStamp", accepts_at.to_string());
+    }
+
+    fn write_state(&self, put: &mut impl FnMut(&str, String)) {
+        match self.store.write_state() {
+            WriteState::Open => put("storeWriteState", "open".to_owned()),
+            WriteState::Stopped(why) => {
+                put("storeWriteState", "stopped".to_owned());
+                put("storeWriteStoppedReason", why.to_string());
+                put(
+                    "storeWriteStoppedSince",
+                    self.store.write_stopped_since().unwrap_or_default().to_string(),
+                );
+            }
+        }
     }
 
     fn log(&self, put: &mut impl FnMut(&str, String)) {
@@ -196,7 +214,7 @@ mod tests {
         let table = info.table();
         let mut names: Vec<&str> = JAVAS_NAMES.split_whitespace().collect();
         let path = format!("commitLogDiskRatio_{}", parts.directory.path().join("commitlog").display());
-        names.push(&path);
+        names.extend([path.as_str(), "storeWriteState"]);
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
         for (name, value) in [
@@ -209,6 +227,29 @@ mod tests {
         ] {
             assert_eq!(table[name], value, "{name}");
         }
+    }
+
+    #[test]
+    fn a_store_that_takes_nothing_says_so_and_since_when() {
+        let parts = TestParts::new();
+        let config = parts.directory.path().join("config");
+        let info = RuntimeInfo {
+            store: Arc::clone(&parts.store),
+            delay: Arc::new(
+                DelaySchedule::open(&config, Arc::clone(&parts.store), parts.clock.clone()).unwrap(),
+            ),
+            settings: Arc::clone(&parts.settings),
+            stats: Arc::clone(&parts.stats),
+            clock: parts.clock.clone(),
+        };
+        assert_eq!(info.table()["storeWriteState"], "open");
+        parts.clock.advance_ms(500);
+        parts.store.close().unwrap();
+        parts.clock.advance_ms(500);
+        let table = info.table();
+        assert_eq!(table["storeWriteState"], "stopped");
+        assert_eq!(table["storeWriteStoppedSince"], "1000500");
+        assert!(table["storeWriteStoppedReason"].contains("shutting down"));
     }
 
     #[test]

@@ -124,7 +124,8 @@ impl Broker {
         let admin =
             AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
         let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));
-        let dispatcher = Arc::new(parts.dispatcher(store_host, self_test_group.clone(), admin));
+        let dispatcher =
+            Arc::new(parts.dispatcher(store_host, self_test_group.clone(), admin, control.clone()));
         let registration = Arc::new(Registration::new(
             identity,
             name_servers,

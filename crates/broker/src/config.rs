@@ -61,6 +61,8 @@ eruca_config::keys! {
         region_id: String = "regionId", "DefaultRegion".to_owned();
         /// Whether clients shall trace messages of this broker.
         trace_on: bool = "traceOn", true, live;
+        /// Whether replies are stored as well as passed on.
+        store_reply_message_enable: bool = "storeReplyMessageEnable", true, live;
         /// Whether there is a topic for traces.
         trace_topic_enable: bool = "traceTopicEnable", false;
         /// Its name.

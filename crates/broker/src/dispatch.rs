@@ -14,7 +14,8 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, HeartbeatHandler,
-        LockQueueHandler, PullMessageHandler, QueryMessageHandler, SendBackHandler, SendMessageHandler,
+        LockQueueHandler, PullMessageHandler, QueryMessageHandler, ReplyMessageHandler, SendBackHandler,
+        SendMessageHandler,
     },
     offsets::OffsetTable,
     reply::HandlerError,
@@ -31,6 +32,8 @@ pub struct Handlers {
     pub send: SendMessageHandler,
     /// `PULL_MESSAGE`, `LITE_PULL_MESSAGE`.
     pub pull: Arc<PullMessageHandler>,
+    /// `SEND_REPLY_MESSAGE` and its V2.
+    pub reply: ReplyMessageHandler,
     /// `HEART_BEAT`.
     pub heartbeat: HeartbeatHandler,
     /// `UNREGISTER_CLIENT`, `CHECK_CLIENT_CONFIG`.
@@ -93,6 +96,9 @@ impl Dispatcher {
         match request.request_code() {
             Code::SEND_MESSAGE | Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE => {
                 Ok(to.send.handle(caller, request))
+            }
+            Code::SEND_REPLY_MESSAGE | Code::SEND_REPLY_MESSAGE_V2 => {
+                to.reply.handle(&to.send, caller, request)
             }
             Code::PULL_MESSAGE | Code::LITE_PULL_MESSAGE => to.pull.handle(caller, request),
             Code::HEART_BEAT => to.heartbeat.handle(caller, request),

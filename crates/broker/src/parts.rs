@@ -20,7 +20,7 @@ use crate::{
     handler::{
         AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, FlushTimeouts,
         HeartbeatHandler, LockQueueHandler, ParkedPull, PullMessageHandler, QueryMessageHandler,
-        SendBackHandler, SendMessageHandler,
+        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     locks::QueueLocks,
     long_poll::{PullHold, PullRunner, WaiterLimits},
@@ -117,6 +117,7 @@ impl Parts {
         store_host: SocketAddr,
         self_test_group: String,
         admin: AdminHandler,
+        control: Arc<Control>,
     ) -> Dispatcher {
         let Settled { store, topics, groups, offsets } = &self.settled;
         let pull = Arc::new(PullMessageHandler::new(
@@ -148,6 +149,7 @@ impl Parts {
                 self_test_group,
             ),
             pull,
+            reply: ReplyMessageHandler::new(self.producers.clone(), control),
             heartbeat: HeartbeatHandler::new(
                 self.producers.clone(),
                 self.consumers.clone(),

@@ -53,6 +53,14 @@ pub const MAX_OFFSET: &str = "MAX_OFFSET";
 pub const CONSUME_START_TIMESTAMP: &str = "CONSUME_START_TIME";
 /// Ordering key.
 pub const SHARDING_KEY: &str = "__SHARDINGKEY";
+/// What a reply has in common with its request.
+pub const CORRELATION_ID: &str = "CORRELATION_ID";
+/// Client id of the one that waits for the reply.
+pub const REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
+/// How long it waits, in milliseconds.
+pub const REQUEST_TTL: &str = "TTL";
+/// When the broker passed the reply on.
+pub const PUSH_REPLY_TIME: &str = "PUSH_REPLY_TIME";
 /// Messages in an inner batch.
 pub const INNER_NUM: &str = "INNER_NUM";
 /// First queue offset of an inner batch.

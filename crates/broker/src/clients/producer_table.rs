@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use eruca_message::Timestamp;
@@ -25,6 +25,8 @@ struct Inner {
     /// Members by group and connection.
     groups: HashMap<String, BTreeMap<u64, Member>>,
     groups_of: HashMap<u64, Vec<String>>,
+    /// The connection of each client id: the youngest, where several call themselves the same.
+    callers: HashMap<Arc<str>, u64>,
     members: usize,
 }
 
@@ -51,6 +53,7 @@ impl ProducerTable {
         let member = Member { caller: caller.clone(), client: client.clone(), last_update: now };
         inner.groups.entry(group.to_owned()).or_default().insert(caller.id(), member);
         inner.groups_of.entry(caller.id()).or_default().push(group.to_owned());
+        inner.callers.insert(Arc::clone(&client.client_id), caller.id());
         inner.members += 1;
         Ok(())
     }
@@ -96,6 +99,14 @@ impl ProducerTable {
         self.lock().groups.get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
     }
 
+    /// The connection of a client, in whatever group it is (Java: `findChannel`).
+    pub fn by_client_id(&self, client_id: &str) -> Option<Member> {
+        let inner = self.lock();
+        let caller_id = inner.callers.get(client_id)?;
+        let group = inner.groups_of.get(caller_id)?.first()?;
+        inner.groups.get(group)?.get(caller_id).cloned()
+    }
+
     /// All groups with their members, as the admin tools see them.
     pub fn table_info(&self) -> ProducerTableInfo {
         let info = |member: &Member| ProducerInfo {
@@ -121,12 +132,18 @@ impl ProducerTable {
 impl Inner {
     fn leave(&mut self, name: &str, caller_id: u64) -> bool {
         let Some(group) = self.groups.get_mut(name) else { return false };
-        let was_member = group.remove(&caller_id).is_some();
-        self.members -= usize::from(was_member);
+        let was_member = group.remove(&caller_id);
+        self.members -= usize::from(was_member.is_some());
+        if let Some(member) = &was_member
+            && !self.groups_of.contains_key(&caller_id)
+            && self.callers.get(&member.client.client_id) == Some(&caller_id)
+        {
+            self.callers.remove(&member.client.client_id);
+        }
         if group.is_empty() {
             self.groups.remove(name);
         }
-        was_member
+        was_member.is_some()
     }
 }
 
@@ -147,6 +164,8 @@ mod tests {
             table.heartbeat(caller, &client, "h", Timestamp(0)).unwrap();
         }
         assert_eq!(table.members("g").len(), 2);
+        assert_eq!(table.by_client_id("c").map(|member| member.caller.id()), Some(b.id()), "the youngest");
+        assert!(table.by_client_id("d").is_none());
         assert_eq!(table.table_info().data["h"][0].remote_ip, "/10.0.0.1:4000");
         assert!(table.unregister("h", a.id()));
         table.disconnected(a.id());
@@ -156,5 +175,6 @@ mod tests {
         table.expire_step(Timestamp(120_001), 120_000);
         assert!(outbox.is_close_requested() && table.table_info().data.is_empty());
         assert!(table.lock().groups_of.is_empty() && table.lock().members == 0);
+        assert!(table.lock().callers.is_empty());
     }
 }

@@ -19,7 +19,7 @@ pub use heartbeat::HeartbeatHandler;
 pub use lock_queue::LockQueueHandler;
 pub use pull::{ParkedPull, PullMessageHandler, parse_subscription};
 pub use query_message::QueryMessageHandler;
-pub use send::{FlushTimeouts, SendMessageHandler};
+pub use send::{FlushTimeouts, ReplyMessageHandler, SendMessageHandler};
 pub use send_back::SendBackHandler;
 
 #[cfg(test)]

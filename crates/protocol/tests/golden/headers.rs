@@ -49,6 +49,7 @@ fn requests() -> Vec<(RequestCode, Again)> {
         request::<InvokeBrokerToResetOffsetRequest>(),
         request::<NotifyConsumerIdsChangedRequest>(),
         request::<PullMessageRequest>(),
+        request::<PushReplyMessageRequest>(),
         request::<PutKvConfigRequest>(),
         request::<QueryConsumeQueueRequest>(),
         request::<QueryConsumerOffsetRequest>(),

@@ -43,7 +43,8 @@ fn long_name(letter: u8) -> &'static str {
 impl<'a> SendHeader<'a> {
     /// Reads the header; the code decides which names it has.
     pub(super) fn decode(request: &'a RemotingCommand) -> Result<SendHeader<'a>, HeaderError> {
-        let is_v2 = request.request_code() != RequestCode::SEND_MESSAGE;
+        let is_v2 =
+            !matches!(request.request_code(), RequestCode::SEND_MESSAGE | RequestCode::SEND_REPLY_MESSAGE);
         let mut header = Self::from_fields(&request.ext_fields, is_v2)?;
         header.is_batch |= request.request_code() == RequestCode::SEND_BATCH_MESSAGE;
         Ok(header)

@@ -1,4 +1,4 @@
-//! `SEND_MESSAGE`, `SEND_MESSAGE_V2` and `SEND_BATCH_MESSAGE`.
+//! `SEND_MESSAGE`, `SEND_MESSAGE_V2` and `SEND_BATCH_MESSAGE`; and replies (`reply_message`).
 //!
 //! Read in this order: the header (`header`), the properties (`properties`), the checks and the way into the store
 //! (`send_message`, `admission`), and waiting for the disk (`flush_timeouts`).
@@ -7,9 +7,13 @@ mod admission;
 mod flush_timeouts;
 mod header;
 mod properties;
+mod reply_message;
+#[cfg(test)]
+mod reply_message_test;
 mod send_message;
 #[cfg(test)]
 mod send_message_test;
 
 pub use flush_timeouts::FlushTimeouts;
+pub use reply_message::ReplyMessageHandler;
 pub use send_message::SendMessageHandler;

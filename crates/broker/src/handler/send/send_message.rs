@@ -52,9 +52,9 @@ pub struct SendMessageHandler {
     pub(super) groups: Arc<GroupTable>,
     /// Whose locks tell which groups consume in order.
     pub(super) locks: Arc<QueueLocks>,
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     stats: Arc<BrokerStats>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     flush_timeouts: Arc<FlushTimeouts>,
     /// What messages and ids say where they were stored.
     pub(super) store_host: SocketAddr,
@@ -381,7 +381,7 @@ impl SendMessageHandler {
         reply
     }
 
-    fn push_region(&self, fields: &mut ExtFields, trace_on: bool) {
+    pub(super) fn push_region(&self, fields: &mut ExtFields, trace_on: bool) {
         fields.push(MSG_REGION, self.own.region());
         fields.push(TRACE_SWITCH, trace_text(trace_on));
     }

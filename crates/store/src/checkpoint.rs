@@ -117,7 +117,12 @@ impl Checkpoint {
             Some(file) => file,
             None => disk.create(path, CHECKPOINT_FILE_LEN_BYTES).map_err(DiskError::at("create", path))?,
         };
-        file.write_all_at(&self.encode(), 0).map_err(DiskError::at("write", path))?;
+        let written = file.write_all_at(&self.encode(), 0).map_err(DiskError::at("write", path));
+        if written.is_err() && created {
+            // An empty one would say that nothing is on the disk, none that nothing is known. If it stays it says so.
+            let _ = disk.remove_file(path);
+        }
+        written?;
         file.sync_data().map_err(DiskError::at("sync", path))?;
         if created && let Some(dir) = path.parent() {
             disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;

@@ -3,7 +3,10 @@
 //! The order is what recovery rests on: a queue entry is written to its file only when its record is on the
 //! disk, and the checkpoint says only what is on the disk before it.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use eruca_message::LogOffset;
 
@@ -116,6 +119,7 @@ impl MessageStore {
         let next = written - written % size + size;
         if self.segments.find(next).is_none()
             && let Err(error) = self.segments.find_or_create(next)
+            && self.unprepared.swap(next, Ordering::Relaxed) != next
         {
             // The append that needs it will try again and then say so.
             tracing::warn!(%error, "the next file of the log could not be prepared");
@@ -191,7 +195,8 @@ impl MessageStore {
         Ok(true)
     }
 
-    /// Looks whether the disk has room: stops writing where it has not, lets it go on where it has again.
+    /// Looks whether the disk has room (and, where that was lacking, whether files can be opened): stops writing where it
+    /// has not, lets it go on where it has again.
     /// To be called every few seconds.
     pub fn space_step(&self) {
         let dir = &self.config.commit_log_dir;
@@ -204,9 +209,15 @@ impl MessageStore {
         };
         if space.used_ratio() >= self.config.disk_warning_ratio {
             self.stop(self.disk_full(space));
-        } else if self.gate.space_is_back() {
-            tracing::info!(dir = %dir.display(), free_bytes = space.free_bytes, "room on the disk again, writing goes on");
+        } else if self.can_open_files() && self.gate.cause_is_gone() {
+            tracing::info!(dir = %dir.display(), free_bytes = space.free_bytes, "what stopped writing is over, it goes on");
         }
+    }
+
+    /// Asked only where it is in doubt.
+    fn can_open_files(&self) -> bool {
+        !matches!(self.gate.check(), Err(WriteStopped::TooManyFiles { .. }))
+            || self.disk.list(&self.config.commit_log_dir).is_ok()
     }
 
     fn disk_full(&self, space: DiskSpace) -> WriteStopped {
@@ -233,7 +244,9 @@ impl MessageStore {
                 WriteStopped::ShuttingDown => {
                     tracing::info!("the store takes no more messages: shutting down")
                 }
-                WriteStopped::DiskFull { .. } => tracing::warn!(reason = %why, "writing stopped"),
+                WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => {
+                    tracing::warn!(reason = %why, "writing stopped")
+                }
                 WriteStopped::Io { .. } => tracing::error!(reason = %why, "writing stopped"),
             }
         }

@@ -53,6 +53,8 @@ pub struct MessageStore {
     /// Held by the one who flushes; what was flushed last.
     pub(crate) flushing: Mutex<LogTip>,
     pub(crate) queue_flush: Mutex<QueueFlush>,
+    /// The segment that could not be prepared ahead, as was said once.
+    pub(crate) unprepared: AtomicU64,
     /// Given back with the store, or when it is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
@@ -72,7 +74,7 @@ impl MessageStore {
         config.validate()?;
         let lock = recovery::take_directory(&config, &*disk)?;
         let was_closed = recovery::mark_open(&config, &*disk)?;
-        let recovery::Recovered { segments, queues, batch_queues, flush, tip, report } =
+        let recovery::Recovered { segments, queues, batch_queues, flush, tip, queued, report } =
             recovery::recover(&config, &disk, was_closed)?;
         let index = KeyIndex::new(&config, &disk, was_closed, flush.checkpoint.index_timestamp, tip.end);
         if let Err(error) = index.cut_to_log() {
@@ -83,7 +85,7 @@ impl MessageStore {
             segments,
             queues,
             batch_queues,
-            progress: LogProgress::at(tip),
+            progress: LogProgress::at(tip, queued),
             gate: WriteGate::default(),
             flush_waiters: FlushWaiters::default(),
             listener: OnceLock::new(),
@@ -92,6 +94,7 @@ impl MessageStore {
             writing: Mutex::default(),
             flushing: Mutex::new(tip),
             queue_flush: Mutex::new(flush),
+            unprepared: AtomicU64::new(0),
             lock: Mutex::new(Some(lock)),
             config,
             disk,

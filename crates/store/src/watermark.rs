@@ -145,13 +145,13 @@ pub(crate) struct LogProgress {
 }
 
 impl LogProgress {
-    /// Everything up to `tip` is there and flushed.
-    pub(crate) fn at(tip: LogTip) -> LogProgress {
+    /// Everything up to `tip` is there and flushed, entries up to `queued`.
+    pub(crate) fn at(tip: LogTip, queued: u64) -> LogProgress {
         LogProgress {
             appended: AtomicU64::new(tip.end),
             written: AtomicU64::new(tip.end),
             flushed: AtomicU64::new(tip.end),
-            queued: AtomicU64::new(tip.end),
+            queued: AtomicU64::new(queued.min(tip.end)),
             tip: Mutex::new(tip),
         }
     }

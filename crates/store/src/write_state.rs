@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::discriminant,
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -29,6 +30,19 @@ pub enum WriteStopped {
         /// Bytes that have to be free.
         threshold_bytes: u64,
     },
+    /// No file can be opened. Writes go on by themselves when one can.
+    #[error(
+        "{operation} {} failed ({detail}): let more files be open (`ulimit -n`, in systemd LimitNOFILE=, for the whole machine fs.file-max) or close some connections, writing goes on by itself",
+        path.display()
+    )]
+    TooManyFiles {
+        /// What failed: `create`, `open` …
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        detail: String,
+    },
     /// A write or sync failed, so the store no longer knows what the disk holds.
     #[error(
         "{operation} {} failed ({detail}): nothing is written until a restart; check the disk, then restart the broker",
@@ -52,11 +66,19 @@ pub enum WriteStopped {
 impl WriteStopped {
     /// Whether writing goes on by itself when the cause is gone.
     pub fn recovers_by_itself(&self) -> bool {
-        matches!(self, WriteStopped::DiskFull { .. })
+        matches!(self, WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. })
     }
 
-    /// A failed write or sync, as a reason.
+    /// A failed file operation, as a reason. A full disk is [`crate::MessageStore`]'s to tell, which knows the figures.
     pub(crate) fn from_io(error: &DiskError) -> WriteStopped {
+        if error.is_too_many_files() {
+            // Nothing was written or synced then: what the disk holds is known.
+            return WriteStopped::TooManyFiles {
+                operation: error.operation,
+                path: error.path.clone(),
+                detail: error.source.to_string(),
+            };
+        }
         WriteStopped::Io {
             operation: error.operation,
             path: error.path.clone(),
@@ -102,7 +124,7 @@ impl WriteGate {
         // A full disk may pass, closing may still write what is there, a failed write ends it all: a reason gives
         // way only to a stronger one (or to newer figures of the same).
         let rank = |why: &WriteStopped| match why {
-            WriteStopped::DiskFull { .. } => 0,
+            WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => 0,
             WriteStopped::ShuttingDown => 1,
             WriteStopped::Io { .. } => 2,
         };
@@ -110,15 +132,15 @@ impl WriteGate {
         if old.is_some_and(|old| old > new || (old == new && new > 0)) {
             return false;
         }
-        let changed = old != Some(new);
+        let changed = !reason.as_ref().is_some_and(|(old, _)| discriminant(old) == discriminant(&why));
         let since = reason.as_ref().map_or(now, |(_, since)| *since);
         *reason = Some((why, since));
         self.stopped.store(true, Ordering::Release);
         changed
     }
 
-    /// Lets writing go on where only room was lacking; `true` where the state changed.
-    pub(crate) fn space_is_back(&self) -> bool {
+    /// Lets writing go on where what stopped it passes by itself, and has; `true` where the state changed.
+    pub(crate) fn cause_is_gone(&self) -> bool {
         let mut reason = self.reason();
         if !reason.as_ref().is_some_and(|(why, _)| why.recovers_by_itself()) {
             return false;
@@ -160,12 +182,12 @@ mod tests {
         assert!(gate.stop(full(), Timestamp(5)));
         assert!(!gate.stop(full(), Timestamp(6)));
         assert_eq!((gate.check(), gate.stopped_since()), (Err(full()), Some(Timestamp(5))));
-        assert!(gate.space_is_back());
+        assert!(gate.cause_is_gone());
         assert_eq!((gate.check(), gate.stopped_since()), (Ok(()), None));
         assert!(gate.stop(io_failed(), Timestamp(7)));
         assert!(!gate.stop(full(), Timestamp(8)));
         assert_eq!(gate.stopped_since(), Some(Timestamp(7)));
-        assert!(!gate.space_is_back());
+        assert!(!gate.cause_is_gone());
         assert_eq!(gate.state(), WriteState::Stopped(io_failed()));
     }
 

@@ -150,8 +150,12 @@ impl Segments {
         debug_assert_eq!(start, at - at % self.size, "segments follow each other");
         let path = file_path(&self.dir, start);
         let file = self.disk.create(&path, self.size).map_err(DiskError::at("create", &path))?;
-        file.sync_data().map_err(DiskError::at("sync", &path))?;
-        self.sync_names()?;
+        let synced = file.sync_data().map_err(DiskError::at("sync", &path));
+        if let Err(error) = synced.and_then(|()| self.sync_names()) {
+            // The next try, if there is one, begins anew. A file that stays is found by the next start.
+            let _ = self.disk.remove_file(&path);
+            return Err(error);
+        }
         let segment = Arc::new(Segment { start, len_bytes: self.size, path, file });
         list.push_back(Arc::clone(&segment));
         Ok(segment)

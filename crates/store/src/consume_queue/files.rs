@@ -283,17 +283,20 @@ impl QueueFiles {
         Ok(())
     }
 
-    /// Makes what was touched durable.
+    /// Makes what was touched durable. After an error the rest is still noted.
     pub(crate) fn sync(&self, touched: &mut TouchedFiles) -> Result<(), DiskError> {
-        let touched = std::mem::take(touched);
         if touched.too_many {
-            return self.disk.sync_file_system(&self.dir).map_err(DiskError::at("sync", &self.dir));
+            self.disk.sync_file_system(&self.dir).map_err(DiskError::at("sync", &self.dir))?;
+            *touched = TouchedFiles::default();
+            return Ok(());
         }
-        for (path, file) in touched.files {
-            file.sync_data().map_err(DiskError::at("sync", &path))?;
+        while let Some((path, file)) = touched.files.first() {
+            file.sync_data().map_err(DiskError::at("sync", path))?;
+            touched.files.remove(0);
         }
-        for dir in touched.dirs {
-            self.disk.sync_dir(&dir).map_err(DiskError::at("sync", &dir))?;
+        while let Some(dir) = touched.dirs.first() {
+            self.disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+            touched.dirs.pop_first();
         }
         Ok(())
     }

@@ -132,6 +132,14 @@ impl DiskError {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
+    /// Whether this process or the machine may open no more files, and nothing else is wrong.
+    pub fn is_too_many_files(&self) -> bool {
+        let (process, machine) = (rustix::io::Errno::MFILE, rustix::io::Errno::NFILE);
+        self.source
+            .raw_os_error()
+            .is_some_and(|errno| [process, machine].map(|e| e.raw_os_error()).contains(&errno))
+    }
+
     /// For `map_err`.
     pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
         move |source| DiskError { operation, path: path.to_owned(), source: Arc::new(source) }

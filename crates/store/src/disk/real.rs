@@ -36,7 +36,11 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path, len: u64) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        file.set_len(len)?;
+        if let Err(error) = file.set_len(len) {
+            // Else the next try would find a file of a wrong length.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
         Ok(Arc::new(RealFile(file)))
     }
 

@@ -40,6 +40,8 @@ pub enum SimOp {
 pub enum FaultKind {
     /// The operation fails and does nothing.
     Fail(ErrorKind),
+    /// The same, with an error number of the operating system.
+    FailWith(i32),
     /// Of a write the first bytes arrive, then it fails.
     Torn(usize, ErrorKind),
     /// As [`FaultKind::Torn`], and from then on every operation fails: the process is dead.
@@ -254,6 +256,7 @@ impl World {
         self.fault = None;
         Err(match kind {
             FaultKind::Fail(kind) => (0, kind.into()),
+            FaultKind::FailWith(errno) => (0, io::Error::from_raw_os_error(errno)),
             FaultKind::Torn(keep, kind) => (keep, kind.into()),
             FaultKind::Crash(keep) => {
                 self.dead = true;

@@ -15,7 +15,7 @@ use crate::{
     commit_log::{LogEnd, Segments},
     config::StoreConfig,
     consume_queue::{BatchTable, QueueStep, QueueTable, Target},
-    disk::Disk,
+    disk::{Disk, DiskError},
     error::OpenError,
     flush::QueueFlush,
     queue_log::Commit,
@@ -30,7 +30,18 @@ pub(crate) struct Recovered {
     pub(crate) batch_queues: BatchTable,
     pub(crate) flush: QueueFlush,
     pub(crate) tip: LogTip,
+    /// Entries of everything before are on the disk.
+    pub(crate) queued: u64,
     pub(crate) report: RecoveryReport,
+}
+
+/// Log and queues that agree.
+#[derive(Debug, Default)]
+struct InOrder {
+    flush: QueueFlush,
+    tip: LogTip,
+    queued: u64,
+    report: RecoveryReport,
 }
 
 /// Opens log and queues and brings them in order.
@@ -57,8 +68,8 @@ pub(crate) fn recover(
         in_order = recovery.bring_in_order(&source, &batch_queues)?;
     }
     // Without the queue log there is nothing to contradict.
-    let (flush, tip, report) = in_order.unwrap_or_default();
-    Ok(Recovered { segments, queues: source.queues, batch_queues, flush, tip, report })
+    let InOrder { flush, tip, queued, report } = in_order.unwrap_or_default();
+    Ok(Recovered { segments, queues: source.queues, batch_queues, flush, tip, queued, report })
 }
 
 /// What does not change while a directory is brought in order.
@@ -76,9 +87,9 @@ impl Recovery<'_> {
         &self,
         source: &QueueSource,
         batch_queues: &BatchTable,
-    ) -> Result<Option<(QueueFlush, LogTip, RecoveryReport)>, OpenError> {
+    ) -> Result<Option<InOrder>, OpenError> {
         let QueueSource { queues, known, is_lost } = source;
-        let Recovery { config, disk, was_closed, checkpoint, segments } = *self;
+        let Recovery { config, was_closed, checkpoint, segments, .. } = *self;
         let log_start = segments.min();
         let from_log_start = Start { at: log_start, has_entry: false };
         let Start { at: start, has_entry } = match known {
@@ -107,6 +118,7 @@ impl Recovery<'_> {
             queues,
             batch_queues,
             step: QueueStep::after(last),
+            is_full: false,
             seen: HashSet::new(),
             known: *known,
             from_log_start: known.is_none() && start == log_start,
@@ -146,27 +158,60 @@ impl Recovery<'_> {
         // The second walk has no gaps: it begins where the log does.
         let end = end.unwrap_or(LogEnd { at: replay.tip.end, torn: None });
         replay.cut(&end)?;
-        let Replay { mut step, tip, mut report, .. } = replay;
+        let Replay { step, tip, mut report, .. } = replay;
 
         report.queues = queues.len() + batch_queues.all().len();
         queues.recount_unwritten();
         let made_anew =
             !was_closed || report.entries_rebuilt > 0 || report.entries_cut > 0 || report.torn_tail.is_some();
-        let mut visible = checkpoint.unwrap_or_default();
+        let mut flush = QueueFlush { step, checkpoint: checkpoint.unwrap_or_default() };
+        let mut queued = tip.end;
         // Its absence would mean that nothing is known, see `is_middle`.
-        if made_anew || checkpoint.is_none() {
-            step.write(queues, u64::MAX, Target::Policy(config.queue_log))?;
-            batch_queues.write_behind(u64::MAX)?;
-            step.sync(queues)?;
-            let now = Checkpoint {
-                log_timestamp: tip.store_timestamp,
-                queue_timestamp: tip.store_timestamp,
-                queue_log_offset: LogOffset(tip.last_record),
-                ..visible
-            };
-            visible = step.commit(queues, now, (log_start, tip.end))?.0;
-            visible.store(&**disk, &config.checkpoint_path())?;
+        if (made_anew || checkpoint.is_none()) && !self.save(queues, batch_queues, &mut flush, tip)? {
+            queued = report.scanned_from.0;
         }
-        Ok(Some((QueueFlush { step, checkpoint: visible }, tip, report)))
+        Ok(Some(InOrder { flush, tip, queued, report }))
+    }
+
+    /// Writes what the queues lacked to their files, and that to the checkpoint. `false` where the disk is full: what is
+    /// there can be served all the same, and the entries stay in memory until there is room.
+    fn save(
+        &self,
+        queues: &QueueTable,
+        batch_queues: &BatchTable,
+        flush: &mut QueueFlush,
+        tip: LogTip,
+    ) -> Result<bool, DiskError> {
+        let QueueFlush { step, checkpoint } = flush;
+        let written = step.write(queues, u64::MAX, Target::Policy(self.config.queue_log));
+        if !unless_full(written.and_then(|_| batch_queues.write_behind(u64::MAX)))? {
+            return Ok(false);
+        }
+        // Room lacking so late is a failure as any other: what the kernel held may be gone.
+        step.sync(queues)?;
+        let now = Checkpoint {
+            log_timestamp: tip.store_timestamp,
+            queue_timestamp: tip.store_timestamp,
+            queue_log_offset: LogOffset(tip.last_record),
+            ..*checkpoint
+        };
+        let path = self.config.checkpoint_path();
+        unless_full(step.commit(queues, now, (self.segments.min(), tip.end)).and_then(|(visible, _)| {
+            visible.store(&**self.disk, &path)?;
+            *checkpoint = visible;
+            Ok(())
+        }))
+    }
+}
+
+/// `false` where the disk is full.
+fn unless_full<T>(result: Result<T, DiskError>) -> Result<bool, DiskError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_full() => {
+            tracing::warn!(%error, "the queues are in order in memory only, they are written when there is room");
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Replay<'a> {
     pub(super) queues: &'a QueueTable,
     pub(super) batch_queues: &'a BatchTable,
     pub(super) step: QueueStep,
+    /// The disk has no room: all entries stay in memory.
+    pub(super) is_full: bool,
     /// Queues of which a record was found.
     pub(super) seen: HashSet<u64>,
     /// The queues come from the queue log.
@@ -178,8 +180,11 @@ impl Replay<'_> {
                 return Ok(Walk::Stop);
             }
         }
-        if self.queues.unwritten_entries() > UNWRITTEN_MAX {
-            self.step.write(self.queues, u64::MAX, Target::OwnFiles)?;
+        if self.queues.unwritten_entries() > UNWRITTEN_MAX && !self.is_full {
+            match self.step.write(self.queues, u64::MAX, Target::OwnFiles) {
+                Err(error) if error.is_full() => self.is_full = true,
+                written => drop(written?),
+            }
             self.queues.recount_unwritten();
         }
         Ok(Walk::On)

@@ -8,7 +8,7 @@ use std::{
 
 use eruca_message::QueueOffset;
 
-use super::bench::{Bench, small_config};
+use super::bench::{Bench, shared_config, small_config};
 use crate::{
     AppendError, OpenError, StoreConfig, WriteState, WriteStopped,
     disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
@@ -75,6 +75,33 @@ fn a_store_on_a_full_disk_opens_and_serves_what_is_there() {
 }
 
 #[test]
+fn a_store_killed_on_a_full_disk_opens_and_has_its_queues_in_memory() {
+    for config in [small_config(), shared_config()] {
+        let mut bench = Bench::with(config, SimDisk::new(7));
+        for i in 0..30u8 {
+            bench.send(["T", "U", "V"][usize::from(i % 3)], 0, &[i; 500]);
+        }
+        bench.disk.set_capacity(Some(bench.disk.used_bytes()));
+        for _ in 0..2 {
+            bench.kill();
+            assert_eq!((bench.report.records, bench.report.entries_rebuilt), (30, 30));
+            assert_eq!(["T", "U", "V"].map(|topic| bench.bodies(topic, 0).len()), [10; 3]);
+            assert!(matches!(bench.store().queue_flush_step(), Err(WriteStopped::DiskFull { .. })));
+            // Their entries are in memory alone: the records have to stay.
+            let now = super::bench::START.add_ms(1000 * 3_600_000);
+            assert_eq!(bench.store().delete_expired_now(now).segments_deleted, 0);
+        }
+        bench.disk.set_capacity(None);
+        bench.store().space_step();
+        assert_eq!(bench.store().queue_flush_step().unwrap().entries, 30);
+        assert_eq!(bench.send("T", 0, b"on").queue_offset, QueueOffset(10));
+        bench.kill();
+        assert!(bench.report.records < 3, "{:?}", bench.report);
+        assert_eq!(["T", "U", "V"].map(|topic| bench.bodies(topic, 0).len()), [11, 10, 10]);
+    }
+}
+
+#[test]
 fn what_a_refused_write_left_is_never_taken_for_records() {
     let mut bench = Bench::new();
     bench.send("T", 0, b"zero");
@@ -133,6 +160,82 @@ fn a_failed_write_stops_until_a_restart() {
     bench.kill();
     assert_eq!(bench.bodies("T", 0), [b"kept"]);
     assert_eq!(bench.send("T", 0, b"on").queue_offset, QueueOffset(1));
+}
+
+/// Sends up to the end of the segment; the next message needs a file.
+fn at_the_end_of_a_segment() -> Bench {
+    let bench = Bench::new();
+    (0..3u8).for_each(|i| _ = bench.send("T", 0, &[i; 1000]));
+    bench
+}
+
+#[test]
+fn a_segment_that_cannot_be_created_stops_until_a_restart() {
+    let mut bench = at_the_end_of_a_segment();
+    fail(&bench, SimOp::Create, FaultKind::Fail(ErrorKind::ReadOnlyFilesystem));
+    bench.append("T", 0, &[3; 1000]).unwrap();
+    let why = bench.store().settle().unwrap_err();
+    assert!(matches!(why, WriteStopped::Io { operation: "create", .. }), "{why}");
+    bench.store().space_step();
+    assert_eq!(bench.store().write_state(), WriteState::Stopped(why));
+    assert_eq!(bench.bodies("T", 0).len(), 3);
+    bench.kill();
+    assert_eq!(bench.send("T", 0, b"on").queue_offset, QueueOffset(3));
+}
+
+#[test]
+fn where_no_file_can_be_opened_writes_wait_until_one_can() {
+    let errno = rustix::io::Errno::MFILE.raw_os_error();
+    // The end of the full segment is written (0); then come the new file, its sync, and that of the directory.
+    for (after, operation) in [(1, "create"), (2, "sync"), (3, "sync")] {
+        let bench = at_the_end_of_a_segment();
+        bench.append("T", 0, &[3; 1000]).unwrap();
+        bench.disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::FailWith(errno) });
+        let why = bench.store().settle().unwrap_err();
+        assert!(
+            matches!(&why, WriteStopped::TooManyFiles { operation: what, .. } if *what == operation),
+            "{why}"
+        );
+        for part in ["/store/commitlog", "os error 24", "LimitNOFILE", "goes on by itself"] {
+            assert!(why.to_string().contains(part), "{why}");
+        }
+        assert_eq!(bench.store().write_state(), WriteState::Stopped(why));
+        fail(&bench, SimOp::Read, FaultKind::FailWith(errno));
+        bench.store().space_step();
+        assert!(matches!(bench.store().write_state(), WriteState::Stopped(_)), "still none");
+        bench.store().space_step();
+        assert_eq!(bench.store().write_state(), WriteState::Open);
+        assert_eq!(bench.send("T", 0, &[4; 1000]).queue_offset, QueueOffset(3));
+        assert_eq!(bench.bodies("T", 0).len(), 4);
+    }
+}
+
+#[test]
+fn queue_files_that_cannot_be_opened_are_synced_later() {
+    let errno = rustix::io::Errno::MFILE.raw_os_error();
+    let filled = || {
+        let bench = Bench::new();
+        (0..4u8).for_each(|i| _ = bench.send(["T", "U"][usize::from(i % 2)], 0, &[i; 100]));
+        bench
+    };
+    let steps = {
+        let bench = filled();
+        let before = bench.disk.changes();
+        bench.store().queue_flush_step().unwrap();
+        bench.disk.changes() - before
+    };
+    assert!(steps > 10, "{steps}");
+    for after in 0..steps {
+        let mut bench = filled();
+        bench.disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::FailWith(errno) });
+        let why = bench.store().queue_flush_step().unwrap_err();
+        assert!(matches!(why, WriteStopped::TooManyFiles { .. }), "step {after}: {why}");
+        bench.store().space_step();
+        bench.store().queue_flush_step().unwrap();
+        bench.power_cut();
+        assert_eq!((bench.bodies("T", 0).len(), bench.bodies("U", 0).len()), (2, 2), "step {after}");
+        assert!(bench.report.records < 2, "step {after}: {:?}", bench.report);
+    }
 }
 
 #[test]

@@ -122,7 +122,17 @@ public final class Cluster {
 
     /** Bytes that the broker has written and not yet forced to the disk, as its own text: {@code 0 B}. */
     public String unflushed() throws Exception {
-        return admin().fetchBrokerRuntimeStats(brokerAddr()).getTable().get("remainHowManyDataToFlush");
+        return runtime("remainHowManyDataToFlush");
+    }
+
+    /** A row of the broker's runtime information ({@code brokerStatus}), or null. */
+    public String runtime(String row) throws Exception {
+        return admin().fetchBrokerRuntimeStats(brokerAddr()).getTable().get(row);
+    }
+
+    /** What the broker has said since its last start. */
+    public String brokerLog() throws IOException {
+        return Files.readString(dir.resolve("broker.out"));
     }
 
     /** Runs {@code interop/servers COMMAND DIR ARGS}. */

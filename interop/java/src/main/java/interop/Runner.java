@@ -13,14 +13,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** Runs scenarios side by side (they mostly wait), then those which disturb others one by one. */
-final class Runner {
+public final class Runner {
     private static final int SIDE_BY_SIDE = 5;
     private static final long BOUND_SECONDS = 240;
 
     private final List<String> failures = new ArrayList<>();
 
     /** @return how many failed */
-    int run(List<Scenario> scenarios) throws InterruptedException {
+    public int run(List<Scenario> scenarios) throws InterruptedException {
         List<Scenario> shared = scenarios.stream().filter(s -> !s.tags().contains("exclusive")).toList();
         List<Scenario> exclusive = scenarios.stream().filter(s -> s.tags().contains("exclusive")).toList();
         runPool(shared, SIDE_BY_SIDE);

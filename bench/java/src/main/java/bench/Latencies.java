@@ -1,20 +1,30 @@
 package bench;
 
-/** Microseconds of one thread's sends: exact up to a limit, the rest counted as the limit. */
+/** Latencies of one thread's sends: by microseconds up to 100 ms, by milliseconds up to a minute, the rest counted as that. */
 final class Latencies {
-    private static final int LIMIT_US = 200_000;
+    private static final int FINE_US = 100_000;
+    private static final int COARSE_MS = 60_000;
 
-    private final int[] counts = new int[LIMIT_US + 1];
+    private final int[] fine = new int[FINE_US];
+    private final int[] coarse = new int[COARSE_MS + 1];
     private long total;
 
     void add(long nanos) {
-        counts[(int) Math.min(LIMIT_US, nanos / 1000)]++;
+        long micros = nanos / 1000;
+        if (micros < FINE_US) {
+            fine[(int) micros]++;
+        } else {
+            coarse[(int) Math.min(COARSE_MS, micros / 1000)]++;
+        }
         total++;
     }
 
     void addAll(Latencies other) {
-        for (int i = 0; i < counts.length; i++) {
-            counts[i] += other.counts[i];
+        for (int i = 0; i < fine.length; i++) {
+            fine[i] += other.fine[i];
+        }
+        for (int i = 0; i < coarse.length; i++) {
+            coarse[i] += other.coarse[i];
         }
         total += other.total;
     }
@@ -27,12 +37,18 @@ final class Latencies {
     double percentileMs(double part) {
         long rank = (long) Math.ceil(total * part);
         long seen = 0;
-        for (int i = 0; i < counts.length; i++) {
-            seen += counts[i];
+        for (int i = 0; i < fine.length; i++) {
+            seen += fine[i];
             if (seen >= rank) {
                 return i / 1000.0;
             }
         }
-        return LIMIT_US / 1000.0;
+        for (int i = 0; i < coarse.length; i++) {
+            seen += coarse[i];
+            if (seen >= rank) {
+                return i;
+            }
+        }
+        return COARSE_MS;
     }
 }

@@ -53,11 +53,12 @@ final class SendLoad implements AutoCloseable {
         done.await();
         Latencies all = new Latencies();
         perThread.forEach(all::addAll);
-        Load.report("send_per_second", all.total() / seconds);
-        Load.report("send_p50_ms", all.percentileMs(0.5));
-        Load.report("send_p99_ms", all.percentileMs(0.99));
-        Load.report("send_cpu_s_per_million", cpu * 1e6 / all.total());
-        Load.report("send_failures", failures.get());
+        Load.report("per_second", all.total() / seconds);
+        Load.report("p50_ms", all.percentileMs(0.5));
+        Load.report("p99_ms", all.percentileMs(0.99));
+        Load.report("p999_ms", all.percentileMs(0.999));
+        Load.report("cpu_us_per_message", cpu * 1e6 / all.total());
+        Load.report("failures", failures.get());
     }
 
     private void sendUntilStopped(Latencies latencies) {

@@ -1,10 +1,16 @@
 //! Expiry: whole segments go when they are old or room is needed, and the queues follow.
 
+use std::sync::PoisonError;
+
 use eruca_message::Timestamp;
 
 use crate::{disk::DiskError, recovery::store_time_at, store::MessageStore};
 
 const HOUR_MS: i64 = 3_600_000;
+/// A clock that moved ahead by more than this between two looks may be wrong.
+const CLOCK_STEP_MAX_MS: i64 = HOUR_MS;
+/// For so long nothing goes for its age alone then.
+const CLOCK_DOUBT_MS: i64 = HOUR_MS;
 
 /// What [`MessageStore::retention_step`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -37,30 +43,67 @@ enum Reason {
     Forced,
 }
 
+/// Whether the clock can be trusted to say how old messages are.
+///
+/// A clock that is set wrong by a month would else let everything go within a minute. One that was right all the time
+/// (the machine slept, the broker was down) costs an hour.
+#[derive(Debug)]
+pub(crate) struct ClockWatch {
+    last: Timestamp,
+    in_doubt_until: Timestamp,
+}
+
+impl ClockWatch {
+    /// The clock was right at `last`: when the last message was stored.
+    pub(crate) fn since(last: Timestamp) -> ClockWatch {
+        ClockWatch { last, in_doubt_until: Timestamp(0) }
+    }
+
+    /// Looks at the clock.
+    fn is_trusted(&mut self, now: Timestamp) -> bool {
+        let ahead_ms = now.ms_since(self.last);
+        self.last = now;
+        if ahead_ms > CLOCK_STEP_MAX_MS {
+            self.in_doubt_until = now.add_ms(CLOCK_DOUBT_MS);
+            tracing::info!(
+                ahead_ms,
+                "the clock is far ahead of the last look (at a start: of the last message): for an hour no message goes for its age alone"
+            );
+        }
+        // Set back, it says nothing of that any more.
+        now >= self.in_doubt_until || self.in_doubt_until.ms_since(now) > CLOCK_DOUBT_MS
+    }
+}
+
 impl MessageStore {
     /// Deletes segments, oldest first, never the one that is written:
     ///
     /// | when | which |
     /// |---|---|
-    /// | in an hour of `deleteWhen` | older than `fileReservedTime` |
+    /// | in an hour of `deleteWhen`, where the clock did not just jump | older than `fileReservedTime` |
     /// | disk use above `diskMaxUsedSpaceRatio` | the same |
     /// | disk use above `diskSpaceCleanForciblyRatio` | any, where `cleanFileForciblyEnable` |
     ///
-    /// A segment is as old as its last record. At most `deleteFileBatchMax` go at a time. To be called about
-    /// every ten seconds.
+    /// A segment is as old as its last record. At most `deleteFileBatchMax` go at a time, and one after the clock jumped
+    /// ahead. To be called about every ten seconds.
     pub fn retention_step(&self, now: Timestamp) -> RetentionReport {
         self.space_step();
         let mut report =
             RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
         let ratio = report.disk_used_ratio;
+        let is_clock_trusted =
+            self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(now);
         let reason = if ratio > self.config.disk_clean_forcibly_ratio && self.config.clean_forcibly {
             Reason::Forced
-        } else if ratio > self.config.disk_max_used_ratio || self.is_hour_to_delete(now) {
+        } else if ratio > self.config.disk_max_used_ratio || (is_clock_trusted && self.is_hour_to_delete(now))
+        {
             Reason::Expired
         } else {
             return report;
         };
-        self.delete_segments(now, reason, &mut report);
+        // One by one where the age may be wrong, until there is room.
+        let most = if is_clock_trusted { self.config.delete_batch_max } else { 1 };
+        self.delete_segments(now, reason, most, &mut report);
         report
     }
 
@@ -69,12 +112,12 @@ impl MessageStore {
     pub fn delete_expired_now(&self, now: Timestamp) -> RetentionReport {
         let mut report =
             RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
-        self.delete_segments(now, Reason::Expired, &mut report);
+        self.delete_segments(now, Reason::Expired, self.config.delete_batch_max, &mut report);
         report
     }
 
-    fn delete_segments(&self, now: Timestamp, reason: Reason, report: &mut RetentionReport) {
-        let result = self.delete_while_allowed(now, reason, report);
+    fn delete_segments(&self, now: Timestamp, reason: Reason, most: usize, report: &mut RetentionReport) {
+        let result = self.delete_while_allowed(now, reason, most, report);
         if report.segments_deleted > 0 {
             tracing::info!(
                 segments = report.segments_deleted,
@@ -98,9 +141,10 @@ impl MessageStore {
         &self,
         now: Timestamp,
         reason: Reason,
+        most: usize,
         report: &mut RetentionReport,
     ) -> Result<(), DiskError> {
-        while report.segments_deleted < self.config.delete_batch_max.max(1) {
+        while report.segments_deleted < most.max(1) {
             let first = self.segments.min();
             let next = first + self.segments.segment_size();
             // The segment that is written stays, and so does one whose queue entries are not on the disk: without

@@ -23,6 +23,7 @@ use crate::{
     flush::QueueFlush,
     index::KeyIndex,
     recovery::{self, RecoveryReport},
+    retention::ClockWatch,
     watermark::{FlushWaiters, LogProgress, LogTip, Watermarks},
     write_state::{WriteGate, WriteState, WriteStopped},
 };
@@ -55,6 +56,7 @@ pub struct MessageStore {
     pub(crate) queue_flush: Mutex<QueueFlush>,
     /// The segment that could not be prepared ahead, as was said once.
     pub(crate) unprepared: AtomicU64,
+    pub(crate) clock_watch: Mutex<ClockWatch>,
     /// Given back with the store, or when it is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
@@ -80,6 +82,8 @@ impl MessageStore {
         if let Err(error) = index.cut_to_log() {
             tracing::warn!(%error, "the index of keys cannot be read");
         }
+        // An empty store has nothing to lose.
+        let last_stored = if tip.end == 0 { clock.now() } else { tip.store_timestamp };
         let store = MessageStore {
             index,
             segments,
@@ -95,6 +99,7 @@ impl MessageStore {
             flushing: Mutex::new(tip),
             queue_flush: Mutex::new(flush),
             unprepared: AtomicU64::new(0),
+            clock_watch: Mutex::new(ClockWatch::since(last_stored)),
             lock: Mutex::new(Some(lock)),
             config,
             disk,

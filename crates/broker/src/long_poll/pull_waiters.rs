@@ -14,6 +14,9 @@ use super::TagInterest;
 /// queue was looked through. Java: its hold service's period.
 const LET_GO_AFTER_MS: i64 = 5_000;
 
+/// A clock that goes back further than this was set.
+const CLOCK_BACK_MAX_MS: i64 = 1_000;
+
 /// What a pull waits for.
 #[derive(Debug, Clone)]
 pub struct Interest {
@@ -70,12 +73,20 @@ pub struct PullWaiters<T> {
     deadlines: BTreeMap<(Timestamp, WaiterId), (Arc<str>, i32)>,
     next_id: u64,
     limits: WaiterLimits,
+    /// When those whose time is over were last looked for.
+    last_look: Timestamp,
 }
 
 impl<T> PullWaiters<T> {
     /// No one waits.
     pub fn new(limits: WaiterLimits) -> Self {
-        PullWaiters { waiting: HashMap::new(), deadlines: BTreeMap::new(), next_id: 0, limits }
+        PullWaiters {
+            waiting: HashMap::new(),
+            deadlines: BTreeMap::new(),
+            next_id: 0,
+            limits,
+            last_look: Timestamp(0),
+        }
     }
 
     /// How many wait.
@@ -134,8 +145,13 @@ impl<T> PullWaiters<T> {
         }
     }
 
-    /// Takes out those whose time is over.
+    /// Takes out those whose time is over; all where the clock was set back, as their deadlines mean nothing any more.
     pub fn expired(&mut self, now: Timestamp) -> Vec<T> {
+        let ahead_ms = self.last_look.ms_since(now);
+        self.last_look = now;
+        if ahead_ms > CLOCK_BACK_MAX_MS {
+            return self.take_all();
+        }
         let mut expired = Vec::new();
         while let Some(entry) = self.deadlines.first_entry() {
             if entry.key().0 > now {
@@ -249,6 +265,17 @@ mod tests {
         assert_eq!(woken(&mut waiters, &[arrival("T", 0, 5, 3, 0)]), [1]);
         assert_eq!(woken(&mut waiters, &[arrival("T", 0, 6, 7, 0), arrival("T", 0, 7, 7, 0)]), [2, 4]);
         assert_eq!(waiters.len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_lets_all_go() {
+        let mut waiters = PullWaiters::new(WaiterLimits::default());
+        assert!(waiters.expired(Timestamp(3_600_000)).is_empty());
+        waiters.park(interest("T", 0, 0, &[], 3_615_000), 1).unwrap();
+        assert!(waiters.expired(Timestamp(3_599_500)).is_empty(), "a little is nothing");
+        assert_eq!(waiters.expired(Timestamp(5_000)), [1]);
+        waiters.park(interest("T", 0, 0, &[], 20_000), 2).unwrap();
+        assert!(waiters.expired(Timestamp(6_000)).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Expiry by age and by disk use.
 
-use eruca_message::{LogOffset, QueueOffset, Timestamp};
+use eruca_message::{Clock, LogOffset, QueueOffset, Timestamp};
 
 use super::bench::{Bench, START};
 use crate::{EveryMessage, ReadLimits, ReadStatus, WriteState};
@@ -17,6 +17,7 @@ fn at_hour(hour: i64) -> Timestamp {
 fn filled() -> Bench {
     let bench = Bench::new();
     for i in 0..30u8 {
+        bench.store().retention_step(bench.clock.now());
         bench.send("T", 0, &[i; 1000]);
         if i % 3 == 2 {
             bench.clock.advance_ms(HOUR_MS);
@@ -30,7 +31,7 @@ fn filled() -> Bench {
 #[test]
 fn old_segments_go_at_their_hour_and_queues_follow() {
     let mut bench = filled();
-    assert_eq!(bench.store().retention_step(at_hour(5)).segments_deleted, 0);
+    assert_eq!(bench.store().retention_step(at_hour(3)).segments_deleted, 0);
     let report = bench.store().retention_step(at_hour(4));
     // All but the one that is written.
     assert_eq!((report.segments_deleted, report.bytes_deleted), (10, 10 * 4096));
@@ -47,6 +48,46 @@ fn old_segments_go_at_their_hour_and_queues_follow() {
         assert_eq!((range.min.0, range.max.0), (30, 30 + round));
         assert_eq!(bench.send("T", 0, b"next").queue_offset, QueueOffset(30 + round));
     }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_does_not_let_all_messages_go() {
+    for restart in [false, true] {
+        let mut bench = filled();
+        if restart {
+            bench.reopen();
+        }
+        // Ten days ahead, for half an hour.
+        for minute in 0..30 {
+            let wrong = at_hour(4).add_ms(minute * 60_000);
+            assert_eq!(bench.store().retention_step(wrong).segments_deleted, 0, "minute {minute}");
+        }
+        // Right again, then ahead for good: what is said for an hour counts.
+        assert_eq!(bench.store().retention_step(START.add_ms(11 * HOUR_MS)).segments_deleted, 0);
+        let at = |minute: i64| at_hour(3).add_ms(minute * 60_000);
+        for minute in 0..60 {
+            assert_eq!(bench.store().retention_step(at(minute)).segments_deleted, 0, "minute {minute}");
+        }
+        assert_eq!(bench.store().retention_step(at(60)).segments_deleted, 10);
+    }
+}
+
+#[test]
+fn after_a_jump_of_the_clock_room_is_made_all_the_same() {
+    let bench = filled();
+    bench.disk.set_capacity(Some((bench.disk.used_bytes() as f64 / 0.8) as u64));
+    // As many as room is needed for, and not all.
+    assert_eq!(bench.store().retention_step(at_hour(12)).segments_deleted, 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_lets_nothing_go() {
+    let bench = filled();
+    for back in [HOUR_MS, 24 * HOUR_MS, START.0] {
+        assert_eq!(bench.store().retention_step(Timestamp(START.0 - back)).segments_deleted, 0);
+    }
+    assert_eq!(bench.messages("T", 0).len(), 30);
+    assert_eq!(bench.store().delete_expired_now(at_hour(4)).segments_deleted, 10);
 }
 
 #[test]
@@ -99,7 +140,7 @@ fn what_is_not_on_the_disk_and_the_segment_in_use_stay() {
 #[test]
 fn an_expired_queue_keeps_its_offsets_when_its_files_are_lost() {
     let mut bench = filled();
-    bench.store().retention_step(at_hour(4));
+    bench.store().delete_expired_now(at_hour(4));
     bench.send("T", 0, b"thirty");
     bench.store().close().unwrap();
     bench.drop_store();

@@ -12,6 +12,9 @@ use eruca_store::WriteStopped;
 
 use crate::reply::HandlerError;
 
+/// A clock that goes back further than this was set.
+const CLOCK_BACK_MAX_MS: i64 = 1_000;
+
 /// A send that waits: answered once, by the disk or by time.
 #[derive(Debug)]
 struct Waiting {
@@ -80,7 +83,9 @@ impl FlushTimeouts {
         let mut late = Vec::new();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((deadline, send)) = waiting.front() {
-            if Arc::strong_count(&send.0) > 1 && *deadline > now {
+            // Further ahead than its time-out: the clock was set back.
+            let is_waiting = *deadline > now && deadline.ms_since(now) <= self.timeout_ms + CLOCK_BACK_MAX_MS;
+            if Arc::strong_count(&send.0) > 1 && is_waiting {
                 break;
             }
             late.extend(waiting.pop_front());
@@ -118,7 +123,13 @@ mod tests {
         assert!(timeouts.step(Timestamp(5_999)));
         assert!(!timeouts.step(Timestamp(6_000)));
         second.flushed(Ok(()));
+        // The clock is set back by an hour: nobody waits that long.
+        let third = wait(3, 3_600_000);
+        assert!(timeouts.step(Timestamp(3_599_500)), "a little is nothing");
+        assert!(!timeouts.step(Timestamp(1_000)));
+        third.flushed(Ok(()));
         let codes: Vec<_> = outbox.take().iter().map(|reply| (reply.opaque, reply.response_code())).collect();
-        assert_eq!(codes, [(1, ResponseCode::SUCCESS), (2, ResponseCode::FLUSH_DISK_TIMEOUT)]);
+        let late = ResponseCode::FLUSH_DISK_TIMEOUT;
+        assert_eq!(codes, [(1, ResponseCode::SUCCESS), (2, late), (3, late)]);
     }
 }

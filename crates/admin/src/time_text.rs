@@ -41,7 +41,7 @@ impl LocalTime {
     }
 
     /// Year to milliseconds: `2026-11-23 06:28:44,053`.
-    pub(crate) fn to_millis(&self, at: Timestamp) -> String {
+    pub fn to_millis(&self, at: Timestamp) -> String {
         self.text(at, |at| format!("{},{:03}", at.strftime(SECONDS), at.millisecond()))
     }
 

@@ -138,6 +138,8 @@ eruca_config::keys! {
         store_path_root_dir: Option<String> = "storePathRootDir", None;
         /// Directory of the log; by default `commitlog` in the data directory.
         store_path_commit_log: Option<String> = "storePathCommitLog", None;
+        /// Further directories of the log that are only read; not part of this version.
+        read_only_commit_log_store_paths: Option<String> = "readOnlyCommitLogStorePaths", None;
         /// Size of a segment of the log, in bytes.
         mapped_file_size_commit_log: u64 = "mappedFileSizeCommitLog", 1 << 30;
         /// Size of a consume queue file, in bytes.
@@ -265,6 +267,11 @@ impl BrokerConfig {
         let alone = "it would run as a master of its own; switch it off";
         refuse(self.enable_controller_mode, "enableControllerMode", "true", alone)?;
         refuse(self.enable_dleger_commit_log, "enableDLegerCommitLog", "true", alone)?;
+        let one_directory = "the log lies in one directory; move its files into one and name that";
+        let commit_log = self.store_path_commit_log.as_deref().unwrap_or_default();
+        refuse(commit_log.contains(','), "storePathCommitLog", commit_log, one_directory)?;
+        let read_only = self.read_only_commit_log_store_paths.as_deref().unwrap_or_default();
+        refuse(!read_only.trim().is_empty(), "readOnlyCommitLogStorePaths", read_only, one_directory)?;
         refuse(
             self.store_type != "default",
             "storeType",
@@ -486,9 +493,14 @@ mod tests {
 
     #[test]
     fn what_must_not_be_left_out_silently_is_refused() {
-        for text in
-            ["aclEnable=true", "brokerRole=SLAVE", "enableControllerMode=true", "storeType=defaultRocksDB"]
-        {
+        for text in [
+            "aclEnable=true",
+            "brokerRole=SLAVE",
+            "enableControllerMode=true",
+            "storeType=defaultRocksDB",
+            "storePathCommitLog=/a,/b",
+            "readOnlyCommitLogStorePaths=/a",
+        ] {
             let error = load(text).validate().unwrap_err();
             assert!(matches!(error, ConfigError::Unsupported { .. }), "{error}");
         }

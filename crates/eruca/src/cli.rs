@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// Run a command of mqadmin; without one, list them
     #[command(disable_help_flag = true)]
     Admin(AdminArgs),
+    /// Look into a data directory, also while a broker works with it; nothing is written
+    Store(StoreArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -156,6 +158,101 @@ pub(crate) struct HealthArgs {
     pub(crate) broker: Option<String>,
     #[command(flatten)]
     pub(crate) name_servers: NameServers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Say what a broker would do with the directory, and whether it would start
+    Check(StoreCheckArgs),
+    /// List the files of the log, the queues and the index files
+    Ls(StoreLsArgs),
+    /// Print messages as they lie in the log
+    Dump(StoreDumpArgs),
+    /// Read everything and report what is damaged or does not fit together
+    Verify(StoreVerifyArgs),
+    /// Show which topics fill the log
+    Du(StoreDuArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreWhere {
+    /// Data directory (`storePathRootDir`) of an Eruca or Java broker
+    pub(crate) dir: PathBuf,
+    /// Directory of the log where it lies elsewhere (`storePathCommitLog`) [default: DIR/commitlog]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) commitlog: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreCheckArgs {
+    #[command(flatten)]
+    pub(crate) place: StoreWhere,
+    /// The broker's properties file, to compare its keys with the files [default: the default keys]
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreLsArgs {
+    #[command(flatten)]
+    pub(crate) place: StoreWhere,
+    /// Only the queues of this topic
+    #[arg(short, long)]
+    pub(crate) topic: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreDumpArgs {
+    #[command(flatten)]
+    pub(crate) place: StoreWhere,
+    /// First log offset [default: the start of the log]
+    #[arg(long, value_name = "LOG_OFFSET", conflicts_with = "topic")]
+    pub(crate) from: Option<u64>,
+    /// Log offset before which to end [default: the end of the log]
+    #[arg(long, value_name = "LOG_OFFSET", conflicts_with = "topic")]
+    pub(crate) to: Option<u64>,
+    /// Only this topic, by its queues
+    #[arg(short, long)]
+    pub(crate) topic: Option<String>,
+    /// Only this queue
+    #[arg(short, long, value_name = "ID", requires = "topic")]
+    pub(crate) queue: Option<i32>,
+    /// First queue offset [default: the queue's lowest]
+    #[arg(long, value_name = "QUEUE_OFFSET", requires = "queue")]
+    pub(crate) offset: Option<u64>,
+    /// End after so many records
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// One JSON object a record, with properties and the whole body (base64)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreVerifyArgs {
+    #[command(flatten)]
+    pub(crate) place: StoreWhere,
+    /// One JSON object a defect
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreDuArgs {
+    #[command(flatten)]
+    pub(crate) place: StoreWhere,
+    /// One JSON object a topic
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: what can be typed (`cli`), what is checked before anything starts (`preflight`), the roles
 //! (`run_up`, `run_broker`, `run_namesrv`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
-//! and the small tools (`send`, `consume`, `health`; `bench` is a crate of its own).
+//! the small tools (`send`, `consume`, `health`; `bench` is a crate of its own), and what looks into a data directory
+//! (`store`).
 
 mod broker_role;
 mod cli;
@@ -19,6 +20,7 @@ mod run_up;
 mod self_test;
 mod send;
 mod signals;
+mod store;
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
@@ -65,6 +67,7 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => eruca_bench::run(args).await?,
         Command::Health(args) => return health::run(args).await,
         Command::Admin(args) => return Ok(eruca_admin::run(args.words).await),
+        Command::Store(args) => return store::run(args),
         Command::Completions { shell } => print_completions(shell),
         Command::Consume(args) => consume::run(args).await?,
         Command::Up(args) => run_up::run(args, started).await?,

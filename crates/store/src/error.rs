@@ -45,14 +45,15 @@ pub enum OpenError {
         /// The file that should be there.
         path: PathBuf,
     },
-    /// ConsumeQueues are kept in a way that this version does not read.
-    #[error(
-        "{} holds consume queues in RocksDB, which this version does not read: start the Java broker with storeType=default once, or move the directory away to have the queues rebuilt from the log",
-        path.display()
-    )]
-    UnsupportedQueues {
+    /// The directory holds what this version does not read, and leaving it aside could lose something.
+    #[error("{} holds {what}, which this version does not read: {remedy}", path.display())]
+    Unsupported {
         /// The directory.
         path: PathBuf,
+        /// What is in it.
+        what: &'static str,
+        /// What helps.
+        remedy: &'static str,
     },
     /// A file operation failed.
     #[error(transparent)]

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
 //! `queue_log` → `flush` → `read`, `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
-//! `disk`, the only door to files.
+//! `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,6 +39,7 @@ mod dispatch;
 mod error;
 mod flush;
 mod index;
+pub mod inspect;
 mod query;
 mod queue_log;
 mod read;
@@ -57,16 +58,16 @@ mod tests;
 pub use append::{AppendMessage, Appended};
 pub use arrival::{Arrival, ArrivalListener};
 pub use checkpoint::Checkpoint;
-pub use commit_log::{LogItem, log_item};
+pub use commit_log::{Found, LogEnd, LogItem, Walk, log_item};
 pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
 pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES};
-pub use disk::{Disk, DiskError, RealDisk};
+pub use disk::{Disk, DiskError, ReadOnlyDisk, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;
 pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};
 pub use query::{Boundary, QueueRange};
 pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
-pub use recovery::{Damage, RecoveryReport, TornTail};
+pub use recovery::{Damage, Foreign, RecoveryReport, TornTail};
 pub use retention::{DiskUsage, RetentionReport};
 pub use store::MessageStore;
 pub use watermark::{FlushWaiter, FlushWork, Watermarks};

@@ -6,5 +6,6 @@ mod bench;
 mod refusals;
 mod restart;
 mod roles;
+mod store;
 mod support;
 mod up;

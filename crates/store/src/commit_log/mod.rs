@@ -7,7 +7,7 @@ mod scan;
 mod segments;
 mod staging;
 
-pub(crate) use scan::{Found, LogEnd, Walk, walk_log};
-pub use scan::{LogItem, log_item};
+pub(crate) use scan::walk_log;
+pub use scan::{Found, LogEnd, LogItem, Walk, log_item};
 pub(crate) use segments::Segments;
 pub(crate) use staging::{Extra, Pending, Staging};

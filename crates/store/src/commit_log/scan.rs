@@ -71,7 +71,7 @@ pub fn log_item(bytes: &[u8], at: LogOffset, room_bytes: u64) -> LogItem<'_> {
 
 /// What a walk comes across.
 #[derive(Debug)]
-pub(crate) enum Found<'a> {
+pub enum Found<'a> {
     /// A good record.
     Record(Record<'a>),
     /// A damaged record with good ones behind it.
@@ -96,16 +96,16 @@ pub(crate) enum Found<'a> {
 
 /// Where the log ends, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LogEnd {
+pub struct LogEnd {
     /// The end, exclusive.
-    pub(crate) at: u64,
+    pub at: u64,
     /// What is wrong with what follows; `None` where nothing does.
-    pub(crate) torn: Option<String>,
+    pub torn: Option<String>,
 }
 
 /// What the visitor of a walk wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Walk {
+pub enum Walk {
     /// The next one.
     On,
     /// No more.

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod read_only;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 mod sim;
@@ -13,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
 #[cfg(any(test, feature = "sim"))]
 pub use sim::{Fault, FaultKind, SimDisk, SimOp};

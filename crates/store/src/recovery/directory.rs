@@ -2,30 +2,29 @@
 
 use std::{io::ErrorKind, path::Path};
 
+use super::{Foreign, foreign};
 use crate::{
     config::StoreConfig,
     disk::{Disk, DiskError, DiskLock},
     error::OpenError,
 };
 
-/// Where Java keeps queues in RocksDB.
-const ROCKSDB_QUEUE_DIRS: [&str; 2] = ["consumequeue_rocksdb", "consumequeue_r"];
-
-/// Creates what is missing, and takes the lock. Nothing else was written when it fails.
+/// Creates what is missing, and takes the lock. Nothing else was written when it fails, and nothing at all in a
+/// directory that this version does not read.
 pub(crate) fn take_directory(config: &StoreConfig, disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
     let root = &config.root;
+    for Foreign { path, what, remedy, refused } in foreign(disk, root)? {
+        match refused {
+            true => return Err(OpenError::Unsupported { path, what, remedy }),
+            false => tracing::warn!(path = %path.display(), what, "not read by this version: {remedy}"),
+        }
+    }
     create_dir(disk, root)?;
     let path = config.lock_path();
     let lock = disk.lock(&path).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => OpenError::InUse { root: root.clone() },
         _ => DiskError::at("lock", &path)(error).into(),
     })?;
-    for name in ROCKSDB_QUEUE_DIRS {
-        let path = root.join(name);
-        if !disk.list(&path).map_err(DiskError::at("list", &path))?.is_empty() {
-            return Err(OpenError::UnsupportedQueues { path });
-        }
-    }
     create_dir(disk, &config.commit_log_dir)?;
     create_dir(disk, &config.consume_queue_dir())?;
     Ok(lock)

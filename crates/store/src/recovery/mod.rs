@@ -1,10 +1,12 @@
 //! Putting a directory in order before it is used.
 //!
-//! `directory` takes the lock and tells whether the last run ended in order, `queues` finds out what the queues have,
-//! `start` chooses from where the log has to be read, `replay` reads it, and gives the queues what they lack; `order` calls
-//! them. Nothing here guesses: what does not fit is refused by name, or reported.
+//! `foreign` refuses what this version does not read, `directory` takes the lock and tells whether the last run ended in
+//! order, `queues` finds out what the queues have, `start` chooses from where the log has to be read, `replay` reads it,
+//! and gives the queues what they lack; `order` calls them. Nothing here guesses: what does not fit is refused by name, or
+//! reported.
 
 mod directory;
+mod foreign;
 mod order;
 mod queues;
 mod replay;
@@ -15,8 +17,11 @@ use std::path::PathBuf;
 use eruca_message::LogOffset;
 
 pub(crate) use directory::{mark_open, take_directory};
+pub use foreign::Foreign;
+pub(crate) use foreign::foreign;
 pub(crate) use order::{Recovered, recover};
-pub(crate) use start::store_time_at;
+pub(crate) use replay::is_middle;
+pub(crate) use start::{choose_start, store_time_at};
 
 /// What [`crate::MessageStore::open`] found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

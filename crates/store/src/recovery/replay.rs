@@ -58,7 +58,12 @@ pub(super) struct Replay<'a> {
 /// Whether damage at `at`, with a good record behind it that was stored at `next_stored`, is damage in the middle:
 /// then what follows was on the disk. Else a power cut left it, which loses parts of what was not synced in any
 /// order: the log ends at the first of them, so that no queue has holes.
-fn is_middle(was_closed: bool, checkpoint: Option<Checkpoint>, at: u64, next_stored: Timestamp) -> bool {
+pub(crate) fn is_middle(
+    was_closed: bool,
+    checkpoint: Option<Checkpoint>,
+    at: u64,
+    next_stored: Timestamp,
+) -> bool {
     // Without a checkpoint nothing is known, and most must not be lost for a little.
     was_closed
         || checkpoint

@@ -13,14 +13,14 @@ const SEGMENTS_AFTER_ORDERLY_STOP: usize = 3;
 
 /// A place from which the log is read: everything before it is on the disk, with its queue entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Start {
-    pub(super) at: u64,
+pub(crate) struct Start {
+    pub(crate) at: u64,
     /// Whether the record that starts there has its queue entry on the disk, too.
     pub(super) has_entry: bool,
 }
 
 /// Chooses the place.
-pub(super) fn choose_start(
+pub(crate) fn choose_start(
     segments: &Segments,
     checkpoint: Option<&Checkpoint>,
     was_closed: bool,

@@ -11,6 +11,7 @@ mod flush;
 mod golden;
 mod index;
 mod index_crash;
+mod inspect;
 mod model;
 mod multi_dispatch;
 mod query;

@@ -1,0 +1,16 @@
+//! Looking at the directory of a store without opening it: nothing is written, whoever may be working with it.
+//!
+//! `directory` finds the files and their sizes, `queues` reads consume queues, `survey` says what a broker would do with
+//! the directory, `verify` reads everything and compares, `usage` adds up who fills the log.
+
+mod directory;
+mod queues;
+mod survey;
+mod usage;
+mod verify;
+
+pub use directory::{InspectError, SegmentFile, StoreDirectory};
+pub use queues::{QueueFileKind, QueueSummary};
+pub use survey::{Problem, SizeFound, Survey};
+pub use usage::{TopicUsage, Usage};
+pub use verify::{Defect, Verified};

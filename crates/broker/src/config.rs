@@ -129,8 +129,10 @@ eruca_config::keys! {
         /// The delay levels.
         message_delay_level: String = "messageDelayLevel",
             "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h".to_owned();
-        /// Most messages that a query by key answers.
+        /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
+        /// Most messages that any query by key answers.
+        max_msgs_num_batch: i32 = "maxMsgsNumBatch", 64, [1..=1024], live;
         /// Keys that must not be changed over the network, separated by `;`.
         config_black_list: String = "configBlackList", "configBlackList;brokerConfigPath".to_owned();
 
@@ -170,6 +172,12 @@ eruca_config::keys! {
         disk_space_warning_level_ratio: u32 = "diskSpaceWarningLevelRatio", 90, [1..=100];
         /// Whether messages may be deleted before they expire.
         clean_file_forcibly_enable: bool = "cleanFileForciblyEnable", true;
+        /// Whether messages are indexed by their keys, so that they can be queried.
+        message_index_enable: bool = "messageIndexEnable", true;
+        /// Hash slots of an index file.
+        max_hash_slot_num: u32 = "maxHashSlotNum", 5_000_000;
+        /// Entries of an index file.
+        max_index_num: u32 = "maxIndexNum", 20_000_000;
         /// Most segments deleted at once.
         delete_file_batch_max: usize = "deleteFileBatchMax", 10, [1..];
 
@@ -405,6 +413,9 @@ impl BrokerConfig {
         store.disk_warning_ratio = ratio(self.disk_space_warning_level_ratio);
         store.clean_forcibly = self.clean_file_forcibly_enable;
         store.delete_batch_max = self.delete_file_batch_max;
+        store.index_enabled = self.message_index_enable;
+        store.index_slots = self.max_hash_slot_num;
+        store.index_entries = self.max_index_num;
         Ok(store)
     }
 

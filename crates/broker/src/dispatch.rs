@@ -46,7 +46,7 @@ pub struct Handlers {
     pub send_back: SendBackHandler,
     /// Offsets: committed ones, and the ends of queues.
     pub offset: ConsumerOffsetHandler,
-    /// `VIEW_MESSAGE_BY_ID`, `QUERY_CONSUME_QUEUE`.
+    /// `QUERY_MESSAGE`, `VIEW_MESSAGE_BY_ID`, `QUERY_CONSUME_QUEUE`.
     pub query: QueryMessageHandler,
     /// Everything that administrators ask and change.
     pub admin: AdminHandler,
@@ -115,6 +115,7 @@ impl Dispatcher {
             Code::SEARCH_OFFSET_BY_TIMESTAMP => to.offset.by_time(request),
             Code::GET_EARLIEST_MSG_STORETIME => to.offset.earliest_store_time(request),
             Code::QUERY_CORRECTION_OFFSET => to.offset.correction(request),
+            Code::QUERY_MESSAGE => to.query.query(caller, request),
             Code::VIEW_MESSAGE_BY_ID => to.query.view(request),
             Code::QUERY_CONSUME_QUEUE => to.query.consume_queue(request),
             code => to.admin.handle(caller, request).unwrap_or_else(|| Err(not_supported(code))),

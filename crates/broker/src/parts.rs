@@ -177,7 +177,12 @@ impl Parts {
                 self.settings.clone(),
                 self.memory_bytes,
             ),
-            query: QueryMessageHandler::new(store.clone(), self.consumers.clone()),
+            query: QueryMessageHandler::new(
+                store.clone(),
+                self.consumers.clone(),
+                self.settings.clone(),
+                control,
+            ),
             admin,
         };
         let clients = Clients {

@@ -4,18 +4,19 @@
 //! |---|---|
 //! | `eruca-flush` | forces the log to the disk: at once where sends wait for it, else every `flushIntervalCommitLog` |
 //! | `eruca-store` | queue files and checkpoint, space and expiry, the tables' JSON files |
+//! | `eruca-index` | puts new messages into the index of keys: when there are many, or some for a while |
 //! | `eruca-pull` | pulls whose time is over or that were left to it, sends that wait too long, silent clients |
 //! | `eruca-delay` | delivers delayed messages |
 
 use std::{
     io,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
 
 use eruca_message::{Clock, Timestamp};
-use eruca_store::{FlushWork, MessageStore, WriteState};
+use eruca_store::{FlushWork, IndexStep, MessageStore, WriteState};
 
 use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
@@ -34,6 +35,12 @@ const SPACE_PERIOD_MS: i64 = 5_000;
 const RETENTION_PERIOD_MS: i64 = 10_000;
 const CLIENTS_PERIOD_MS: i64 = 10_000;
 const GONE_PULLS_PERIOD_MS: i64 = 30_000;
+/// Messages that are not indexed wait for so long: a query indexes what it needs, and many at once cost less.
+const INDEX_PERIOD_MS: i64 = 5_000;
+/// Or until they are so many bytes of the log.
+const INDEX_BACKLOG_BYTES: u64 = 64 << 20;
+/// Pause after a failure of the index.
+const INDEX_RETRY: Duration = Duration::from_secs(30);
 
 /// What the threads work on.
 #[derive(Debug, Clone)]
@@ -65,6 +72,7 @@ pub struct Work {
 pub struct Schedule {
     work: Arc<Work>,
     stop: Arc<Stop>,
+    index_bell: Arc<Bell>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -88,6 +96,46 @@ impl Stop {
     fn stop(&self) {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.wake.notify_all();
+    }
+}
+
+/// Wakes the thread of the index.
+#[derive(Debug, Default)]
+struct Bell {
+    state: Mutex<BellState>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct BellState {
+    is_rung: bool,
+    is_stopped: bool,
+}
+
+impl Bell {
+    fn state(&self) -> MutexGuard<'_, BellState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        self.state().is_rung = true;
+        self.rung.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state().is_stopped = true;
+        self.rung.notify_all();
+    }
+
+    /// Sleeps until `longest` is over, or it is rung where `wakes` says so; false when the schedule was stopped.
+    fn wait(&self, longest: Duration, wakes: bool) -> bool {
+        let sleeps = |state: &mut BellState| !(state.is_rung && wakes) && !state.is_stopped;
+        let (mut state, _) = self
+            .rung
+            .wait_timeout_while(self.state(), longest, sleeps)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.is_rung = false;
+        !state.is_stopped
     }
 }
 
@@ -117,14 +165,24 @@ impl Schedule {
     pub fn start(work: Work) -> io::Result<Schedule> {
         let work = Arc::new(work);
         let stop = Arc::new(Stop::default());
-        let schedule = Schedule { work: work.clone(), stop: stop.clone(), threads: Mutex::default() };
+        let index_bell = Arc::new(Bell::default());
+        let schedule = Schedule {
+            work: work.clone(),
+            stop: stop.clone(),
+            index_bell: index_bell.clone(),
+            threads: Mutex::default(),
+        };
         schedule.thread("eruca-flush", {
             let work = work.clone();
             move || work.flush_log()
         })?;
         schedule.thread("eruca-store", {
-            let (work, stop) = (work.clone(), stop.clone());
-            move || work.keep_store(&stop)
+            let (work, stop, bell) = (work.clone(), stop.clone(), index_bell.clone());
+            move || work.keep_store(&stop, &bell)
+        })?;
+        schedule.thread("eruca-index", {
+            let work = work.clone();
+            move || work.index_messages(&index_bell)
         })?;
         schedule.thread("eruca-pull", {
             let work = work.clone();
@@ -145,6 +203,7 @@ impl Schedule {
         self.work.delay.stop();
         self.work.hold.stop();
         self.stop.stop();
+        self.index_bell.stop();
         let mut threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         if threads.is_empty() {
             return;
@@ -192,18 +251,38 @@ impl Work {
         }
     }
 
-    fn keep_store(&self, stop: &Stop) {
+    fn index_messages(&self, bell: &Bell) {
+        const LONG: Duration = Duration::from_secs(3600);
+        let (mut pause, mut wakes) = (Duration::ZERO, true);
+        while bell.wait(pause, wakes) {
+            (pause, wakes) = match self.store().index_step(INDEX_BACKLOG_BYTES) {
+                IndexStep::More => (Duration::ZERO, true),
+                IndexStep::CaughtUp => (LONG, true),
+                IndexStep::Failed => (INDEX_RETRY, false),
+                IndexStep::Disabled => return,
+            };
+        }
+    }
+
+    fn keep_store(&self, stop: &Stop, index_bell: &Bell) {
         let now = self.clock.now();
         let mut space = Every::from(now, SPACE_PERIOD_MS);
         let mut retention = Every::from(now, RETENTION_PERIOD_MS);
         let mut tables = Every::from(now, 0);
         let mut delay = Every::from(now, 0);
+        let mut index = Every::from(now, INDEX_PERIOD_MS);
         let mut flushed_up_to = None;
         while stop.sleep(TICK) {
             let now = self.clock.now();
             let written = self.store().watermarks().written;
             if flushed_up_to != Some(written) {
                 flushed_up_to = self.store().queue_flush_step().ok().map(|flushed| flushed.up_to);
+            }
+            let backlog_bytes = self.store().index_backlog_bytes();
+            if backlog_bytes > INDEX_BACKLOG_BYTES
+                || (index.is_due(now, INDEX_PERIOD_MS) && backlog_bytes > 0)
+            {
+                index_bell.ring();
             }
             let is_stopped = matches!(self.store().write_state(), WriteState::Stopped(_));
             if is_stopped || space.is_due(now, SPACE_PERIOD_MS) {

@@ -1,33 +1,77 @@
-//! Looking at single messages and at the entries of a queue.
+//! Finding single messages, and looking at the entries of a queue.
 
 use std::sync::Arc;
 
-use eruca_message::{LogOffset, QueueOffset};
+use eruca_message::{LogOffset, QueueOffset, Timestamp};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{self, ConsumeQueueData, QueryConsumeQueueResponseBody},
-    request::{QueryConsumeQueueRequest, ViewMessageByIdRequest},
+    request::{QueryConsumeQueueRequest, QueryMessageRequest, QueryMessageResponse, ViewMessageByIdRequest},
 };
-use eruca_remoting::Reply;
-use eruca_store::MessageStore;
+use eruca_remoting::{Caller, Reply};
+use eruca_store::{KeyKind, MessageQuery, MessageStore, QueryOutcome};
 
 use super::consumer_offset::signed;
-use crate::{HandlerError, clients::ConsumerTable};
+use crate::{HandlerError, clients::ConsumerTable, control::Control, settings::Settings};
 
 /// Most entries of a queue that one answer has.
 const ENTRIES_MAX: i32 = 10_000;
+/// Most bytes of messages in the answer to a query: Java clients close a connection on frames of 16 MiB.
+const QUERY_BYTES_MAX: usize = (16 << 20) - (64 << 10);
+/// Says in a request that the key is a unique id (Java: `UNIQUE_MSG_QUERY_FLAG`).
+const UNIQUE_KEY_QUERY: &str = "_UNIQUE_KEY_QUERY";
+/// The kind of a key that is a tag.
+const TAG_INDEX: &str = "T";
 
 /// Answers questions on messages.
 #[derive(Debug)]
 pub struct QueryMessageHandler {
     store: Arc<MessageStore>,
     consumers: Arc<ConsumerTable>,
+    settings: Arc<Settings>,
+    control: Arc<Control>,
 }
 
 impl QueryMessageHandler {
-    /// A handler over the store.
-    pub fn new(store: Arc<MessageStore>, consumers: Arc<ConsumerTable>) -> Self {
-        QueryMessageHandler { store, consumers }
+    /// A handler over the store; `control` is where queries wait for the disk.
+    pub fn new(
+        store: Arc<MessageStore>,
+        consumers: Arc<ConsumerTable>,
+        settings: Arc<Settings>,
+        control: Arc<Control>,
+    ) -> Self {
+        QueryMessageHandler { store, consumers, settings, control }
+    }
+
+    /// `QUERY_MESSAGE`: the newest messages with a key, a unique id or a tag, in the order of the log.
+    pub fn query(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let header: QueryMessageRequest = request.header()?;
+        let config = self.settings.now();
+        let is_unique =
+            request.ext_fields.get(UNIQUE_KEY_QUERY).is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+        let asked = if is_unique { config.default_query_max_num } else { header.max_num };
+        let max_messages = usize::try_from(asked.min(config.max_msgs_num_batch)).unwrap_or(0);
+        let turn = self.control.disk_turn().ok_or_else(|| {
+            HandlerError::new(ResponseCode::SYSTEM_BUSY, "[OVERLOAD] too many queries wait: try again later")
+        })?;
+        let responder = caller.responder(request);
+        let (store, request) = (Arc::clone(&self.store), request.clone());
+        turn.run(move || {
+            let found = store.query_by_key(&MessageQuery {
+                topic: &header.topic,
+                key: &header.key,
+                kind: match header.index_type.as_deref() {
+                    Some(TAG_INDEX) if !is_unique => KeyKind::Tag,
+                    _ => KeyKind::Key,
+                },
+                begin: Timestamp(header.begin_timestamp),
+                end: Timestamp(header.end_timestamp),
+                max_messages,
+                max_bytes: QUERY_BYTES_MAX,
+            });
+            responder.send(answer(&request, found));
+        });
+        Ok(Reply::Later)
     }
 
     /// `VIEW_MESSAGE_BY_ID`: the record at a place of the log.
@@ -86,8 +130,25 @@ impl QueryMessageHandler {
     }
 }
 
+/// As Java, which says how far the index has got only together with messages.
+fn answer(request: &RemotingCommand, found: QueryOutcome) -> RemotingCommand {
+    if found.message_count == 0 {
+        let nowhere = QueryMessageResponse { index_last_update_timestamp: 0, index_last_update_phyoffset: 0 };
+        let mut reply = request.reply_with(&nowhere);
+        reply.code = ResponseCode::QUERY_NOT_FOUND.0;
+        return reply.with_remark("can not find message, maybe time range not correct");
+    }
+    let up_to = QueryMessageResponse {
+        index_last_update_timestamp: found.indexed_timestamp.0,
+        index_last_update_phyoffset: i64::try_from(found.indexed_log_offset.0).unwrap_or(i64::MAX),
+    };
+    request.reply_with(&up_to).with_body(found.records)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use eruca_message::StoredMessage;
     use eruca_protocol::body::ConsumerData;
 
@@ -95,7 +156,12 @@ mod tests {
     use crate::handler::test_parts::{TestParts, answer};
 
     fn handler(parts: &TestParts) -> QueryMessageHandler {
-        QueryMessageHandler::new(Arc::clone(&parts.store), Arc::clone(&parts.consumers))
+        QueryMessageHandler::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.consumers),
+            Arc::clone(&parts.settings),
+            Arc::new(Control::start().unwrap()),
+        )
     }
 
     #[test]
@@ -112,6 +178,54 @@ mod tests {
             let reply = view(offset);
             assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
             assert!(reply.remark.unwrap().starts_with("can not find message by the offset"));
+        }
+    }
+
+    #[test]
+    fn messages_are_found_by_key_unique_id_and_tag() {
+        let parts = TestParts::new();
+        for i in 0..3 {
+            let properties = format!("UNIQ_KEY\x01id{i}\x02KEYS\x01order k{i}\x02TAGS\x01red\x02");
+            parts.store("T", 0, &format!("body{i}"), properties.as_bytes());
+        }
+        let handler = handler(&parts);
+        let (caller, outbox) = parts.connect();
+        let query = |key: &str, max_num, kind: Option<&str>, unique: Option<&str>| {
+            let mut request = RemotingCommand::request(&QueryMessageRequest {
+                topic: "T".into(),
+                key: key.into(),
+                max_num,
+                begin_timestamp: 0,
+                end_timestamp: i64::MAX,
+                index_type: kind.map(Into::into),
+                last_key: None,
+            });
+            if let Some(unique) = unique {
+                request.ext_fields.push(UNIQUE_KEY_QUERY, unique);
+            }
+            assert!(matches!(handler.query(&caller, &request), Ok(Reply::Later)));
+            let reply = outbox.take_within(1, Duration::from_secs(20)).remove(0);
+            let bodies = StoredMessage::decode_all(&reply.body).unwrap();
+            (
+                reply,
+                bodies.into_iter().map(|m| String::from_utf8(m.message.body).unwrap()).collect::<Vec<_>>(),
+            )
+        };
+        let (reply, bodies) = query("order", 2, Some("K"), Some("false"));
+        assert_eq!(
+            (reply.response_code(), bodies),
+            (ResponseCode::SUCCESS, vec!["body1".into(), "body2".into()])
+        );
+        let header: QueryMessageResponse = reply.header().unwrap();
+        assert_eq!(header.index_last_update_timestamp, 1_000_000);
+        assert!(header.index_last_update_phyoffset > 0);
+        // A query by unique id has a limit of its own, and an old client names no kind.
+        assert_eq!(query("id1", 0, None, Some("true")).1, ["body1"]);
+        assert_eq!(query("red", 10, Some("T"), None).1.len(), 3);
+        for (key, max_num) in [("red", 10), ("order", 0), ("order", -1), ("none", 10)] {
+            let (reply, bodies) = query(key, max_num, None, None);
+            assert_eq!((reply.response_code(), bodies.len()), (ResponseCode::QUERY_NOT_FOUND, 0));
+            assert_eq!(reply.header::<QueryMessageResponse>().unwrap().index_last_update_timestamp, 0);
         }
     }
 

@@ -174,6 +174,25 @@ async fn a_topic_without_a_route_is_one_line_with_a_remedy() {
 }
 
 #[tokio::test]
+async fn a_search_without_a_result_says_where_was_looked() {
+    let route = r#"{"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:1"},"brokerName":"b","cluster":"c"}],"queueDatas":[]}"#;
+    let answers = [
+        serde_json::json!({"code": 105, "body": route}),
+        serde_json::json!({"code": 12, "answer": 22, "remark": "can not find message, maybe time range not correct"}),
+    ];
+    let (_, failure) = run_against(&answers, "queryMsgByKey -t T -k none").await;
+    assert_eq!(
+        failure.unwrap(),
+        "mqadmin queryMsgByKey: NO_MESSAGE (208): topic 'T' has no message with key 'none' in this span of time; it may \
+         have expired, or belong to another topic"
+    );
+    let (_, failure) = run_against(&answers, "queryMsgByKey -t T -k none -p X").await;
+    assert!(failure.unwrap().contains("K for keys or T for tags"));
+    let (text, failure) = run_against(&answers, "queryMsgByUniqueKey -t T -i none").await;
+    assert!(text.is_empty() && failure.unwrap().contains("the unique key 'none'"));
+}
+
+#[tokio::test]
 async fn a_refusal_names_who_refused_and_why() {
     let answers = [serde_json::json!({"code": 206, "answer": 1, "remark": "disable. Use another way"})];
     let (_, failure) = run_against(&answers, "topicList").await;

@@ -52,7 +52,7 @@ mod route_cache;
 mod testing;
 mod upkeep;
 
-pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, QueuePull};
+pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, IndexKind, QueuePull};
 pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
 pub use consumer::{
     ConsumeFrom, ConsumeStatus, Filter, LitePullConsumer, LitePullConsumerBuilder, LitePullError, Messages,

@@ -32,24 +32,57 @@ pub(super) async fn print(
     message: &StoredMessage,
     format: Option<BodyFormat>,
 ) -> Result<(), CommandError> {
-    let path = save_body(message, &call.world.body_dir)?;
     writeln!(call.out, "{:<20} {}", "OffsetID:", message.offset_message_id())?;
+    let name = message_text::file_name(&message.message_id());
+    print_fields(call, message, &name).await?;
+    if let Some(format) = format {
+        writeln!(call.out, "{:<20} {}", "Message Body:", body_text(&message.message.body, format))?;
+    }
+    for track in print_tracks_head(call, message).await? {
+        writeln!(call.out, "{track}")?;
+    }
+    Ok(())
+}
+
+/// As [`print`], in the shape in which a message that was found by its unique key is shown. `number`: which of several
+/// with this key it is.
+pub(super) async fn print_found(
+    call: &mut Call<'_>,
+    message: &StoredMessage,
+    number: usize,
+) -> Result<(), CommandError> {
+    let mut name = message_text::file_name(&message.message_id());
+    if number > 0 {
+        name.push_str(&format!("_{number}"));
+    }
+    print_fields(call, message, &name).await?;
+    for track in print_tracks_head(call, message).await? {
+        write!(call.out, "{track}")?;
+    }
+    Ok(())
+}
+
+/// Prints the fields, and writes the body to the file `name`.
+async fn print_fields(call: &mut Call<'_>, message: &StoredMessage, name: &str) -> Result<(), CommandError> {
+    let path = save_body(message, &call.world.body_dir, name)?;
     for (name, value) in message_text::fields(message, &call.world.local_time) {
         writeln!(call.out, "{name:<20} {value}")?;
     }
     writeln!(call.out, "{:<20} {path}", "Message Body Path:")?;
-    if let Some(format) = format {
-        writeln!(call.out, "{:<20} {}", "Message Body:", body_text(&message.message.body, format))?;
-    }
+    Ok(())
+}
+
+/// Finds out what became of the message, and prints what comes before it.
+async fn print_tracks_head(
+    call: &mut Call<'_>,
+    message: &StoredMessage,
+) -> Result<Vec<ops::MessageTrack>, CommandError> {
     let tracks = ops::message_tracks(call.admin, message).await?;
     write!(call.out, "\n\n")?;
     if tracks.is_empty() {
         write!(call.out, "WARN: No Consumer")?;
     }
-    for track in tracks {
-        writeln!(call.out, "{track}")?;
-    }
-    Ok(())
+    Ok(tracks)
 }
 
 fn body_text(body: &[u8], format: BodyFormat) -> String {
@@ -59,8 +92,8 @@ fn body_text(body: &[u8], format: BodyFormat) -> String {
     }
 }
 
-fn save_body(message: &StoredMessage, dir: &Path) -> Result<String, CommandError> {
-    let path = dir.join(message_text::file_name(&message.message_id()));
+fn save_body(message: &StoredMessage, dir: &Path, name: &str) -> Result<String, CommandError> {
+    let path = dir.join(name);
     let failed = |source| CommandError::File { path: path.display().to_string(), source };
     fs::create_dir_all(dir).map_err(failed)?;
     fs::write(&path, &message.message.body).map_err(failed)?;

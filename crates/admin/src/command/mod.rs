@@ -26,7 +26,9 @@ mod producer;
 mod producer_connection;
 mod query_cq;
 mod query_msg_by_id;
+mod query_msg_by_key;
 mod query_msg_by_offset;
+mod query_msg_by_unique_key;
 mod reset_offset;
 mod send_message;
 mod send_probes;
@@ -83,6 +85,8 @@ pub static COMMANDS: &[&Command] = &[
     &topic_cluster_list::COMMAND,
     &broker_status::COMMAND,
     &query_msg_by_id::COMMAND,
+    &query_msg_by_key::COMMAND,
+    &query_msg_by_unique_key::COMMAND,
     &query_msg_by_offset::COMMAND,
     &print_msg::ALL,
     &print_msg::BY_QUEUE,

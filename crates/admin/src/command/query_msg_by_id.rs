@@ -58,7 +58,7 @@ async fn send_again(call: &mut Call<'_>, id: &str) -> Result<(), CommandError> {
 }
 
 /// Lets one member of a group consume the message once more.
-async fn consume_again(
+pub(super) async fn consume_again(
     call: &mut Call<'_>,
     group: &str,
     client_id: &str,

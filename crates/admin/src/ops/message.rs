@@ -1,7 +1,7 @@
 //! Finding one message, and the range of a queue.
 
-use eruca_client::{Boundary, CallError, QueuePull};
-use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
+use eruca_client::{Boundary, CallError, IndexKind, QueuePull};
+use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp, properties};
 
 use super::cluster::addr_to_ask;
 use crate::{CommandError, session::Admin};
@@ -35,6 +35,13 @@ pub async fn find_message(
     }
 }
 
+/// That no message was found.
+pub fn no_message(topic: &str, what: &str) -> CommandError {
+    CommandError::Refused(format!(
+        "NO_MESSAGE (208): topic '{topic}' has no message with {what}; it may have expired, or belong to another topic"
+    ))
+}
+
 fn not_found(topic: &str, id: &str, failure: Option<CallError>) -> CommandError {
     let detail = failure.map(|error| format!(" (as an offset message id: {})", CommandError::from(error)));
     CommandError::Refused(format!(
@@ -51,17 +58,64 @@ async fn find_by_unique_key(
     key: &str,
     now: Timestamp,
 ) -> Result<Option<StoredMessage>, CommandError> {
+    let search = MessageSearch {
+        key,
+        kind: IndexKind::UniqueKey,
+        max_messages: UNIQUE_KEY_ANSWERS_MAX,
+        between: (now.add_ms(-UNIQUE_KEY_SPAN_MS), Timestamp(i64::MAX)),
+    };
+    Ok(search_messages(admin, cluster, topic, &search).await?.into_iter().next())
+}
+
+/// What messages to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageSearch<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// What the key is.
+    pub kind: IndexKind,
+    /// Most messages of each broker: the newest ones.
+    pub max_messages: i32,
+    /// First and last time of storing.
+    pub between: (Timestamp, Timestamp),
+}
+
+/// The messages of `topic` that are looked for, from every broker that has the topic, or those of one cluster. A broker
+/// that does not answer is left out where others have some.
+pub async fn search_messages(
+    admin: &Admin,
+    cluster: Option<&str>,
+    topic: &str,
+    search: &MessageSearch<'_>,
+) -> Result<Vec<StoredMessage>, CommandError> {
+    let MessageSearch { key, kind, max_messages, between } = *search;
     let route = admin.examine_topic_route_info(topic).await?;
-    let between = (now.add_ms(-UNIQUE_KEY_SPAN_MS), Timestamp(i64::MAX));
+    let (mut found, mut failure) = (Vec::new(), None);
     let groups = route.broker_datas.iter().filter(|group| cluster.is_none_or(|name| name == group.cluster));
     for addr in groups.filter_map(addr_to_ask) {
-        let messages = admin.query_message(addr, topic, key, UNIQUE_KEY_ANSWERS_MAX, between, true).await?;
-        // Keys are found by their hash: others may have the same.
-        if let Some(message) = messages.into_iter().find(|message| message.message_id() == key) {
-            return Ok(Some(message));
+        match admin.query_message(addr, topic, key, max_messages, between, kind).await {
+            // Keys are found by their hash: others may have the same.
+            Ok(messages) => {
+                found.extend(messages.into_iter().filter(|message| has_key(message, topic, key, kind)))
+            }
+            Err(error) => failure = Some(error),
         }
     }
-    Ok(None)
+    match failure {
+        Some(failure) if found.is_empty() => Err(failure.into()),
+        _ => Ok(found),
+    }
+}
+
+fn has_key(message: &StoredMessage, topic: &str, key: &str, kind: IndexKind) -> bool {
+    match kind {
+        IndexKind::UniqueKey => message.message_id() == key,
+        IndexKind::Key => {
+            let keys = message.message.properties.get(properties::KEYS).unwrap_or_default();
+            message.message.topic == topic && keys.split(' ').any(|word| word == key)
+        }
+        IndexKind::Tag => message.message.topic == topic && message.message.tag() == Some(key),
+    }
 }
 
 /// In whose name tools read where nothing is said. Brokers know this group from the start.

@@ -17,7 +17,9 @@ pub use consumer::{
     GroupProgress, consume_stats, consumer_connection, group_progress, groups, queue_owners, retry_topic,
     running_info,
 };
-pub use message::{TOOLS_CONSUMER_GROUP, find_message, message_at, queue_range};
+pub use message::{
+    MessageSearch, TOOLS_CONSUMER_GROUP, find_message, message_at, no_message, queue_range, search_messages,
+};
 pub use message_track::{MessageTrack, TrackType, message_tracks};
 pub use producer::producer_connection;
 pub use runtime::{BrokerRuntime, DayTotals, day_totals};

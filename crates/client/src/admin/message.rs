@@ -29,6 +29,18 @@ pub enum Boundary {
     Upper,
 }
 
+/// By what a message is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexKind {
+    /// A word of its keys (`KEYS`).
+    #[default]
+    Key,
+    /// The id that its producer gave it (`UNIQ_KEY`).
+    UniqueKey,
+    /// Its tag; brokers from 5.4 on.
+    Tag,
+}
+
 /// What to pull from one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuePull<'a> {
@@ -80,8 +92,8 @@ impl Admin {
         pull_once(&self.session, addr, pull).await
     }
 
-    /// Messages of `topic` that carry `key`, on the broker at `addr`; with `by_unique_key` those whose producer's id
-    /// (`UNIQ_KEY`) it is.
+    /// The newest messages of `topic` that carry `key`, stored between two times (inclusive) on the broker at `addr`.
+    /// Brokers find them by a hash: what is found may have another key.
     pub async fn query_message(
         &self,
         addr: &str,
@@ -89,7 +101,7 @@ impl Admin {
         key: &str,
         max_messages: i32,
         between: (Timestamp, Timestamp),
-        by_unique_key: bool,
+        kind: IndexKind,
     ) -> Result<Vec<StoredMessage>, CallError> {
         let header = QueryMessageRequest {
             topic: topic.to_owned(),
@@ -97,11 +109,20 @@ impl Admin {
             max_num: max_messages,
             begin_timestamp: between.0.0,
             end_timestamp: between.1.0,
-            index_type: None,
+            index_type: Some(
+                match kind {
+                    IndexKind::Key => "K",
+                    IndexKind::UniqueKey => "U",
+                    IndexKind::Tag => "T",
+                }
+                .to_owned(),
+            ),
             last_key: None,
         };
         let mut request = RemotingCommand::request(&header);
-        request.ext_fields.push("_UNIQUE_KEY_QUERY", if by_unique_key { "true" } else { "false" });
+        request
+            .ext_fields
+            .push("_UNIQUE_KEY_QUERY", if kind == IndexKind::UniqueKey { "true" } else { "false" });
         match self.session.call(addr, request).await {
             Ok(answer) => decode_messages(&answer),
             Err(CallError::Refused { code: eruca_protocol::ResponseCode::QUERY_NOT_FOUND, .. }) => {

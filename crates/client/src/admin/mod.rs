@@ -14,4 +14,4 @@ mod topic;
 
 pub use admin::{Admin, AdminBuilder};
 pub use broker::BrokerConfigText;
-pub use message::{Boundary, QueuePull};
+pub use message::{Boundary, IndexKind, QueuePull};

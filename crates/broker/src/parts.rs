@@ -149,7 +149,7 @@ impl Parts {
                 self_test_group,
             ),
             pull,
-            reply: ReplyMessageHandler::new(self.producers.clone(), control),
+            reply: ReplyMessageHandler::new(self.producers.clone(), control.clone()),
             heartbeat: HeartbeatHandler::new(
                 self.producers.clone(),
                 self.consumers.clone(),

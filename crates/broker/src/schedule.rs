@@ -129,7 +129,7 @@ impl Bell {
 
     /// Sleeps until `longest` is over, or it is rung where `wakes` says so; false when the schedule was stopped.
     fn wait(&self, longest: Duration, wakes: bool) -> bool {
-        let sleeps = |state: &mut BellState| !(state.is_rung && wakes) && !state.is_stopped;
+        let sleeps = |state: &mut BellState| !(state.is_stopped || state.is_rung && wakes);
         let (mut state, _) = self
             .rung
             .wait_timeout_while(self.state(), longest, sleeps)

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::dlq::DlqArgs;
+
 /// Where name servers are looked for where nothing else is said.
 pub(crate) const DEFAULT_NAME_SERVER: &str = "127.0.0.1:9876";
 
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Bench(eruca_bench::BenchArgs),
     /// Ask brokers whether they take messages. Exit code 0: all do; 1: one does not answer; 3: one answers and takes none
     Health(HealthArgs),
+    /// Dead letters, the messages that groups gave up on: list them, send them again, drop them
+    Dlq(DlqArgs),
     /// Run a command of mqadmin; without one, list them
     #[command(disable_help_flag = true)]
     Admin(AdminArgs),

@@ -2,13 +2,14 @@
 //!
 //! Read in this order: what can be typed (`cli`), what is checked before anything starts (`preflight`), the roles
 //! (`run_up`, `run_broker`, `run_namesrv`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
-//! the small tools (`send`, `consume`, `health`; `bench` is a crate of its own), and what looks into a data directory
-//! (`store`).
+//! the small tools (`send`, `consume`, `dlq`, `health`; `bench` is a crate of its own), and what looks into a data
+//! directory (`store`).
 
 mod broker_role;
 mod cli;
 mod config_file;
 mod consume;
+mod dlq;
 mod failure;
 mod health;
 mod logging;
@@ -65,6 +66,7 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Namesrv(args) => run_namesrv::run(args, started).await?,
         Command::Send(args) => send::run(args).await?,
         Command::Bench(args) => eruca_bench::run(args).await?,
+        Command::Dlq(args) => dlq::run(args).await?,
         Command::Health(args) => return health::run(args).await,
         Command::Admin(args) => return Ok(eruca_admin::run(args.words).await),
         Command::Store(args) => return store::run(args),

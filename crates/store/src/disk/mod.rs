@@ -17,7 +17,7 @@ use std::{
 pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
 #[cfg(any(test, feature = "sim"))]
-pub use sim::{Fault, FaultKind, SimDisk, SimOp};
+pub use sim::{Fault, FaultKind, FaultRates, SimDisk, SimOp};
 
 /// A file system.
 ///

@@ -334,7 +334,7 @@ impl MessageStore {
         }
         let mut at = state.staging.make_room(
             state.log_end,
-            encoded.bytes.len() as u64,
+            encoded.bytes.len() as u64 - u64::from(planted!(SegmentEndOffByOne)),
             self.config.segment_size_bytes,
         );
         let mut rest = encoded.bytes.as_slice();
@@ -435,8 +435,11 @@ impl MessageStore {
 
     fn check_not_dropped(&self, mine: Unsettled) -> Result<(), WriteStopped> {
         let state = self.append_lock();
-        if state.drops == mine.drops {
-            debug_assert!(self.progress.written() >= mine.end, "what was settled is written");
+        if state.drops == mine.drops || planted!(DroppedAcknowledged) {
+            debug_assert!(
+                self.progress.written() >= mine.end || planted!(DroppedAcknowledged),
+                "what was settled is written"
+            );
             return Ok(());
         }
         Err(state.dropped_for.clone().unwrap_or(WriteStopped::ShuttingDown))
@@ -458,6 +461,9 @@ impl MessageStore {
         let mut published = 0;
         let mut dropped = None;
         for part in writing.parts() {
+            if planted!(DispatchBeforeAppend) {
+                published += self.publish(writing, published, part.end, arrivals);
+            }
             let written = match self.gate.check() {
                 // A failed sync elsewhere: what comes after it cannot be kept either.
                 Err(why @ WriteStopped::Io { .. }) => Err(why),

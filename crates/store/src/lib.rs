@@ -28,6 +28,9 @@
 //! # }
 //! ```
 
+#[macro_use]
+mod plant;
+
 mod append;
 mod arrival;
 mod checkpoint;
@@ -65,6 +68,8 @@ pub use disk::{Disk, DiskError, ReadOnlyDisk, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;
 pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};
+#[cfg(feature = "sim")]
+pub use plant::Plant;
 pub use query::{Boundary, QueueRange};
 pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 pub use recovery::{Damage, Foreign, RecoveryReport, TornTail};

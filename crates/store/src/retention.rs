@@ -149,10 +149,12 @@ impl MessageStore {
             let next = first + self.segments.segment_size();
             // The segment that is written stays, and so does one whose queue entries are not on the disk: without
             // either of them recovery would not know the offsets that were given, and give them again.
-            if next > self.progress.queued() || next >= self.progress.written() {
+            let in_use = next > self.progress.queued() && !planted!(ExpiryOfSegmentInUse);
+            if in_use || next >= self.progress.written() {
                 break;
             }
-            if reason == Reason::Expired && !self.is_expired(next, now)? {
+            let judged = if planted!(ExpiryTooEarly) { first } else { next };
+            if reason == Reason::Expired && !self.is_expired(judged, now)? {
                 break;
             }
             let Some(deleted) = self.segments.remove_first()? else { break };

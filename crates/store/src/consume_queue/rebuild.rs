@@ -130,7 +130,8 @@ impl ConsumeQueue {
         }
         state.max = index;
         state.min = state.min.min(index);
-        self.next.store(index, Ordering::Relaxed);
+        let next = index.saturating_sub(u64::from(planted!(OffsetReusedAfterTruncation)));
+        self.next.store(next, Ordering::Relaxed);
         Ok(())
     }
 

@@ -271,7 +271,9 @@ impl Replay<'_> {
                 self.segments.remove_last()?;
             }
             if let Some(segment) = self.segments.find(end.at) {
-                segment.zero_from(end.at)?;
+                if !planted!(TailNotCleared) {
+                    segment.zero_from(end.at)?;
+                }
                 segment.sync()?;
                 if let Some(why) = &end.torn {
                     tracing::warn!(file = %segment.path.display(), from = end.at, why,

@@ -30,6 +30,11 @@ pub(crate) fn choose_start(
     if let Some(checkpoint) = checkpoint {
         let place = checkpoint.queue_log_offset.0;
         // 0 is what versions before 5.4 leave there.
+        let place = if planted!(QueueRebuiltFromWrongPlace) {
+            segments.all().last().map_or(place, |last| last.start.max(place))
+        } else {
+            place
+        };
         if place > 0 && place >= log_start && is_start(segments, place)? {
             return Ok(Start { at: place, has_entry: true });
         }

@@ -10,6 +10,8 @@ use crate::disk::DiskError;
 pub(crate) enum Rebuilt {
     /// Added at the end; `true` where the queue has to be listed.
     Added(bool),
+    /// It was there, and is the last one now.
+    Kept,
     /// It belongs to a queue of this name that is no more, or was there.
     Skipped,
     /// Entries before it are missing.
@@ -30,6 +32,8 @@ pub(crate) struct Rebuild {
     pub(crate) from_log_start: bool,
     /// The store was closed in order, so that no file is half written.
     pub(crate) files_are_whole: bool,
+    /// The record's entry was on the disk: where it is not there now, its topic was deleted.
+    pub(crate) entry_was_there: bool,
 }
 
 impl ConsumeQueue {
@@ -44,6 +48,16 @@ impl ConsumeQueue {
     ) -> Result<Rebuilt, DiskError> {
         let (min, max) = self.range();
         let mut list = false;
+        if how.entry_was_there && !how.files_are_whole && self.begins_behind(files, index, entry)? {
+            return Ok(Rebuilt::Skipped);
+        }
+        if how.entry_was_there && index < max && self.entry(files, index)? == Some(entry) {
+            if !how.files_are_whole {
+                // It stays where it is, so that this holds for the next recovery, too, if this one does not end.
+                self.truncate(files, index + 1, touched)?;
+            }
+            return Ok(Rebuilt::Kept);
+        }
         if index < min {
             return Ok(Rebuilt::Skipped);
         }
@@ -85,6 +99,25 @@ impl ConsumeQueue {
         list |= self.publish(index, entry).1;
         self.next.store(index + 1, Ordering::Relaxed);
         Ok(Rebuilt::Added(list))
+    }
+
+    /// Whether the queue is a younger one than that in which `entry` was at `index`: it ends before that, and has
+    /// nothing, or only records behind it.
+    fn begins_behind(
+        &self,
+        files: &QueueFiles,
+        index: u64,
+        entry: ConsumeQueueEntry,
+    ) -> Result<bool, DiskError> {
+        let (min, max) = self.range();
+        if index < max {
+            return Ok(false);
+        }
+        if min == max {
+            return Ok(index > max);
+        }
+        let last = self.entry(files, max - 1)?;
+        Ok(last.is_some_and(|last| !last.is_blank() && last.log_offset > entry.log_offset))
     }
 
     /// Lets an empty queue begin at `index`; what its files hold is of an older queue.

@@ -150,7 +150,8 @@ impl Replay<'_> {
         entry: ConsumeQueueEntry,
     ) -> Result<Walk, OpenError> {
         // Its entry was on the disk and its queue is not: the topic was deleted since.
-        if self.has_entry == Some(fields.log_offset) && self.queues.find(topic, queue_id).is_none() {
+        let entry_was_there = self.has_entry == Some(fields.log_offset);
+        if entry_was_there && self.queues.find(topic, queue_id).is_none() {
             return Ok(Walk::On);
         }
         if self.batch_queues.is_batch_topic(topic) {
@@ -172,11 +173,15 @@ impl Replay<'_> {
             first_of_walk,
             from_log_start: self.from_log_start,
             files_are_whole: self.was_closed,
+            entry_was_there,
         };
         match queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())? {
             Rebuilt::Added(list) => {
                 self.queues.entry_added(&queue, list);
                 self.report.entries_rebuilt += 1;
+                self.seen.insert(queue.number());
+            }
+            Rebuilt::Kept => {
                 self.seen.insert(queue.number());
             }
             Rebuilt::Skipped => {}

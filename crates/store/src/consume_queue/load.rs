@@ -6,24 +6,28 @@ use super::{ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, queue::QueueState};
 use crate::{
     disk::{DiskError, DiskFile},
     error::OpenError,
-    segment::{file_path, list_files},
+    segment::{FoundFile, file_path, list_files},
 };
 
 /// Entries looked at first: most queues are short.
 const FIRST_LOOK: u64 = 200;
 
-/// Reads the range of the queue in `dir` from its files.
-pub(crate) fn load_queue(files: &QueueFiles, dir: &Path) -> Result<QueueState, OpenError> {
+/// Reads the range of the queue in `dir` from its files; `was_closed`: whether the last run ended in order.
+pub(crate) fn load_queue(files: &QueueFiles, dir: &Path, was_closed: bool) -> Result<QueueState, OpenError> {
     let mut found = list_files(files.disk(), dir)?;
-    if let Some(last) = found.last().copied()
-        && last.len_bytes == 0
-    {
-        // The trace of an interrupted creation.
-        let path = file_path(dir, last.start);
-        files.disk().remove_file(&path).map_err(DiskError::at("remove", &path))?;
-        found.pop();
-    }
     let size = files.file_size_bytes();
+    let whole = if was_closed {
+        // An empty last one is the trace of a creation that a full disk interrupted.
+        found.len() - usize::from(found.last().is_some_and(|last| last.len_bytes == 0))
+    } else {
+        durable_files(&found, size)
+    };
+    // From the last on, so that whenever this ends no file is missing between others.
+    for file in found.split_off(whole).iter().rev() {
+        let path = file_path(dir, file.start);
+        files.disk().remove_file(&path).map_err(DiskError::at("remove", &path))?;
+        files.disk().sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+    }
     let mut expected = found.first().map_or(0, |file| file.start);
     for file in &found {
         if file.len_bytes != size || !file.start.is_multiple_of(size) {
@@ -55,6 +59,15 @@ pub(crate) fn load_queue(files: &QueueFiles, dir: &Path) -> Result<QueueState, O
         }
     }
     Ok(QueueState::stored(files_from, max))
+}
+
+/// How many files there are before the first that is empty or missing. New files become durable together and in any
+/// order; a power cut before that may leave any of them. Their records are behind the checkpoint, so that recovery makes
+/// what is lost here anew.
+fn durable_files(found: &[FoundFile], size: u64) -> usize {
+    let starts = found.first().map_or(0, |first| first.start)..;
+    let whole = |(file, start): &(&FoundFile, u64)| file.len_bytes > 0 && file.start == *start;
+    found.iter().zip(starts.step_by(usize::try_from(size).unwrap_or(usize::MAX))).take_while(whole).count()
 }
 
 /// How many entries stand at the start of a file before the first that was not written.

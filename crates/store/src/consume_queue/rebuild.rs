@@ -58,8 +58,15 @@ impl ConsumeQueue {
             }
             return Ok(Rebuilt::Kept);
         }
-        if index < min {
+        if index < min && (how.files_are_whole || how.ends_are_known) {
             return Ok(Rebuilt::Skipped);
+        }
+        if index < min {
+            // Its record is in the log, so it has not expired: the queue's first files never got to the disk.
+            self.start_at(files, index, touched)?;
+            list |= self.publish(index, entry).1;
+            self.next.store(index + 1, Ordering::Relaxed);
+            return Ok(Rebuilt::Added(list));
         }
         if how.ends_are_known && index != max {
             let is_there = index < max && self.entry(files, index)? == Some(entry);

@@ -78,8 +78,8 @@ impl QueueTable {
         self.files
     }
 
-    /// Loads the queues that the directory holds.
-    pub(crate) fn load(files: QueueFiles) -> Result<QueueTable, OpenError> {
+    /// Loads the queues that the directory holds; `was_closed`: whether the last run ended in order.
+    pub(crate) fn load(files: QueueFiles, was_closed: bool) -> Result<QueueTable, OpenError> {
         let table = QueueTable::new(files);
         let dir = table.files.dir().to_owned();
         let disk = table.files.disk();
@@ -93,7 +93,7 @@ impl QueueTable {
                     tracing::warn!(path = %queue_dir.display(), "not the directory of a queue: left alone");
                     continue;
                 };
-                let state = load_queue(&table.files, &queue_dir)?;
+                let state = load_queue(&table.files, &queue_dir, was_closed)?;
                 table.insert(&topic.name, queue_id, state);
             }
         }

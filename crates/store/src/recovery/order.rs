@@ -59,12 +59,12 @@ pub(crate) fn recover(
         config.batch_queue_file_size_bytes,
         &config.batch_topics,
     )?;
-    let mut source = load_queues(config, disk, &segments, checkpoint)?;
+    let mut source = load_queues(config, disk, &segments, checkpoint, was_closed)?;
     let recovery = Recovery { config, disk, was_closed, checkpoint, segments: &segments };
     let mut in_order = recovery.bring_in_order(&source, &batch_queues)?;
     if in_order.is_none() {
         // The queue log contradicts the log of messages, which is the truth.
-        source = load_anew(source.queues, "it does not fit the log of messages".to_owned())?;
+        source = load_anew(source.queues, was_closed, "it does not fit the log of messages".to_owned())?;
         in_order = recovery.bring_in_order(&source, &batch_queues)?;
     }
     // Without the queue log there is nothing to contradict.

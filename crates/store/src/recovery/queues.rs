@@ -28,6 +28,7 @@ pub(super) fn load_queues(
     disk: &Arc<dyn Disk>,
     segments: &Segments,
     visible: Option<Checkpoint>,
+    was_closed: bool,
 ) -> Result<QueueSource, OpenError> {
     let roll_bytes = config.queue_log.roll_bytes;
     let queue_log =
@@ -42,10 +43,10 @@ pub(super) fn load_queues(
     let (queues, restored) = QueueTable::restore(files, segments.min())?;
     let commit = match restored {
         Restored::Nothing => {
-            let queues = QueueTable::load(queues.into_files())?;
+            let queues = QueueTable::load(queues.into_files(), was_closed)?;
             return Ok(QueueSource { queues, known: None, is_lost: false });
         }
-        Restored::Unusable(why) => return load_anew(queues, why),
+        Restored::Unusable(why) => return load_anew(queues, was_closed, why),
         Restored::UpTo(commit) => commit,
     };
     let says = |one: Checkpoint| {
@@ -54,7 +55,7 @@ pub(super) fn load_queues(
             == (one.log_timestamp, one.queue_timestamp, one.queue_log_offset)
     };
     if !says(commit.visible) && !says(commit.visible_before) {
-        return load_anew(queues, "another broker has written to the store since".to_owned());
+        return load_anew(queues, was_closed, "another broker has written to the store since".to_owned());
     }
     let (place, log_end) = (commit.checkpoint.queue_log_offset.0, commit.log_end);
     let whole = segments.min()..=segments.end();
@@ -62,17 +63,17 @@ pub(super) fn load_queues(
         let why = format!(
             "it goes up to log offset {log_end}, and the last message before should start at {place}"
         );
-        return load_anew(queues, why);
+        return load_anew(queues, was_closed, why);
     }
     let dir = config.consume_queue_dir();
     if queues.have_files() && disk.list(&dir).map_err(DiskError::at("list", &dir))?.is_empty() {
-        return load_anew(queues, format!("{} is empty", dir.display()));
+        return load_anew(queues, was_closed, format!("{} is empty", dir.display()));
     }
     Ok(QueueSource { queues, known: Some(commit), is_lost: false })
 }
 
 /// Does without the queue log: what the queues' own files lack is made anew from the log of messages.
-pub(super) fn load_anew(queues: QueueTable, why: String) -> Result<QueueSource, OpenError> {
+pub(super) fn load_anew(queues: QueueTable, was_closed: bool, why: String) -> Result<QueueSource, OpenError> {
     let files = queues.into_files();
     tracing::warn!(
         dir = %files.queue_log().dir().display(),
@@ -80,6 +81,6 @@ pub(super) fn load_anew(queues: QueueTable, why: String) -> Result<QueueSource, 
         "the queue log is not used, all consume queues are made anew from the messages"
     );
     files.queue_log().remove()?;
-    let queues = QueueTable::load(files)?;
+    let queues = QueueTable::load(files, was_closed)?;
     Ok(QueueSource { queues, known: None, is_lost: true })
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use eruca_message::{LogOffset, QueueOffset};
 
-use super::bench::Bench;
-use crate::disk::{Disk, Fault, FaultKind, SimOp};
+use super::bench::{Bench, small_config};
+use crate::disk::{Disk, Fault, FaultKind, SimDisk, SimOp};
 
 fn remove_dir(bench: &Bench, dir: &str) {
     let dir = Path::new(dir);
@@ -219,4 +219,26 @@ fn a_topic_made_anew_does_not_bring_its_deleted_messages_back() {
     assert_eq!(bench.bodies("again", 1), [b"anew"]);
     assert_eq!(bench.store().queue_range("again", 0).max, QueueOffset(0));
     assert_eq!(bench.report.records, 2, "no need to read all");
+}
+
+#[test]
+fn queue_files_that_a_power_cut_left_apart_are_made_anew() {
+    // Three files of twenty entries, created in one go: each may be there, empty or missing.
+    for seed in 0..60 {
+        let mut bench = Bench::with(small_config(), SimDisk::new(seed * 7919));
+        for i in 0..50u8 {
+            bench.send("T", 0, &[i; 30]);
+        }
+        bench.disk.inject(Fault {
+            op: SimOp::Change,
+            after: 9 + seed % 8,
+            kind: FaultKind::Crash(usize::MAX),
+        });
+        bench.store().queue_flush_step().unwrap_err();
+        bench.power_cut();
+        let bodies = (0..50u8).map(|i| vec![i; 30]).collect::<Vec<_>>();
+        let there = bench.bodies("T", 0);
+        assert_eq!(there, bodies[..there.len()], "seed {seed}");
+        assert_eq!(there.len() as u64, bench.report.records, "seed {seed}");
+    }
 }

@@ -206,7 +206,7 @@ impl Segments {
     }
 
     /// A power cut must not bring a file back without its neighbour.
-    fn sync_names(&self) -> Result<(), DiskError> {
+    pub(crate) fn sync_names(&self) -> Result<(), DiskError> {
         self.disk.sync_dir(&self.dir).map_err(DiskError::at("sync", &self.dir))
     }
 

@@ -43,10 +43,22 @@ pub(crate) struct TouchedFiles {
     files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
     dirs: BTreeSet<PathBuf>,
     too_many: bool,
+    /// Whether the names of files that were found have to be synced, too.
+    found_names: bool,
 }
 
 impl TouchedFiles {
+    /// For a recovery: the process that created a file may have died before it synced the name.
+    pub(crate) fn with_found_names() -> TouchedFiles {
+        TouchedFiles { found_names: true, ..TouchedFiles::default() }
+    }
+
     fn file(&mut self, path: PathBuf, file: Arc<dyn DiskFile>) {
+        if self.found_names
+            && let Some(dir) = path.parent()
+        {
+            self.created_in(dir, 2);
+        }
         if self.files.len() >= SINGLE_SYNCS_MAX {
             self.too_many = true;
             self.files.clear();
@@ -298,6 +310,7 @@ impl QueueFiles {
             self.disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
             touched.dirs.pop_first();
         }
+        touched.found_names = false;
         Ok(())
     }
 }

@@ -55,6 +55,11 @@ fn create_dir(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
 pub(crate) fn mark_open(config: &StoreConfig, disk: &dyn Disk) -> Result<bool, OpenError> {
     let path = config.abort_path();
     if disk.exists(&path).map_err(DiskError::at("look for", &path))? {
+        // The process that created what is here may have died before it synced the names: without this mark, say, the
+        // next power cut would pass for an orderly stop.
+        for dir in [Some(config.root.as_path()), config.commit_log_dir.parent()].into_iter().flatten() {
+            disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+        }
         return Ok(false);
     }
     // Java writes the number of its process, for people to look at.

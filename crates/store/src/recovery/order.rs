@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     commit_log::{LogEnd, Segments},
     config::StoreConfig,
-    consume_queue::{BatchTable, QueueStep, QueueTable, Target},
+    consume_queue::{BatchTable, QueueStep, QueueTable, Target, TouchedFiles},
     disk::{Disk, DiskError},
     error::OpenError,
     flush::QueueFlush,
@@ -103,6 +103,7 @@ impl Recovery<'_> {
             for segment in segments.overlapping(start, u64::MAX) {
                 segment.sync()?;
             }
+            segments.sync_names()?;
         }
         let last = match known {
             Some(commit) => *commit,
@@ -112,12 +113,16 @@ impl Recovery<'_> {
                 ..Commit::default()
             },
         };
+        let mut step = QueueStep::after(last);
+        if !was_closed {
+            *step.touched() = TouchedFiles::with_found_names();
+        }
         let mut replay = Replay {
             config,
             segments,
             queues,
             batch_queues,
-            step: QueueStep::after(last),
+            step,
             is_full: false,
             seen: HashSet::new(),
             known: *known,

@@ -49,15 +49,20 @@ impl Bench {
     }
 
     pub(super) fn with(config: StoreConfig, disk: SimDisk) -> Bench {
-        let mut bench = Bench {
+        let mut bench = Bench::on(config, disk);
+        bench.open().unwrap();
+        bench
+    }
+
+    /// A bench whose store is not open yet.
+    pub(super) fn on(config: StoreConfig, disk: SimDisk) -> Bench {
+        Bench {
             disk,
             clock: Arc::new(ManualClock::new(START)),
             config,
             store: None,
             report: RecoveryReport::default(),
-        };
-        bench.open().unwrap();
-        bench
+        }
     }
 
     pub(super) fn open(&mut self) -> Result<(), OpenError> {

@@ -133,3 +133,31 @@ fn a_crash_during_recovery_is_recovered_from() {
         }
     }
 }
+
+#[test]
+fn names_that_a_killed_process_did_not_sync_survive_a_power_cut_after_the_next_start() {
+    let steps = {
+        let bench = Bench::new();
+        run(&bench, &mut Acknowledged::default()).unwrap();
+        bench.disk.changes()
+    };
+    for (after, seed) in (0..steps).flat_map(|after| [1, 2, 3].map(|seed| (after, seed))) {
+        // From the very first operation on an empty disk on, or on one that a store left in order.
+        let disk = SimDisk::new(after * 17 + seed);
+        if seed == 3 {
+            Bench::with(small_config(), disk.clone()).store().close().unwrap();
+        }
+        disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::Crash(50) });
+        let mut bench = Bench::on(small_config(), disk);
+        let mut log = Acknowledged::default();
+        if bench.open().is_ok() {
+            run(&bench, &mut log);
+        }
+        bench.kill();
+        // What recovery took over is on the disk.
+        let there = [0, 1, 2].map(|queue| bench.bodies("T", queue).len());
+        bench.power_cut();
+        assert!(!bench.report.was_closed, "step {after}, seed {seed}");
+        check(&mut bench, &log, there, &format!("step {after} of {steps}, seed {seed}"));
+    }
+}

@@ -38,6 +38,8 @@ const QUEUE_OFFSET_AT: usize = 20;
 const LOG_OFFSET_AT: usize = 28;
 const SYS_FLAG_AT: usize = 36;
 const BORN_HOST_AT: usize = 48;
+/// What a disk writes whole or not at all.
+const SECTOR_LEN: usize = 512;
 /// No record is smaller.
 const MIN_RECORD_LEN: usize = FIXED_LEN;
 
@@ -68,8 +70,8 @@ pub enum RecordError {
         /// The record's size in bytes.
         total: usize,
     },
-    /// The end of the record was never written.
-    #[error("record was not written completely: {field} ends in zeros")]
+    /// A part of the record was never written.
+    #[error("record was not written completely: {field} has zeros where they cannot be")]
     Torn {
         /// Name of the field.
         field: &'static str,
@@ -381,13 +383,17 @@ impl<'a> Record<'a> {
     }
 
     /// Checks what shows that the record was written whole, as far as its format can tell: the body against its
-    /// CRC; and that the fields behind the body, which have no CRC, do not end in the zeros of an unwritten file.
+    /// CRC; and that the fields behind the body, which have no CRC, do not end in the zeros of an unwritten file, nor
+    /// lack a sector in their middle, which a power cut may lose while it keeps what is behind it.
     pub fn verify_whole(&self) -> Result<(), RecordError> {
         self.verify_crc()?;
         if self.fields.topic.is_empty() || self.fields.topic.contains('\0') {
             return Err(RecordError::Torn { field: "topic" });
         }
-        if self.fields.properties.last() == Some(&0) {
+        let properties = self.fields.properties;
+        // Wherever sectors begin: one that is lost in the middle covers one of these chunks at least.
+        let lost = properties.as_chunks::<{ SECTOR_LEN / 2 }>().0.contains(&[0; SECTOR_LEN / 2]);
+        if lost || properties.last() == Some(&0) {
             return Err(RecordError::Torn { field: "properties" });
         }
         Ok(())
@@ -540,6 +546,22 @@ mod tests {
         let error = append_properties(&mut full, b"a\x01bcdefg\x02").unwrap_err();
         assert!(matches!(error, RecordError::PropertiesTooLong { len: 32_770, .. }), "{error}");
         assert_eq!(full, before);
+    }
+
+    #[test]
+    fn a_sector_that_is_missing_within_the_properties_is_found() {
+        let properties = format!("KEYS\u{1}{}\u{2}", "k".repeat(1800));
+        let fields = RecordFields { properties: properties.as_bytes(), ..java_fields() };
+        let mut whole = Vec::new();
+        encode_record(&fields, &mut whole).unwrap();
+        assert_eq!(Record::decode(&whole).unwrap().verify_whole(), Ok(()));
+        let start = whole.len() - properties.len();
+        for lost in start..whole.len() - SECTOR_LEN {
+            let mut bytes = whole.clone();
+            bytes[lost..lost + SECTOR_LEN].fill(0);
+            let torn = Err(RecordError::Torn { field: "properties" });
+            assert_eq!(Record::decode(&bytes).unwrap().verify_whole(), torn, "{lost}");
+        }
     }
 
     #[test]

@@ -200,6 +200,12 @@ impl ConsumeQueue {
     /// Moves the lowest index to the first entry whose record is at or behind `log_min`, and removes the files
     /// that are no longer needed.
     pub(crate) fn expire(&self, files: &QueueFiles, log_min: u64) -> Result<(), DiskError> {
+        self.expire_entries(files, log_min)?;
+        self.remove_expired(files)
+    }
+
+    /// The first half of [`ConsumeQueue::expire`]: in memory.
+    pub(crate) fn expire_entries(&self, files: &QueueFiles, log_min: u64) -> Result<(), DiskError> {
         let (min, max) = self.range();
         if min == max || self.state().min_log_offset >= log_min {
             return Ok(());
@@ -221,12 +227,18 @@ impl ConsumeQueue {
                 high = middle;
             }
         }
+        let mut state = self.state();
+        state.min = low;
+        state.min_log_offset = log_min;
+        Ok(())
+    }
+
+    /// The second half of [`ConsumeQueue::expire`]: on the disk.
+    pub(crate) fn remove_expired(&self, files: &QueueFiles) -> Result<(), DiskError> {
         let (mut first, keep) = {
             let mut state = self.state();
-            state.min = low;
-            state.min_log_offset = log_min;
             // The file of the last stored entry stays: it says where the queue ends.
-            let keep = files.file_of(low).min(files.file_of(state.stored.saturating_sub(1)));
+            let keep = files.file_of(state.min).min(files.file_of(state.stored.saturating_sub(1)));
             let first = state.files_from;
             state.files_from = state.files_from.max(keep);
             (first, keep)

@@ -163,6 +163,7 @@ impl Recovery<'_> {
         // The second walk has no gaps: it begins where the log does.
         let end = end.unwrap_or(LogEnd { at: replay.tip.end, torn: None });
         replay.cut(&end)?;
+        let has_expired = replay.log_begins_elsewhere();
         let Replay { step, tip, mut report, .. } = replay;
 
         report.queues = queues.len() + batch_queues.all().len();
@@ -175,6 +176,11 @@ impl Recovery<'_> {
         if (made_anew || checkpoint.is_none()) && !self.save(queues, batch_queues, &mut flush, tip)? {
             queued = report.scanned_from.0;
         }
+        // Behind the writing: which file has to stay, because it says where the queue ends, depends on what is in the files.
+        if has_expired {
+            queues.all().iter().try_for_each(|queue| queue.remove_expired(queues.files()))?;
+        }
+        batch_queues.all().iter().try_for_each(|queue| queue.expire(segments.min()))?;
         Ok(Some(InOrder { flush, tip, queued, report }))
     }
 

@@ -267,6 +267,11 @@ impl Replay<'_> {
         }
     }
 
+    /// Whether the queues may have entries of records before the log's start.
+    pub(super) fn log_begins_elsewhere(&self) -> bool {
+        self.known.is_none_or(|known| known.log_min != self.segments.min())
+    }
+
     /// Clears what stands behind the end of the log, and cuts the queue entries that point there.
     pub(super) fn cut(&mut self, end: &LogEnd) -> Result<(), DiskError> {
         let torn = end.torn.is_some();
@@ -288,24 +293,20 @@ impl Replay<'_> {
                 }
             }
         }
-        let log_start = self.segments.min();
         let files = self.queues.files();
-        if let Some(known) = &self.known {
-            // No queue has entries beyond what was on the disk.
-            if known.log_min != log_start {
-                self.queues.all().iter().try_for_each(|queue| queue.expire(files, log_start))?;
-                files.queue_log().set_outdated();
-            }
-        } else {
+        if self.known.is_none() {
             for queue in self.queues.all() {
                 let clear = !self.was_closed && !self.seen.contains(&queue.number());
                 self.report.entries_cut += queue.cut_beyond(files, end.at, clear, self.step.touched())?;
-                queue.expire(files, log_start)?;
             }
+        }
+        // From the queue log no queue has entries beyond what was on the disk.
+        if self.log_begins_elsewhere() {
+            files.queue_log().set_outdated();
+            self.queues.all().iter().try_for_each(|queue| queue.expire_entries(files, self.segments.min()))?;
         }
         for queue in self.batch_queues.all() {
             self.report.entries_cut += queue.cut_beyond(end.at, !self.was_closed)?;
-            queue.expire(log_start)?;
         }
         Ok(())
     }

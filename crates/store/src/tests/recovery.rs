@@ -242,3 +242,23 @@ fn queue_files_that_a_power_cut_left_apart_are_made_anew() {
         assert_eq!(there.len() as u64, bench.report.records, "seed {seed}");
     }
 }
+
+#[test]
+fn a_second_recovery_leaves_the_expired_files_of_queues_as_the_first_did() {
+    let mut bench = filled(50);
+    bench.store().queue_flush_step().unwrap();
+    // Entries that are in memory alone when the segments of all before them go.
+    for i in 0..50u8 {
+        bench.send("T", 0, &[i; 200]);
+    }
+    bench.store().flush_step().unwrap();
+    bench.drop_store();
+    for start in (0..6).map(|number| number * 4096) {
+        bench.disk.remove_file(&bench.segment(start)).unwrap();
+    }
+    bench.kill();
+    let first = bench.disk.fork();
+    bench.kill();
+    assert_eq!(bench.disk.difference(&first), None);
+    assert_eq!(bench.store().queue_range("T", 0).max, QueueOffset(75));
+}

@@ -158,10 +158,17 @@ impl FileData {
         }
     }
 
-    /// Whether a reader finds the same in both.
-    pub(super) fn reads_as(&self, other: &FileData) -> bool {
+    /// Where a reader first finds something else than in the other; `None` where nowhere.
+    pub(super) fn difference(&self, other: &FileData) -> Option<u64> {
+        if self.len != other.len {
+            return Some(self.len.min(other.len));
+        }
         let bytes = |file: &FileData, sector| file.sectors.get(&sector).map_or(ZEROS, |bytes| **bytes);
-        let mut sectors = self.sectors.keys().chain(other.sectors.keys());
-        self.len == other.len && sectors.all(|sector| bytes(self, *sector) == bytes(other, *sector))
+        let sectors: BTreeSet<u64> = self.sectors.keys().chain(other.sectors.keys()).copied().collect();
+        sectors.into_iter().find_map(|sector| {
+            let (ours, theirs) = (bytes(self, sector), bytes(other, sector));
+            let at = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs)?;
+            Some(sector * SECTOR + at as u64)
+        })
     }
 }

@@ -123,20 +123,23 @@ impl SimDisk {
         }
     }
 
-    /// A file or directory of which a reader finds something else on `other`, or that is on one of them only.
-    pub fn difference(&self, other: &SimDisk) -> Option<PathBuf> {
+    /// The first file or directory of which a reader finds something else on `other`, and from which byte on, or that
+    /// is on one of them only.
+    pub fn difference(&self, other: &SimDisk) -> Option<String> {
         // One lock at a time: the two may be the same disk.
         let theirs = other.world().clone();
         let ours = self.world();
         if let Some(dir) = ours.dirs.symmetric_difference(&theirs.dirs).next() {
-            return Some(dir.clone());
+            return Some(format!("{} is on one only", dir.display()));
         }
         let names: BTreeSet<&PathBuf> = ours.names.keys().chain(theirs.names.keys()).collect();
-        let same = |path: &PathBuf| {
+        names.into_iter().find_map(|path| {
             let file = |world: &World| world.names.get(path).and_then(|id| world.files.get(id).cloned());
-            file(&ours).zip(file(&theirs)).is_some_and(|(ours, theirs)| ours.reads_as(&theirs))
-        };
-        names.into_iter().find(|path| !same(path)).cloned()
+            let Some((ours, theirs)) = file(&ours).zip(file(&theirs)) else {
+                return Some(format!("{} is on one only", path.display()));
+            };
+            ours.difference(&theirs).map(|at| format!("{} from byte {at}", path.display()))
+        })
     }
 
     /// Every file with its bytes, as a reader finds them.

@@ -555,9 +555,9 @@ impl MessageStore {
         self.progress.set_appended(log_end);
         drop(state);
         // Part of the bytes may be in the file. The records that will come to lie here have other lengths: what
-        // is left behind them must never be taken for records.
+        // is left behind them must never be taken for records, nor be there again after a power cut.
         if let Some(segment) = self.segments.find(log_end)
-            && let Err(error) = segment.zero_from(log_end)
+            && let Err(error) = segment.zero_from(log_end).and_then(|()| segment.sync())
         {
             self.stop(WriteStopped::from_io(&error));
         }

@@ -11,7 +11,7 @@ use eruca_message::QueueOffset;
 use super::bench::{Bench, shared_config, small_config};
 use crate::{
     AppendError, OpenError, StoreConfig, WriteState, WriteStopped,
-    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
+    disk::{Disk, Fault, FaultKind, FaultRates, SimDisk, SimOp},
 };
 
 fn fail(bench: &Bench, op: SimOp, kind: FaultKind) {
@@ -118,6 +118,24 @@ fn what_a_refused_write_left_is_never_taken_for_records() {
     assert_eq!(bench.bodies("T", 0), [b"zero"]);
     assert_eq!(bench.bodies("U", 0), [[9; 100]]);
     assert_eq!(bench.report.torn_tail, None);
+}
+
+#[test]
+fn what_was_refused_is_not_there_after_a_power_cut_either() {
+    for seed in 0..20 {
+        let mut bench = Bench::with(small_config(), SimDisk::new(seed * 101));
+        bench.send("T", 0, b"kept");
+        bench.store().queue_flush_step().unwrap();
+        bench.append("T", 0, &[1; 100]).unwrap();
+        bench.append("T", 0, &[2; 100]).unwrap();
+        // The kernel writes what arrives to the disk at once.
+        bench.disk.set_rates(FaultRates { write_back: 1_000_000, ..FaultRates::default() });
+        fail(&bench, SimOp::Write, FaultKind::Torn(150 + 206, ErrorKind::StorageFull));
+        bench.store().settle().unwrap_err();
+        bench.disk.set_rates(FaultRates::default());
+        bench.power_cut();
+        assert_eq!(bench.bodies("T", 0), [b"kept"], "seed {seed}");
+    }
 }
 
 #[test]

@@ -132,7 +132,9 @@ impl Recovery<'_> {
             checkpoint: known.map(|commit| commit.checkpoint).or(checkpoint),
             tip: LogTip {
                 end: start,
-                last_record: known.map_or(start, |commit| commit.checkpoint.queue_log_offset.0),
+                // Where none is found none is known: a place that is empty now would pass for a record whose entry is
+                // on the disk when there is one.
+                last_record: known.map_or(0, |commit| commit.checkpoint.queue_log_offset.0),
                 store_timestamp: last.checkpoint.log_timestamp,
             },
             report: RecoveryReport {

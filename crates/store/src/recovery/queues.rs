@@ -59,7 +59,8 @@ pub(super) fn load_queues(
     }
     let (place, log_end) = (commit.checkpoint.queue_log_offset.0, commit.log_end);
     let whole = segments.min()..=segments.end();
-    if !whole.contains(&log_end) || (place >= segments.min() && !is_start(segments, place)?) {
+    let has_place = place >= segments.min() && place < log_end;
+    if !whole.contains(&log_end) || (has_place && !is_start(segments, place)?) {
         let why = format!(
             "it goes up to log offset {log_end}, and the last message before should start at {place}"
         );

@@ -57,7 +57,7 @@ pub(crate) fn choose_start(
     Ok(without_entry(log_start))
 }
 
-/// Whether a record starts at `at`, or the log ends there because its segment is empty.
+/// Whether a record starts at `at`.
 pub(super) fn is_start(segments: &Segments, at: u64) -> Result<bool, DiskError> {
     let Some(segment) = segments.find(at) else { return Ok(false) };
     let room = segment.end() - at;
@@ -67,11 +67,7 @@ pub(super) fn is_start(segments: &Segments, at: u64) -> Result<bool, DiskError> 
         bytes.clear();
         segment.read_append(&mut bytes, len_bytes as usize, at)?;
     }
-    Ok(match log_item(&bytes, LogOffset(at), room) {
-        LogItem::Record(_) => true,
-        LogItem::Nothing => at == segment.start,
-        _ => false,
-    })
+    Ok(matches!(log_item(&bytes, LogOffset(at), room), LogItem::Record(_)))
 }
 
 /// Store time of the record that starts at `at`; `None` where none does.

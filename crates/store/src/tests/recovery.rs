@@ -262,3 +262,29 @@ fn a_second_recovery_leaves_the_expired_files_of_queues_as_the_first_did() {
     assert_eq!(bench.disk.difference(&first), None);
     assert_eq!(bench.store().queue_range("T", 0).max, QueueOffset(75));
 }
+
+#[test]
+fn the_first_record_where_recovery_found_none_is_not_taken_for_known() {
+    let mut bench = Bench::new();
+    // Records of 1,102 bytes: three to a segment.
+    for i in 0..6u8 {
+        bench.send("T", 0, &[i; 1000]);
+    }
+    bench.store().queue_flush_step().unwrap();
+    // A first one that is lost leaves the filler before it, so that the segments behind it may go.
+    bench.send("T", 0, &[6; 1000]);
+    bench.disk.flip(&bench.segment(8192), 4, 0xFF);
+    bench.kill();
+    bench.send("T", 0, &[7; 1000]);
+    assert_eq!(bench.store().delete_expired_now(bench.clock_in_days(30)).segments_deleted, 2);
+    // The only segment that is left loses its only record.
+    bench.disk.flip(&bench.segment(8192), 4, 0xFF);
+    bench.kill();
+    assert_eq!(bench.store().log_range(), (LogOffset(8192), LogOffset(8192)));
+    bench.send("new", 0, b"first");
+    bench.send("T", 0, b"seventh");
+    bench.kill();
+    assert_eq!(bench.bodies("new", 0), [b"first"]);
+    assert_eq!(bench.bodies("T", 0), [b"seventh"]);
+    assert_eq!(bench.store().queue_range("T", 0).min, QueueOffset(6));
+}

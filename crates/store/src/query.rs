@@ -1,5 +1,7 @@
 //! Looking into queues and the log: ranges, times, single records, names; and deleting a topic.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, Record, RecordHeader, Timestamp};
 
@@ -10,6 +12,7 @@ use crate::{
     read::is_record_at,
     recovery::store_time_at,
     store::MessageStore,
+    write_state::WriteStopped,
 };
 
 /// Most entries that one [`MessageStore::queue_entries`] returns.
@@ -185,42 +188,47 @@ impl MessageStore {
     /// there was anything. The caller sees to it that nobody sends to the topic meanwhile.
     ///
     /// # Errors
-    /// A file that cannot be removed; the topic is gone for readers all the same.
+    /// A file that cannot be removed; the topic is gone for readers all the same, and writing stops until a restart.
     pub fn delete_topic(&self, topic: &str) -> Result<bool, DiskError> {
         // What is staged for the topic would come into queues that are no more; an error is no matter here.
         let _ = self.settle();
         let mut flush = self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Moves the checkpoint past the topic's records: recovery will not bring it back, and will not take queues of
+        // which a half is gone for ones that have to be made anew. Where that fails, the topic can go all the same, but
+        // for what a crash in the next moment does.
+        let flushed = planted!(StaleCheckpoint) || self.flush_queues(&mut flush).is_ok();
         let queues = self.queues.remove(topic);
-        let is_batch_topic = self.batch_queues.delete(topic)?;
-        if queues.is_empty() && !is_batch_topic {
-            return Ok(false);
-        }
         for queue in &queues {
             flush.step.deleted(&self.queues, queue);
             self.queues.entries_dropped(queue.retire());
         }
-        let mut files_removed = Ok(());
-        // Before the files go, so that a power cut in between leaves files without a queue and not the reverse; also
-        // moves the checkpoint past the topic's records, so that recovery does not bring it back. An error is the
-        // store's state.
-        if self.queues.files().queue_log().is_active() {
+        // Before the files go, so that a power cut in between leaves files without a queue and not the reverse. An error is
+        // the store's state.
+        if self.queues.files().queue_log().is_active() && !queues.is_empty() {
             let _ = self.flush_queues(&mut flush);
         }
-        for queue in &queues {
-            files_removed = files_removed.and(self.remove_queue_files(queue));
-        }
-        let files = self.queues.files();
-        files_removed = files_removed.and_then(|()| remove_dir(files.disk(), &files.dir().join(topic)));
-        if !planted!(StaleCheckpoint) {
+        let deleted = self.delete_files(topic, &queues).inspect_err(|error| {
+            // A queue of that name made anew would find files that are not its own.
+            self.stop(WriteStopped::from_io(error));
+        })?;
+        if deleted && !flushed {
             let _ = self.flush_queues(&mut flush);
         }
-        files_removed.map(|()| true)
+        Ok(deleted)
     }
 
-    fn remove_queue_files(&self, queue: &ConsumeQueue) -> Result<(), DiskError> {
+    /// Removes the files of queues that are no longer in the table, and the topic's batch queues; whether there were any.
+    fn delete_files(&self, topic: &str, queues: &[Arc<ConsumeQueue>]) -> Result<bool, DiskError> {
         let files = self.queues.files();
-        queue.remove_files(files)?;
-        remove_dir(files.disk(), &files.queue_dir(queue.topic(), queue.queue_id()))
+        for queue in queues {
+            queue.remove_files(files)?;
+            remove_dir(files.disk(), &files.queue_dir(topic, queue.queue_id()))?;
+        }
+        if !queues.is_empty() {
+            remove_dir(files.disk(), &files.dir().join(topic))?;
+        }
+        let had_batches = self.batch_queues.delete(topic)?;
+        Ok(had_batches || !queues.is_empty())
     }
 }
 

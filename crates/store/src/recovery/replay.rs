@@ -303,7 +303,10 @@ impl Replay<'_> {
         // From the queue log no queue has entries beyond what was on the disk.
         if self.log_begins_elsewhere() {
             files.queue_log().set_outdated();
-            self.queues.all().iter().try_for_each(|queue| queue.expire_entries(files, self.segments.min()))?;
+            self.queues
+                .all()
+                .iter()
+                .try_for_each(|queue| queue.expire_entries(files, self.segments.min()))?;
         }
         for queue in self.batch_queues.all() {
             self.report.entries_cut += queue.cut_beyond(end.at, !self.was_closed)?;

@@ -3,7 +3,10 @@
 use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
 use super::bench::{Bench, START};
-use crate::{Boundary, QueueRange, ReadError, disk::Disk};
+use crate::{
+    AppendError, Boundary, QueueRange, ReadError, WriteStopped,
+    disk::{Disk, Fault, FaultKind, SimOp},
+};
 
 #[test]
 fn offsets_by_time_are_javas_at_every_boundary() {
@@ -83,4 +86,53 @@ fn times_before_and_after_all_messages_of_an_expired_queue() {
     let far = Timestamp(i64::MAX);
     assert_eq!(bench.store().queue_offset_by_time("T", 0, far, Boundary::Lower), QueueOffset(1));
     assert_eq!(bench.store().queue_offset_by_time("T", 0, far, Boundary::Upper), QueueOffset(0));
+}
+
+#[test]
+fn a_deletion_that_a_crash_interrupts_brings_no_other_topic_back() {
+    for after in 0..40 {
+        let mut bench = Bench::new();
+        bench.send("kept", 0, b"x");
+        bench.send("gone", 0, b"x");
+        assert!(bench.store().delete_topic("gone").unwrap());
+        for i in 0..60u8 {
+            bench.send("T", i32::from(i % 2), &[i]);
+            if i == 30 {
+                bench.store().queue_flush_step().unwrap();
+            }
+        }
+        bench.disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::Crash(0) });
+        let _ = bench.store().delete_topic("T");
+        bench.kill();
+        let topics = bench.store().topics_with_queues();
+        assert!(topics.iter().all(|(topic, _)| topic != "gone"), "step {after}: {topics:?}");
+        // What is left of the other one are messages of it at their offsets.
+        for queue in [0, 1] {
+            let range = bench.store().queue_range("T", queue);
+            let bodies = (range.min.0..range.max.0).map(|offset| vec![offset as u8 * 2 + queue as u8]);
+            assert_eq!(bench.bodies("T", queue), bodies.collect::<Vec<_>>(), "step {after}");
+        }
+    }
+}
+
+#[test]
+fn a_topic_whose_files_cannot_be_removed_takes_no_messages_until_a_restart() {
+    let mut bench = Bench::new();
+    for i in 0..50u8 {
+        bench.send("T", 0, &[i]);
+    }
+    bench.store().queue_flush_step().unwrap();
+    // The first file goes, the second stays: a queue made anew would write before it.
+    bench.disk.inject(Fault {
+        op: SimOp::Remove,
+        after: 1,
+        kind: FaultKind::Fail(std::io::ErrorKind::Other),
+    });
+    assert!(bench.store().delete_topic("T").is_err());
+    assert!(matches!(bench.append("T", 0, b"x"), Err(AppendError::Stopped(WriteStopped::Io { .. }))));
+    bench.kill();
+    assert!(bench.store().delete_topic("T").unwrap());
+    assert_eq!(bench.send("T", 0, b"new").queue_offset, QueueOffset(0));
+    bench.reopen();
+    assert_eq!(bench.bodies("T", 0), [b"new"]);
 }

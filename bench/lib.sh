@@ -112,10 +112,10 @@ bench() { # bench PREFIX COMMAND [OPTION...]
   python3 "$here/report.py" flatten "$work/load.json" | record "$prefix"
 }
 
-# The same without results: fills topics, or warms up.
-fill() { # fill COMMAND [OPTION...]
+# The same without results: fills topics. What was acknowledged is in $work/fill.json.
+fill() { # fill produce [OPTION...]
   # shellcheck disable=SC2046
-  "$ERUCA" bench "$@" $(target) --quiet >"$work/load.txt" || { cat "$work/load.txt" >&2; return 1; }
+  "$ERUCA" bench "$@" $(target) --quiet --json "$work/fill.json" >"$work/load.txt" || { cat "$work/load.txt" >&2; return 1; }
 }
 
 # A program of bench/java or of the official benchmark, with the Java client. Replaces the shell, so that in the

@@ -10,7 +10,7 @@ use eruca_admin::LocalTime;
 use eruca_broker::BrokerConfig;
 use eruca_store::{
     StoreConfig,
-    inspect::{Problem, Survey},
+    inspect::{Problem, QueueLogSurvey, Survey},
 };
 
 use super::{
@@ -88,6 +88,22 @@ fn print(
     let (simple, batch) = survey.queues;
     let batches = if batch > 0 { format!(", {batch} of inner batches") } else { String::new() };
     line("queues", format!("{simple}{batches}; {} topics, {} entries", survey.topics, survey.entries))?;
+    match &survey.queue_log {
+        None => {}
+        Some(QueueLogSurvey::Fits { queues, chained, log_end }) => line(
+            "queue log",
+            format!(
+                "knows {queues} queues up to {log_end}; entries of {chained} are there alone, which a Java broker would \
+                 make anew from the messages"
+            ),
+        )?,
+        Some(QueueLogSurvey::Unusable { why }) => {
+            line(
+                "queue log",
+                format!("would not be used, the queues would be made anew from the messages: {why}"),
+            )?;
+        }
+    }
     line("index", format!("{} files", survey.index_files))?;
     for table in tables {
         let content = table.content.as_deref().unwrap_or("cannot be read");

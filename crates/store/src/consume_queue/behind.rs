@@ -35,6 +35,20 @@ impl Chunk {
     }
 }
 
+/// Entries that must be in the queue log.
+fn read_chain(
+    files: &QueueFiles,
+    number: u64,
+    chain: u64,
+    (from, to): (u64, u64),
+) -> Result<Vec<ConsumeQueueEntry>, DiskError> {
+    let log = files.queue_log();
+    log.read_chain(number, chain, from, to)?.ok_or_else(|| {
+        let lost = std::io::Error::other(format!("entries {from} to {to} are not there"));
+        DiskError::at("read entries of a queue from", log.dir())(lost)
+    })
+}
+
 impl ConsumeQueue {
     /// How many entries the queue log would hold if what is ready went there, too.
     pub(crate) fn run_len(&self, log_end: u64) -> u64 {
@@ -50,6 +64,23 @@ impl ConsumeQueue {
     /// Whether the queue log knows the queue.
     pub(crate) fn is_logged(&self) -> bool {
         self.state().is_logged
+    }
+
+    /// The entries that are in the queue log only, and the index of the first; the error names what is not there.
+    pub(crate) fn chained_entries(
+        &self,
+        files: &QueueFiles,
+    ) -> Result<(u64, Vec<ConsumeQueueEntry>), DiskError> {
+        let (from, to, chain) = {
+            let state = self.state();
+            // What expired may be gone from there.
+            (state.min.clamp(state.stored, state.chained), state.chained, state.chain)
+        };
+        let entries = match from < to {
+            true => read_chain(files, self.number, chain, (from, to))?,
+            false => Vec::new(),
+        };
+        Ok((from, entries))
     }
 
     /// Writes those entries to the queue's files whose records end at or before `log_end`, and those before them that
@@ -83,13 +114,7 @@ impl ConsumeQueue {
                 let live = min.clamp(stored, chained);
                 let mut entries = vec![ConsumeQueueEntry::BLANK; (live - stored) as usize];
                 if live < chained {
-                    let log = files.queue_log();
-                    let Some(chain) = log.read_chain(self.number, chain, live, chained)? else {
-                        let lost =
-                            std::io::Error::other(format!("entries {live} to {chained} are not there"));
-                        return Err(DiskError::at("read entries of a queue from", log.dir())(lost));
-                    };
-                    entries.extend(chain);
+                    entries.extend(read_chain(files, self.number, chain, (live, chained))?);
                 }
                 entries.extend(ready);
                 entries

@@ -1,15 +1,18 @@
 //! Looking at the directory of a store without opening it: nothing is written, whoever may be working with it.
 //!
-//! `directory` finds the files and their sizes, `queues` reads consume queues, `survey` says what a broker would do with
+//! `directory` finds the files and their sizes, `queues` reads consume queues, `queue_log` the log that
+//! very many of them share, `survey` says what a broker would do with
 //! the directory, `verify` reads everything and compares, `usage` adds up who fills the log.
 
 mod directory;
+mod queue_log;
 mod queues;
 mod survey;
 mod usage;
 mod verify;
 
 pub use directory::{InspectError, SegmentFile, StoreDirectory};
+pub use queue_log::QueueLogSurvey;
 pub use queues::{QueueFileKind, QueueSummary};
 pub use survey::{Problem, SizeFound, Survey};
 pub use usage::{TopicUsage, Usage};

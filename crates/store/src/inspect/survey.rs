@@ -6,6 +6,7 @@ use eruca_message::{LogOffset, Timestamp};
 
 use super::{
     directory::{InspectError, StoreDirectory},
+    queue_log::QueueLogSurvey,
     queues::QueueFileKind,
 };
 use crate::{
@@ -75,6 +76,8 @@ pub struct Survey {
     pub queues: (u64, u64),
     /// Entries in them.
     pub entries: u64,
+    /// The log that very many queues share, where there is one.
+    pub queue_log: Option<QueueLogSurvey>,
     /// Index files by key.
     pub index_files: usize,
     /// Sizes of files, and whether they are those of the configuration.
@@ -125,6 +128,7 @@ impl StoreDirectory {
         }
         self.survey_queues(config, &mut survey)?;
         self.survey_log_files(config, &mut survey);
+        survey.queue_log = self.survey_queue_log()?;
         self.survey_log(&mut survey, &mut progress)?;
         let index_dir = self.root.join("index");
         let index = self.disk.list(&index_dir).map_err(DiskError::at("list", &index_dir))?;
@@ -243,9 +247,11 @@ impl StoreDirectory {
         let Some(run) = self.runs.last() else { return Ok(()) };
         let log_start = self.log_start();
         let has_queues = survey.queues != (0, 0);
-        let from = match has_queues {
-            true => choose_start(run, self.checkpoint.as_ref(), survey.was_closed)?.at,
-            false => run.min(),
+        let from = match (&survey.queue_log, has_queues) {
+            (Some(QueueLogSurvey::Fits { log_end, .. }), _) => log_end.0,
+            (Some(QueueLogSurvey::Unusable { .. }), _) => run.min(),
+            (None, true) => choose_start(run, self.checkpoint.as_ref(), survey.was_closed)?.at,
+            (None, false) => run.min(),
         };
         survey.recovery_from = LogOffset(from);
         survey.stored.0 = self.segments()?.first().and_then(|segment| segment.first_stored);

@@ -6,11 +6,13 @@ use eruca_message::{LogOffset, Record};
 
 use super::{
     directory::{InspectError, StoreDirectory, end_of},
+    queue_log::LoggedQueues,
     queues::{AnyEntry, QueueFileKind, QueueReader},
 };
 use crate::{
     commit_log::{Found, Walk},
     config::StoreConfig,
+    consume_queue::ConsumeQueueEntry,
     dispatch::{has_queue_entry, inner_batch_base, is_inner_batch, multi_dispatched},
 };
 
@@ -65,6 +67,8 @@ struct Held<'a> {
 
 struct Comparison<'a, D> {
     store: &'a StoreDirectory,
+    /// Queues of which entries are in the log that they share.
+    logged: Option<LoggedQueues>,
     config: StoreConfig,
     /// Records up to here have an entry on the disk; all, where the store was closed.
     entries_until: EntriesUntil,
@@ -103,8 +107,10 @@ impl StoreDirectory {
             known => EntriesUntil::Time(known.unwrap_or_default().safe_timestamp()),
         };
         let config = StoreConfig { multi_dispatch: true, lmq: true, ..StoreConfig::new(&self.root) };
+        let logged = self.queue_log()?.and_then(Result::ok);
         let mut comparison = Comparison {
             store: self,
+            logged,
             config,
             entries_until,
             held: HashMap::new(),
@@ -123,6 +129,7 @@ impl StoreDirectory {
         comparison.verified.torn_tail = end.torn;
         comparison.held.clear();
         comparison.queues()?;
+        comparison.queue_log()?;
         Ok(comparison.verified)
     }
 }
@@ -186,7 +193,9 @@ impl<'a, D: FnMut(Defect)> Comparison<'a, D> {
         };
         let held = self.hold(topic, queue_id)?;
         let Some(reader) = &held.reader else {
-            self.verified.records_without_queue += u64::from(is_own);
+            let is_logged =
+                self.logged.as_ref().is_some_and(|log| log.queues.find(topic, queue_id).is_some());
+            self.verified.records_without_queue += u64::from(is_own && !is_logged);
             return Ok(());
         };
         let is_batch = reader.is_batch();
@@ -270,6 +279,48 @@ impl<'a, D: FnMut(Defect)> Comparison<'a, D> {
                 Ok(())
             })
         })
+    }
+}
+
+impl<D: FnMut(Defect)> Comparison<'_, D> {
+    /// Compares the entries that are in the log which queues share.
+    fn queue_log(&mut self) -> Result<(), InspectError> {
+        let Some(LoggedQueues { queues, .. }) = self.logged.take() else { return Ok(()) };
+        let (store, dir) = (self.store, queues.files().queue_log().dir().to_owned());
+        let (log_start, log_end) = (store.log_start(), self.verified.log_end);
+        let mut bytes = Vec::new();
+        for queue in queues.all().iter().filter(|queue| queue.is_chained()) {
+            let (first, entries) = match queue.chained_entries(queues.files()) {
+                Ok(chained) => chained,
+                Err(error) => {
+                    let message = Some((queue.topic().to_string(), queue.queue_id(), queue.range().0));
+                    let why = error.to_string();
+                    self.defect(Defect { path: dir.clone(), at_bytes: 0, log_offset: None, message, why });
+                    continue;
+                }
+            };
+            self.verified.queues += u64::from(first == 0);
+            for (queue_offset, entry) in (first..).zip(entries) {
+                let ConsumeQueueEntry { log_offset, size_bytes, .. } = entry;
+                if entry.is_blank() || log_offset < log_start || log_offset >= log_end {
+                    continue;
+                }
+                let entry = AnyEntry { queue_offset, messages: 1, log_offset, size_bytes, is_blank: false };
+                let why = match store.record_at(log_offset, &mut bytes)? {
+                    None => Some("the entry leads to no record".to_owned()),
+                    Some(record) => mismatch(&record, queue.topic(), queue.queue_id(), &entry),
+                };
+                match why {
+                    None => self.verified.entries += 1,
+                    Some(why) => {
+                        let message = Some((queue.topic().to_string(), queue.queue_id(), queue_offset));
+                        let log_offset = Some(log_offset);
+                        self.defect(Defect { path: dir.clone(), at_bytes: 0, log_offset, message, why });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) use directory::{mark_open, take_directory};
 pub use foreign::Foreign;
 pub(crate) use foreign::foreign;
 pub(crate) use order::{Recovered, recover};
+pub(crate) use queues::{QueueLogFound, look_at_queue_log};
 pub(crate) use replay::is_middle;
 pub(crate) use start::{choose_start, store_time_at};
 

@@ -22,6 +22,16 @@ pub(super) struct QueueSource {
     pub(super) is_lost: bool,
 }
 
+/// What became of the queue log.
+pub(crate) enum QueueLogFound {
+    /// There is none.
+    Nothing,
+    /// There is one, which is of no use: why.
+    Unusable(String),
+    /// It says how every queue was when this step ended.
+    Fits(Commit),
+}
+
 /// Takes the queues from the queue log where there is one that fits, else from their directories.
 pub(super) fn load_queues(
     config: &StoreConfig,
@@ -30,6 +40,25 @@ pub(super) fn load_queues(
     visible: Option<Checkpoint>,
     was_closed: bool,
 ) -> Result<QueueSource, OpenError> {
+    let (queues, found) = look_at_queue_log(config, disk, segments, visible)?;
+    match found {
+        QueueLogFound::Fits(commit) => Ok(QueueSource { queues, known: Some(commit), is_lost: false }),
+        QueueLogFound::Unusable(why) => load_anew(queues, was_closed, why),
+        QueueLogFound::Nothing => {
+            let queues = QueueTable::load(queues.into_files(), was_closed)?;
+            Ok(QueueSource { queues, known: None, is_lost: false })
+        }
+    }
+}
+
+/// The queues as the queue log says they are, and whether that holds: it must fit the `checkpoint` file and the log of
+/// messages. Writes nothing.
+pub(crate) fn look_at_queue_log(
+    config: &StoreConfig,
+    disk: &Arc<dyn Disk>,
+    segments: &Segments,
+    visible: Option<Checkpoint>,
+) -> Result<(QueueTable, QueueLogFound), OpenError> {
     let roll_bytes = config.queue_log.roll_bytes;
     let queue_log =
         QueueLog::new(Arc::clone(disk), QueueLogSettings { dir: config.queue_log_dir(), roll_bytes });
@@ -42,11 +71,8 @@ pub(super) fn load_queues(
     );
     let (queues, restored) = QueueTable::restore(files, segments.min())?;
     let commit = match restored {
-        Restored::Nothing => {
-            let queues = QueueTable::load(queues.into_files(), was_closed)?;
-            return Ok(QueueSource { queues, known: None, is_lost: false });
-        }
-        Restored::Unusable(why) => return load_anew(queues, was_closed, why),
+        Restored::Nothing => return Ok((queues, QueueLogFound::Nothing)),
+        Restored::Unusable(why) => return Ok((queues, QueueLogFound::Unusable(why))),
         Restored::UpTo(commit) => commit,
     };
     let says = |one: Checkpoint| {
@@ -55,7 +81,8 @@ pub(super) fn load_queues(
             == (one.log_timestamp, one.queue_timestamp, one.queue_log_offset)
     };
     if !says(commit.visible) && !says(commit.visible_before) {
-        return load_anew(queues, was_closed, "another broker has written to the store since".to_owned());
+        let why = "another broker has written to the store since".to_owned();
+        return Ok((queues, QueueLogFound::Unusable(why)));
     }
     let (place, log_end) = (commit.checkpoint.queue_log_offset.0, commit.log_end);
     let whole = segments.min()..=segments.end();
@@ -64,13 +91,14 @@ pub(super) fn load_queues(
         let why = format!(
             "it goes up to log offset {log_end}, and the last message before should start at {place}"
         );
-        return load_anew(queues, was_closed, why);
+        return Ok((queues, QueueLogFound::Unusable(why)));
     }
     let dir = config.consume_queue_dir();
     if queues.have_files() && disk.list(&dir).map_err(DiskError::at("list", &dir))?.is_empty() {
-        return load_anew(queues, was_closed, format!("{} is empty", dir.display()));
+        let why = format!("{} is empty", dir.display());
+        return Ok((queues, QueueLogFound::Unusable(why)));
     }
-    Ok(QueueSource { queues, known: Some(commit), is_lost: false })
+    Ok((queues, QueueLogFound::Fits(commit)))
 }
 
 /// Does without the queue log: what the queues' own files lack is made anew from the log of messages.

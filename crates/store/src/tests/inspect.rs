@@ -5,13 +5,13 @@ use std::{path::Path, sync::Arc};
 use eruca_message::{LogOffset, QueueOffset};
 
 use super::{
-    bench::{Bench, message, small_config},
+    bench::{Bench, message, shared_config, small_config},
     golden,
 };
 use crate::{
     AppendMessage, Found, StoreConfig, Walk,
     disk::{Disk, SimDisk},
-    inspect::{Defect, InspectError, QueueFileKind, StoreDirectory, Verified},
+    inspect::{Defect, InspectError, QueueFileKind, QueueLogSurvey, StoreDirectory, Verified},
 };
 
 fn look(disk: &SimDisk, root: &str) -> StoreDirectory {
@@ -33,6 +33,35 @@ fn closed() -> Bench {
     }
     bench.store().close().unwrap();
     bench
+}
+
+#[test]
+fn entries_in_the_log_that_queues_share_are_compared_too() {
+    let bench = Bench::with(shared_config(), SimDisk::new(5));
+    for round in 0..3u8 {
+        for queue in 0..40 {
+            bench.append("T", queue, &[round; 100]).unwrap();
+        }
+        bench.store().settle().unwrap();
+        bench.store().queue_flush_step().unwrap();
+    }
+    let log_end = bench.store().watermarks().written;
+    let changes = bench.disk.changes();
+    let (verified, defects) = verify(&bench.disk, "/store");
+    assert_eq!(defects, []);
+    assert_eq!((verified.records, verified.entries, verified.queues), (120, 120, 40));
+    assert_eq!(verified.records_without_queue, 0);
+    let survey = |disk: &SimDisk| look(disk, "/store").survey(&shared_config(), |_| {}).unwrap();
+    let found = survey(&bench.disk);
+    assert_eq!(found.queue_log, Some(QueueLogSurvey::Fits { queues: 40, chained: 40, log_end }));
+    assert_eq!((found.recovery_from, found.recovery_records), (log_end, 0));
+    assert_eq!(bench.disk.changes(), changes, "nothing was written");
+
+    let file = bench.disk.list(Path::new("/store/queuelog")).unwrap().remove(0);
+    bench.disk.rot(&Path::new("/store/queuelog").join(file.name), 20);
+    let found = survey(&bench.disk);
+    assert!(matches!(found.queue_log, Some(QueueLogSurvey::Unusable { .. })), "{:?}", found.queue_log);
+    assert_eq!((found.recovery_from, found.recovery_records), (LogOffset(0), 120));
 }
 
 #[test]

@@ -6,6 +6,7 @@ import interop.scenarios.LitePullScenarios;
 import interop.scenarios.OrderlyScenarios;
 import interop.scenarios.PullScenarios;
 import interop.scenarios.PushScenarios;
+import interop.scenarios.QueryScenarios;
 import interop.scenarios.RequestReplyScenarios;
 import interop.scenarios.RestartScenarios;
 import interop.scenarios.RetryScenarios;
@@ -33,6 +34,7 @@ public final class Main {
         all.addAll(PullScenarios.LIST);
         all.addAll(LitePullScenarios.LIST);
         all.addAll(AdminScenarios.LIST);
+        all.addAll(QueryScenarios.LIST);
         all.addAll(RequestReplyScenarios.LIST);
         all.addAll(RestartScenarios.LIST);
         return all;

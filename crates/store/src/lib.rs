@@ -2,7 +2,7 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read`, `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
+//! `queue_log` → `flush` → `read` (`damage`), `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
 //! `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
@@ -37,6 +37,7 @@ mod checkpoint;
 mod commit_log;
 mod config;
 mod consume_queue;
+mod damage;
 pub mod disk;
 mod dispatch;
 mod error;

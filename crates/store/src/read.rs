@@ -1,10 +1,11 @@
-//! Reading a queue: from entries to the records' bytes, which are never decoded on the way.
+//! Reading a queue: from entries to the records' bytes, which are checked and never changed on the way.
 
 use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, RecordHeader};
 
 use crate::{
     consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    damage::{DamagedAt, check_record},
     disk::DiskError,
     store::MessageStore,
 };
@@ -109,22 +110,30 @@ struct Run {
     len: usize,
 }
 
+/// One of the records of a run.
+#[derive(Debug, Clone, Copy)]
+struct Chosen {
+    size_bytes: u32,
+    queue_offset: u64,
+}
+
 /// What a read has gathered.
+#[derive(Default)]
 struct Gathered {
     runs: Vec<Run>,
-    sizes: Vec<u32>,
+    chosen: Vec<Chosen>,
     bytes: usize,
 }
 
 impl Gathered {
     /// Adjacent records are read at once, but never over the end of a segment.
-    fn push(&mut self, entry: &ConsumeQueueEntry, segment_size: u64) {
+    fn push(&mut self, entry: &ConsumeQueueEntry, queue_offset: u64, segment_size: u64) {
         let (at, len) = (entry.log_offset.0, entry.size_bytes as usize);
         match self.runs.last_mut() {
             Some(run) if run.at + run.len as u64 == at && at % segment_size != 0 => run.len += len,
             _ => self.runs.push(Run { at, len }),
         }
-        self.sizes.push(entry.size_bytes);
+        self.chosen.push(Chosen { size_bytes: entry.size_bytes, queue_offset });
         self.bytes += len;
     }
 }
@@ -176,7 +185,7 @@ impl MessageStore {
         let files = self.queues.files();
         let log_min = self.segments.min();
         let mut result = outcome(ReadStatus::NoMatchedMessage, from, range);
-        let mut gathered = Gathered { runs: Vec::new(), sizes: Vec::new(), bytes: 0 };
+        let mut gathered = Gathered::default();
         let mut records = Vec::new();
         let mut entries = Vec::new();
         let mut next = from;
@@ -194,7 +203,7 @@ impl MessageStore {
             }
             for entry in &entries {
                 let size = entry.size_bytes as usize;
-                let count = gathered.sizes.len();
+                let count = gathered.chosen.len();
                 let is_full = count >= limits.max_messages.max(1)
                     || gathered.bytes.saturating_add(size) > limits.max_bytes;
                 if count > 0 && is_full && !entry.is_blank() {
@@ -211,19 +220,21 @@ impl MessageStore {
                 if !filter.matches_entry(entry.tags_code) {
                     continue;
                 }
-                if filter.needs_record() && !self.record_matches(entry, filter, &mut records)? {
+                if filter.needs_record()
+                    && !self.record_matches(queue, next - 1, entry, filter, &mut records)?
+                {
                     continue;
                 }
-                gathered.push(entry, self.config.segment_size_bytes);
+                gathered.push(entry, next - 1, self.config.segment_size_bytes);
             }
         }
         result.next_offset = QueueOffset(next);
-        if result.last_log_offset != LogOffset(0) || !gathered.sizes.is_empty() {
+        if result.last_log_offset != LogOffset(0) || !gathered.chosen.is_empty() {
             result.lag_bytes = self.progress.written().saturating_sub(result.last_log_offset.0);
         }
-        if !gathered.sizes.is_empty() {
+        if !gathered.chosen.is_empty() {
             records.clear();
-            result.message_count = self.read_runs(&gathered, &mut records)?;
+            result.message_count = self.read_runs(queue, &gathered, &mut records)?;
             let all_gone = result.message_count == 0;
             result.status = if all_gone { ReadStatus::MessageWasRemoving } else { ReadStatus::Found };
             result.records = Bytes::from(records);
@@ -231,52 +242,72 @@ impl MessageStore {
         Ok(result)
     }
 
-    /// Whether the filter takes a message by its record; `scratch` is overwritten.
+    /// Whether the filter takes a message by its record; `scratch` is overwritten. A damaged one is passed over here: what
+    /// a filter says of it means nothing.
     fn record_matches(
         &self,
+        queue: &ConsumeQueue,
+        queue_offset: u64,
         entry: &ConsumeQueueEntry,
         filter: &dyn EntryFilter,
         scratch: &mut Vec<u8>,
     ) -> Result<bool, DiskError> {
         scratch.clear();
-        let there = self.segments.read_append(scratch, entry.size_bytes as usize, entry.log_offset.0)?;
-        Ok(there && filter.matches_record(scratch))
+        let (at, len) = (entry.log_offset.0, entry.size_bytes as usize);
+        if !self.segments.read_append(scratch, len, at)? {
+            return Ok(false);
+        }
+        let chosen = Chosen { size_bytes: entry.size_bytes, queue_offset };
+        Ok(self.is_sound(queue, chosen, at, scratch) && filter.matches_record(scratch))
     }
 
-    /// Reads what was gathered into `records`, and leaves out what is not there as its entry says. How many
+    /// Reads what was gathered into `records`, and leaves out what is damaged or not there as its entry says. How many
     /// records there are.
-    fn read_runs(&self, gathered: &Gathered, records: &mut Vec<u8>) -> Result<usize, DiskError> {
+    fn read_runs(
+        &self,
+        queue: &ConsumeQueue,
+        gathered: &Gathered,
+        records: &mut Vec<u8>,
+    ) -> Result<usize, DiskError> {
         records.reserve_exact(gathered.bytes);
-        let mut sizes = gathered.sizes.iter();
+        let mut chosen = gathered.chosen.iter();
         let mut count = 0;
         for run in &gathered.runs {
-            let start = records.len();
+            let mut from = records.len();
             let there = self.segments.read_append(records, run.len, run.at)?;
-            let (mut at, mut from) = (run.at, start);
             let run_end = run.at + run.len as u64;
+            let mut at = run.at;
             while at < run_end {
-                let Some(size) = sizes.next() else { break };
-                let len = *size as usize;
-                at += u64::from(*size);
+                let Some(next) = chosen.next().copied() else { break };
+                let place = at;
+                at += u64::from(next.size_bytes);
                 if !there {
                     continue;
                 }
-                // Eight bytes of each record are compared: an entry that leads elsewhere must not reach a client.
-                let record = records.get(from..from + len).unwrap_or_default();
-                if is_record_at(record, at - u64::from(*size)) {
-                    from += len;
+                let to = from + next.size_bytes as usize;
+                if self.is_sound(queue, next, place, records.get(from..to).unwrap_or_default()) {
+                    from = to;
                     count += 1;
                 } else {
-                    tracing::error!(
-                        log_offset = at - u64::from(*size),
-                        len,
-                        "a queue entry leads to no record, it is passed over"
-                    );
-                    records.drain(from..from + len);
+                    records.drain(from..to);
                 }
             }
         }
         Ok(count)
+    }
+
+    /// Whether a record may be given to a consumer; what is wrong with it is told otherwise.
+    fn is_sound(&self, queue: &ConsumeQueue, chosen: Chosen, at: u64, record: &[u8]) -> bool {
+        let Err(why) = check_record(record, at) else { return true };
+        let place = DamagedAt {
+            topic: queue.topic(),
+            queue_id: queue.queue_id(),
+            queue_offset: QueueOffset(chosen.queue_offset),
+            log_offset: LogOffset(at),
+            len_bytes: u64::from(chosen.size_bytes),
+        };
+        self.pass_over(&place, &why);
+        false
     }
 }
 

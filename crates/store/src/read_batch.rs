@@ -5,9 +5,10 @@ use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
 use crate::{
     consume_queue::{BatchQueue, BatchQueueEntry, ConsumeQueueEntry},
+    damage::{DamagedAt, check_record},
     disk::DiskError,
     query::Boundary,
-    read::{EntryFilter, ReadLimits, ReadOutcome, ReadStatus, is_record_at, outcome, outside},
+    read::{EntryFilter, ReadLimits, ReadOutcome, ReadStatus, outcome, outside},
     store::MessageStore,
 };
 
@@ -87,7 +88,18 @@ impl MessageStore {
                 let start = records.len();
                 let there = self.segments.read_append(&mut records, size, entry.log_offset.0)?;
                 let record = records.get(start..).unwrap_or_default();
-                if !there || !is_record_at(record, entry.log_offset.0) {
+                let sound = if there { check_record(record, entry.log_offset.0) } else { Ok(()) };
+                if let Err(why) = &sound {
+                    let place = DamagedAt {
+                        topic: queue.topic(),
+                        queue_id: queue.queue_id(),
+                        queue_offset: entry.base_offset,
+                        log_offset: entry.log_offset,
+                        len_bytes: size as u64,
+                    };
+                    self.pass_over(&place, why);
+                }
+                if !there || sound.is_err() {
                     records.truncate(start);
                     if result.message_count == 0 {
                         result.status = ReadStatus::MessageWasRemoving;

@@ -18,6 +18,7 @@ use crate::{
     commit_log::{Segments, Staging},
     config::StoreConfig,
     consume_queue::{BatchTable, QueueTable},
+    damage::DamagedRecords,
     disk::{Disk, DiskError, DiskLock},
     error::OpenError,
     flush::QueueFlush,
@@ -57,6 +58,7 @@ pub struct MessageStore {
     /// The segment that could not be prepared ahead, as was said once.
     pub(crate) unprepared: AtomicU64,
     pub(crate) clock_watch: Mutex<ClockWatch>,
+    pub(crate) damaged: DamagedRecords,
     /// Given back with the store, or when it is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
@@ -100,6 +102,7 @@ impl MessageStore {
             queue_flush: Mutex::new(flush),
             unprepared: AtomicU64::new(0),
             clock_watch: Mutex::new(ClockWatch::since(last_stored)),
+            damaged: DamagedRecords::default(),
             lock: Mutex::new(Some(lock)),
             config,
             disk,

@@ -5,6 +5,7 @@ mod append_read;
 mod batch_queues;
 mod bench;
 mod crash;
+mod damage;
 mod expiry;
 mod failures;
 mod flush;

@@ -4,7 +4,8 @@
 //! the number is the one that a Java broker shows when nothing waits.
 //!
 //! Ours alone are the rows that tell whether the broker takes messages: `storeWriteState` is `open` or `stopped`; then
-//! `storeWriteStoppedReason` is what senders are told, and `storeWriteStoppedSince` a time in ms.
+//! `storeWriteStoppedReason` is what senders are told, and `storeWriteStoppedSince` a time in ms; and
+//! `storeDamagedMessagesSkipped`: how often a message was not given to a consumer because it is damaged on the disk.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -84,6 +85,7 @@ impl RuntimeInfo {
     }
 
     fn write_state(&self, put: &mut impl FnMut(&str, String)) {
+        put("storeDamagedMessagesSkipped", self.store.damaged_records_passed_over().to_string());
         match self.store.write_state() {
             WriteState::Open => put("storeWriteState", "open".to_owned()),
             WriteState::Stopped(why) => {
@@ -214,7 +216,7 @@ mod tests {
         let table = info.table();
         let mut names: Vec<&str> = JAVAS_NAMES.split_whitespace().collect();
         let path = format!("commitLogDiskRatio_{}", parts.directory.path().join("commitlog").display());
-        names.extend([path.as_str(), "storeWriteState"]);
+        names.extend([path.as_str(), "storeDamagedMessagesSkipped", "storeWriteState"]);
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
         for (name, value) in [

@@ -13,7 +13,9 @@ them over into IMAGE. `control` takes commands, one a write:
     fail sync drop      a sync fails and what was written since the last one is lost, as in a disk's own cache
     fail write          writes fail (EIO)
     fail space          writes fail (ENOSPC), as on a thinly provisioned volume
-    heal                nothing fails any more
+    heal                nothing fails any more; but IMAGE stays as it was before the first failure, which is what a cut
+                        leaves then: a file system over a disk that lost some of its writes is damaged, and that is
+                        not what is tested
 
 and tells, when read, what happened so far: writes, syncs, sectors unsynced. The process ends when the file system
 is unmounted. It speaks the kernel's FUSE protocol (include/uapi/linux/fuse.h) itself: one file, few
@@ -61,6 +63,7 @@ class Disk:
         self.writes = self.syncs = 0
         self.fault = None
         self.is_off = False
+        self.has_failed = False
 
     def check_power(self):
         if self.is_off:
@@ -89,7 +92,8 @@ class Disk:
                 self.settle(lambda versions: None)
             raise Refused(errno.EIO)
         self.syncs += 1
-        self.settle(lambda versions: versions[-1])
+        if not self.has_failed:
+            self.settle(lambda versions: versions[-1])
 
     def settle(self, choose):
         """Ends the time since the last sync: each sector becomes what `choose` takes, None is what it was."""
@@ -104,7 +108,7 @@ class Disk:
 
     def cut(self, seed):
         coin = random.Random(seed)
-        self.settle(lambda versions: coin.choice([None] + versions))
+        self.settle(lambda versions: None if self.has_failed else coin.choice([None] + versions))
         self.is_off = True
 
     def command(self, text):
@@ -115,6 +119,7 @@ class Disk:
             self.fault = None
         elif words in (["fail", "sync", "keep"], ["fail", "sync", "drop"], ["fail", "write"], ["fail", "space"]):
             self.fault = " ".join(words[1:])
+            self.has_failed = True
         else:
             raise Refused(errno.EINVAL)
 

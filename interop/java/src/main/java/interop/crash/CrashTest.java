@@ -88,7 +88,12 @@ public final class CrashTest {
             rounds, history.acknowledgedCount(), writers.failures(), history.redelivered(), slowestRestartMs, slowestFirstSendMs);
         if (lossy) {
             System.out.printf("%d acknowledged messages were not flushed and lost%n", lost);
-        } else if (!expiry) {
+        } else {
+            history.leaveUnchecked(Claim.FLUSHED_STAYS);
+        }
+        if (lossy || expiry) {
+            history.leaveUnchecked(Claim.ACKNOWLEDGED_IS_CONSUMED, Claim.DELAYED_IS_DELIVERED);
+        } else {
             awaitConsumed();
             delayed.check(pull, rounds * 2, acknowledgedOffsetsStay);
         }

@@ -35,7 +35,10 @@ final class Probe {
 
     Probe(Case c) throws Exception {
         queue = Cluster.queue(c.freshTopic(1), 0);
-        producer = c.producer();
+        producer = c.unstartedProducer();
+        // Compressed, the bodies would need hardly any room.
+        producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
+        producer.start();
         reader = c.pullConsumer(c.freshName());
     }
 

@@ -481,7 +481,17 @@ impl MessageStore {
     }
 
     fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
-        self.segments.find_or_create(at)?.write(bytes, at)
+        let segment = match self.segments.find(at) {
+            Some(segment) => segment,
+            None => {
+                let created = self.segments.find_or_create(at)?;
+                // Fast writers fill a small disk between two looks. Without room for queue entries, though, no segment
+                // may go, and there would never be room again.
+                self.space_step();
+                created
+            }
+        };
+        segment.write(bytes, at)
     }
 
     /// Makes the records before `end` visible, of which the first `from` are. How many.

@@ -119,12 +119,18 @@ impl MessageStore {
             return;
         }
         let next = written - written % size + size;
-        if self.segments.find(next).is_none()
-            && let Err(error) = self.segments.find_or_create(next)
-            && self.unprepared.swap(next, Ordering::Relaxed) != next
-        {
-            // The append that needs it will try again and then say so.
-            tracing::warn!(%error, "the next file of the log could not be prepared");
+        if self.segments.find(next).is_some() {
+            return;
+        }
+        match self.segments.find_or_create(next) {
+            // As where an append creates it.
+            Ok(_) => self.space_step(),
+            Err(error) => {
+                // The append that needs it will try again and then say so.
+                if self.unprepared.swap(next, Ordering::Relaxed) != next {
+                    tracing::warn!(%error, "the next file of the log could not be prepared");
+                }
+            }
         }
     }
 

@@ -325,6 +325,26 @@ fn an_almost_full_disk_stops_writes_before_it_is_full() {
     assert_eq!(bench.store().write_state(), WriteState::Open);
 }
 
+#[test]
+fn fast_writers_leave_room_for_the_queues_entries() {
+    let bench = Bench::new();
+    bench.disk.set_capacity(Some(100_000));
+    let mut sent = 0;
+    // Nobody looks at the disk meanwhile but the writer itself.
+    while bench.append("T", 0, &[1; 500]).is_ok() && bench.store().settle().is_ok() {
+        sent += 1;
+    }
+    let state = bench.store().write_state();
+    assert!(
+        matches!(state, WriteState::Stopped(WriteStopped::DiskFull { free_bytes: 4000.., .. })),
+        "{state:?} after {sent}"
+    );
+    assert_eq!(bench.store().queue_flush_step().unwrap().entries, sent);
+    // So the old ones can make room.
+    assert!(bench.store().retention_step(super::bench::START).segments_deleted > 0);
+    assert_eq!(bench.store().write_state(), WriteState::Open);
+}
+
 fn open_error(bench: &mut Bench) -> String {
     bench.open().unwrap_err().to_string()
 }

@@ -27,6 +27,9 @@ pub struct QueueRange {
     pub max: QueueOffset,
 }
 
+/// Most damaged messages in a row that a search by time looks behind.
+const UNREADABLE_MAX: u64 = 10_000;
+
 /// Which message a search by time means where none has exactly that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Boundary {
@@ -97,20 +100,20 @@ impl MessageStore {
         if min == max {
             return QueueOffset(if boundary == Boundary::Lower { max } else { 0 });
         }
-        // The first message that is past the boundary; store times never go back along the log. A message
-        // that cannot be read (expired, damaged) counts as an old one.
+        // The first message that is past the boundary; store times never go back along the log. A message that cannot be
+        // read (damaged, just expired) is as old as the next one that can.
         let (mut low, mut high) = (min, max);
         while low < high {
             let middle = low + (high - low) / 2;
-            let stored = self.store_time_of(&queue, middle);
-            let is_past = stored.is_some_and(|stored| match boundary {
-                Boundary::Lower => stored >= time,
-                Boundary::Upper => stored > time,
-            });
-            if is_past {
-                high = middle;
-            } else {
-                low = middle + 1;
+            let unreadable_end = high.min(middle + UNREADABLE_MAX);
+            let readable =
+                (middle..unreadable_end).find_map(|at| Some((at, self.store_time_of(&queue, at)?)));
+            match readable {
+                Some((at, stored)) if stored < time || (stored == time && boundary == Boundary::Upper) => {
+                    low = at + 1;
+                }
+                // Where nothing can be read, rather some messages again than some not at all.
+                Some(_) | None => high = middle,
             }
         }
         QueueOffset(match boundary {

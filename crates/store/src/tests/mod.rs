@@ -4,6 +4,7 @@
 mod append_read;
 mod batch_queues;
 mod bench;
+mod by_time;
 mod crash;
 mod damage;
 mod expiry;

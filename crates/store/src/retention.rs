@@ -1,6 +1,6 @@
 //! Expiry: whole segments go when they are old or room is needed, and the queues follow.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, atomic::Ordering};
 
 use eruca_message::Timestamp;
 
@@ -11,6 +11,8 @@ const HOUR_MS: i64 = 3_600_000;
 const CLOCK_STEP_MAX_MS: i64 = HOUR_MS;
 /// For so long nothing goes for its age alone then.
 const CLOCK_DOUBT_MS: i64 = HOUR_MS;
+/// For so many steps an order by hand holds (Java: `MAX_MANUAL_DELETE_FILE_TIMES`): one deletes a batch.
+const STEPS_BY_HAND: u32 = 20;
 
 /// What [`MessageStore::retention_step`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -19,7 +21,7 @@ pub struct RetentionReport {
     pub segments_deleted: usize,
     /// Their bytes.
     pub bytes_deleted: u64,
-    /// Share of the disk in use when it was looked at.
+    /// Share of the disk in use when it was looked at; of the fuller one, where log and queues are on two.
     pub disk_used_ratio: f64,
 }
 
@@ -28,7 +30,9 @@ pub struct RetentionReport {
 pub struct DiskUsage {
     /// Share of the log's file system in use, 0 to 1, by whomever.
     pub used_ratio: f64,
-    /// Bytes free there.
+    /// The same of the file system of the queues.
+    pub queues_used_ratio: f64,
+    /// Bytes free on that of the log.
     pub free_bytes: u64,
     /// Bytes from the start of the log to its end.
     pub log_bytes: u64,
@@ -82,38 +86,49 @@ impl MessageStore {
     /// |---|---|
     /// | in an hour of `deleteWhen`, where the clock did not just jump | older than `fileReservedTime` |
     /// | disk use above `diskMaxUsedSpaceRatio` | the same |
+    /// | [`MessageStore::delete_expired_now`] was called, for 20 steps | the same |
     /// | disk use above `diskSpaceCleanForciblyRatio` | any, where `cleanFileForciblyEnable` |
     ///
     /// A segment is as old as its last record. At most `deleteFileBatchMax` go at a time, and one after the clock jumped
     /// ahead. To be called about every ten seconds.
     pub fn retention_step(&self, now: Timestamp) -> RetentionReport {
         self.space_step();
-        let mut report =
-            RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
+        let mut report = self.looked_at();
         let ratio = report.disk_used_ratio;
         let is_clock_trusted =
             self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(now);
+        let steps_left = |left: u32| left.checked_sub(1);
+        let is_by_hand =
+            self.delete_steps_by_hand.fetch_update(Ordering::Relaxed, Ordering::Relaxed, steps_left).is_ok();
         let reason = if ratio > self.config.disk_clean_forcibly_ratio && self.config.clean_forcibly {
             Reason::Forced
-        } else if ratio > self.config.disk_max_used_ratio || (is_clock_trusted && self.is_hour_to_delete(now))
+        } else if ratio > self.config.disk_max_used_ratio
+            || is_by_hand
+            || (is_clock_trusted && self.is_hour_to_delete(now))
         {
             Reason::Expired
         } else {
             return report;
         };
-        // One by one where the age may be wrong, until there is room.
-        let most = if is_clock_trusted { self.config.delete_batch_max } else { 1 };
+        // One by one where the age may be wrong, until there is room; who gives an order knows the time.
+        let most = if is_clock_trusted || is_by_hand { self.config.delete_batch_max } else { 1 };
         self.delete_segments(now, reason, most, &mut report);
         report
     }
 
-    /// Deletes the expired segments at any hour (`deleteExpiredCommitLog` of the admin tools), as
-    /// [`MessageStore::retention_step`] does.
+    /// Deletes expired segments at any hour (`deleteExpiredCommitLog` of the admin tools): a batch now, and more with each of
+    /// the next steps.
     pub fn delete_expired_now(&self, now: Timestamp) -> RetentionReport {
-        let mut report =
-            RetentionReport { disk_used_ratio: self.disk_usage().used_ratio, ..RetentionReport::default() };
+        let mut report = self.looked_at();
+        self.delete_steps_by_hand.store(STEPS_BY_HAND - 1, Ordering::Relaxed);
         self.delete_segments(now, Reason::Expired, self.config.delete_batch_max, &mut report);
         report
+    }
+
+    fn looked_at(&self) -> RetentionReport {
+        let usage = self.disk_usage();
+        let disk_used_ratio = usage.used_ratio.max(usage.queues_used_ratio);
+        RetentionReport { disk_used_ratio, ..RetentionReport::default() }
     }
 
     fn delete_segments(&self, now: Timestamp, reason: Reason, most: usize, report: &mut RetentionReport) {
@@ -165,15 +180,22 @@ impl MessageStore {
     }
 
     /// Whether everything before `next`, where a segment starts, is past its age: the first record there is no
-    /// older than the last one before.
+    /// older than the last one before. Where that one is damaged, the first of a later segment has to do.
     fn is_expired(&self, next: u64, now: Timestamp) -> Result<bool, DiskError> {
         let reserved_ms = i64::from(self.config.file_reserved_hours) * HOUR_MS;
-        let stored = store_time_at(&self.segments, next)?;
-        Ok(stored.is_some_and(|stored| now.ms_since(stored) >= reserved_ms))
+        let mut start = next;
+        while start < self.progress.written() {
+            if let Some(stored) = store_time_at(&self.segments, start)? {
+                return Ok(now.ms_since(stored) >= reserved_ms);
+            }
+            start += self.segments.segment_size();
+        }
+        Ok(false)
     }
 
-    /// Lets every queue begin at its first message that is in the log.
-    fn trim_queues(&self) {
+    /// Lets every queue begin at its first message that is in the log. Deletion does so itself; what it could not do then is
+    /// done now (`cleanExpiredCQ` of the admin tools).
+    pub fn trim_queues(&self) {
         let log_min = self.segments.min();
         for queue in self.queues.all() {
             if let Err(error) = queue.expire(self.queues.files(), log_min) {
@@ -202,9 +224,11 @@ impl MessageStore {
     /// What the store takes of the disk. Where that cannot be told, the disk counts as full.
     pub fn disk_usage(&self) -> DiskUsage {
         let space = self.disk.space(&self.config.commit_log_dir);
+        let queues = self.disk.space(&self.config.root);
         let (min, max) = self.log_range();
         DiskUsage {
             used_ratio: space.as_ref().map_or(1.0, |space| space.used_ratio()),
+            queues_used_ratio: queues.map_or(1.0, |space| space.used_ratio()),
             free_bytes: space.map_or(0, |space| space.free_bytes),
             log_bytes: max.0 - min.0,
         }

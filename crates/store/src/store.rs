@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -58,6 +58,8 @@ pub struct MessageStore {
     /// The segment that could not be prepared ahead, as was said once.
     pub(crate) unprepared: AtomicU64,
     pub(crate) clock_watch: Mutex<ClockWatch>,
+    /// For how many steps an order to delete what has expired still holds.
+    pub(crate) delete_steps_by_hand: AtomicU32,
     pub(crate) damaged: DamagedRecords,
     /// Given back with the store, or when it is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
@@ -102,6 +104,7 @@ impl MessageStore {
             queue_flush: Mutex::new(flush),
             unprepared: AtomicU64::new(0),
             clock_watch: Mutex::new(ClockWatch::since(last_stored)),
+            delete_steps_by_hand: AtomicU32::new(0),
             damaged: DamagedRecords::default(),
             lock: Mutex::new(Some(lock)),
             config,

@@ -443,25 +443,29 @@ impl BatchQueue {
     /// Lets the queue begin at the first entry whose record is at or behind `log_min`, and removes the files that are
     /// no longer needed.
     pub(crate) fn expire(&self, log_min: u64) -> Result<(), DiskError> {
-        let (first, end, stored) = {
+        let (first, end, stored, max) = {
             let state = self.state();
-            (state.first, state.end(), state.stored)
+            (state.first, state.end(), state.stored, state.max)
         };
         let begin = self.partition(first, end, |entry| entry.log_offset.0 < log_min)?;
-        if begin == first {
-            return Ok(());
-        }
         let min = self.entry(begin)?.map(|entry| entry.base_offset.0);
         // The file of the last stored entry stays: it says where the queue ends.
         let keep = self.file_of(begin).min(self.file_of(stored.saturating_sub(1)));
         let mut gone = {
             let mut state = self.state();
             state.first = begin;
-            state.min = min.unwrap_or(state.max);
-            std::mem::replace(&mut state.files_from, keep)
+            state.min = min.unwrap_or(max);
+            let files_from = state.files_from;
+            state.files_from = files_from.max(keep);
+            files_from
         };
         while gone < keep {
-            self.remove(gone)?;
+            if let Err(error) = self.remove(gone) {
+                // Still there, for the next try.
+                let mut state = self.state();
+                state.files_from = state.files_from.min(gone);
+                return Err(error);
+            }
             gone += self.entries_per_file();
         }
         Ok(())

@@ -244,7 +244,12 @@ impl ConsumeQueue {
             (first, keep)
         };
         while first < keep {
-            files.remove(self, first)?;
+            if let Err(error) = files.remove(self, first) {
+                // Still there, for the next try.
+                let mut state = self.state();
+                state.files_from = state.files_from.min(first);
+                return Err(error);
+            }
             first += files.entries_per_file();
         }
         Ok(())

@@ -2,8 +2,11 @@
 
 use eruca_message::{Clock, LogOffset, QueueOffset, Timestamp};
 
-use super::bench::{Bench, START};
-use crate::{EveryMessage, ReadLimits, ReadStatus, WriteState};
+use super::bench::{Bench, START, small_config};
+use crate::{
+    EveryMessage, ReadLimits, ReadStatus, StoreConfig, WriteState,
+    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
+};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -16,6 +19,11 @@ fn at_hour(hour: i64) -> Timestamp {
 /// Ten segments of three messages each, an hour apart.
 fn filled() -> Bench {
     let bench = Bench::new();
+    fill(&bench);
+    bench
+}
+
+fn fill(bench: &Bench) {
     for i in 0..30u8 {
         bench.store().retention_step(bench.clock.now());
         bench.send("T", 0, &[i; 1000]);
@@ -25,7 +33,6 @@ fn filled() -> Bench {
     }
     bench.send("idle", 0, &[7; 1000]);
     bench.store().queue_flush_step().unwrap();
-    bench
 }
 
 #[test]
@@ -156,4 +163,55 @@ fn an_expired_queue_keeps_its_offsets_when_its_files_are_lost() {
     bench.reopen();
     let range = bench.store().queue_range("T", 0);
     assert_eq!((range.min, range.max), (QueueOffset(30), QueueOffset(31)));
+}
+
+#[test]
+fn an_order_by_hand_holds_until_all_that_has_expired_is_gone() {
+    let mut bench = Bench::on(StoreConfig { delete_batch_max: 3, ..small_config() }, SimDisk::new(5));
+    bench.open().unwrap();
+    fill(&bench);
+    let noon = at_hour(12);
+    assert_eq!(bench.store().retention_step(noon).segments_deleted, 0);
+    assert_eq!(bench.store().delete_expired_now(noon).segments_deleted, 3);
+    let deleted: Vec<usize> = (0..4).map(|_| bench.store().retention_step(noon).segments_deleted).collect();
+    assert_eq!(deleted, [3, 3, 1, 0]);
+    // And not for ever: what expires much later waits for its hour.
+    for _ in 0..15 {
+        assert_eq!(bench.store().retention_step(noon).segments_deleted, 0);
+    }
+    bench.clock.advance_ms(10 * 24 * HOUR_MS);
+    for i in 0..6u8 {
+        bench.send("T", 0, &[i; 1000]);
+    }
+    bench.store().queue_flush_step().unwrap();
+    let later = noon.add_ms(10 * 24 * HOUR_MS);
+    assert_eq!(bench.store().retention_step(later).segments_deleted, 0);
+    assert!(bench.store().delete_expired_now(later).segments_deleted > 0);
+}
+
+#[test]
+fn rot_at_the_start_of_a_segment_does_not_keep_all_before_it() {
+    let bench = filled();
+    for segment in [4, 5] {
+        bench.disk.rot(&bench.segment(segment * 4096), 4);
+    }
+    // As old as the first record behind them says: that of segment 6.
+    let at = |hours: i64| START.add_ms((hours + 72) * HOUR_MS);
+    assert_eq!(bench.store().delete_expired_now(at(5)).segments_deleted, 3);
+    assert_eq!(bench.store().delete_expired_now(at(6)).segments_deleted, 3);
+    assert_eq!(bench.store().log_range().0, LogOffset(6 * 4096));
+}
+
+#[test]
+fn a_queue_that_could_not_be_trimmed_is_trimmed_by_hand() {
+    let bench = filled();
+    // Behind the ten segments.
+    let kind = FaultKind::Fail(std::io::ErrorKind::Other);
+    bench.disk.inject(Fault { op: SimOp::Remove, after: 10, kind });
+    assert_eq!(bench.store().delete_expired_now(at_hour(4)).segments_deleted, 10);
+    let first = std::path::Path::new("/store/consumequeue/T/0/00000000000000000000");
+    assert!(bench.disk.exists(first).unwrap());
+    assert_eq!(bench.store().queue_range("T", 0).min, QueueOffset(30));
+    bench.store().trim_queues();
+    assert!(!bench.disk.exists(first).unwrap());
 }

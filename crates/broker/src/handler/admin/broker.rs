@@ -89,7 +89,7 @@ impl BrokerAdmin {
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&data))))
     }
 
-    /// `DELETE_EXPIRED_COMMITLOG`: deletes expired segments now, at whatever hour.
+    /// `DELETE_EXPIRED_COMMITLOG`: deletes expired segments now, at whatever hour; where there are very many, the rest soon.
     pub(super) fn delete_expired(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let report = self.store.delete_expired_now(self.clock.now());
         tracing::info!(
@@ -100,8 +100,10 @@ impl BrokerAdmin {
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 
-    /// `CLEAN_EXPIRED_CONSUMEQUEUE`: queues are trimmed together with the log, so that nothing is left to do.
+    /// `CLEAN_EXPIRED_CONSUMEQUEUE`: queues are trimmed together with the log, so that little is left to do. Java deletes a
+    /// queue of which all messages have expired, whose offsets begin at 0 again then; here it keeps them.
     pub(super) fn clean_queues(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        self.store.trim_queues();
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 }

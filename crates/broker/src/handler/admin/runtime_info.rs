@@ -110,8 +110,8 @@ impl RuntimeInfo {
         put("commitLogMinOffset", min.to_string());
         put("commitLogMaxOffset", max.to_string());
         put("commitLogDiskRatio", ratio.clone());
-        put(&format!("commitLogDiskRatio_{directory}"), ratio.clone());
-        put("consumeQueueDiskRatio", ratio);
+        put(&format!("commitLogDiskRatio_{directory}"), ratio);
+        put("consumeQueueDiskRatio", format!("{:.2}", usage.queues_used_ratio));
         let free = byte_text(usage.free_bytes);
         put("commitLogDirCapacity", format!("Total : {}, Free : {free}.", byte_text(total as u64)));
         put("dispatchBehindBytes", marks.written.0.saturating_sub(marks.dispatched.0).to_string());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eruca_message::names::{NameError, is_system_topic, validate_topic};
+use eruca_message::names::{NameError, is_lmq, is_system_topic, validate_topic};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{
@@ -142,10 +142,11 @@ impl TopicAdmin {
         self.store.delete_topic(topic).map_err(|error| HandlerError::system_error(error.to_string()))
     }
 
-    /// `CLEAN_UNUSED_TOPIC`: removes the queues of topics that are not there any more.
+    /// `CLEAN_UNUSED_TOPIC`: removes the queues of topics that are not there any more. Light message queues are no topics,
+    /// and stay.
     pub(super) fn clean_unused(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         for (topic, _) in self.store.topics_with_queues() {
-            if !self.topics.contains(&topic) && !is_system_topic(&topic) {
+            if !self.topics.contains(&topic) && !is_system_topic(&topic) && !is_lmq(&topic) {
                 tracing::info!(topic, "queues of a topic that is not there any more are removed");
                 self.delete_queues(&topic)?;
             }

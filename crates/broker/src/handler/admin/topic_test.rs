@@ -110,13 +110,13 @@ fn a_deleted_topic_takes_queues_and_offsets_along() {
 fn queues_without_topic_are_cleaned() {
     let parts = TestParts::new();
     update(&parts, |_| ());
-    for topic in ["T", "orphan", "SCHEDULE_TOPIC_XXXX"] {
+    for topic in ["T", "orphan", "SCHEDULE_TOPIC_XXXX", "%LMQ%light"] {
         parts.store(topic, 0, "x", b"");
     }
     let request = RemotingCommand::request_without_header(RequestCode::CLEAN_UNUSED_TOPIC);
     assert_eq!(answer(&request, admin(&parts).clean_unused(&request)).response_code(), ResponseCode::SUCCESS);
     let topics: Vec<String> = parts.store.topics_with_queues().into_iter().map(|(topic, _)| topic).collect();
-    assert_eq!(topics, ["SCHEDULE_TOPIC_XXXX", "T"]);
+    assert_eq!(topics, ["%LMQ%light", "SCHEDULE_TOPIC_XXXX", "T"]);
 }
 
 /// As a Java 5.5.0 broker answers.

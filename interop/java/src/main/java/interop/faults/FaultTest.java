@@ -7,9 +7,11 @@ import interop.Cluster;
 import interop.Runner;
 import interop.Scenario;
 import java.io.File;
+import java.time.Duration;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.common.TopicConfig;
 
 /**
@@ -22,6 +24,8 @@ public final class FaultTest {
     /** Left over on the disk by {@code disk fill}. */
     private static final String NOTHING = "0";
     private static final String LITTLE = "6000000";
+    /** More than the disk holds. */
+    private static final long TRAFFIC_BYTES = 150_000_000;
 
     private static final List<Scenario> LIST = List.of(
         Scenario.of("full-to-the-last-byte", c -> fullDisk(c, NOTHING), "exclusive"),
@@ -31,7 +35,8 @@ public final class FaultTest {
         Scenario.of("failing-sync-sync-flush-kept", c -> failingDisk(c, "SYNC_FLUSH", "sync", "keep"), "exclusive"),
         Scenario.of("failing-sync-async-flush", c -> failingDisk(c, "ASYNC_FLUSH", "sync", "drop"), "exclusive"),
         Scenario.of("failing-write-sync-flush", c -> failingDisk(c, "SYNC_FLUSH", "write"), "exclusive"),
-        Scenario.of("failing-thin-volume-full", c -> failingDisk(c, "ASYNC_FLUSH", "space"), "exclusive"));
+        Scenario.of("failing-thin-volume-full", c -> failingDisk(c, "ASYNC_FLUSH", "space"), "exclusive"),
+        Scenario.of("more-traffic-than-disk", FaultTest::moreTrafficThanDisk, "exclusive"));
 
     private FaultTest() {
     }
@@ -135,6 +140,29 @@ public final class FaultTest {
         probe.check();
         Check.equal("open", c.cluster.runtime("storeWriteState"), "storeWriteState");
         Check.equal(0, health(c), "exit code of eruca health");
+    }
+
+    /** Where old messages may go to make room, sends are refused for a while at most. */
+    private static void moreTrafficThanDisk(Case c) throws Exception {
+        c.cluster.servers("restart-broker", "clean", "cleanFileForciblyEnable=true");
+        Probe probe = new Probe(c);
+        long refusals = 0;
+        long deadline = System.nanoTime() + Duration.ofSeconds(120).toNanos();
+        while (probe.bytes() < TRAFFIC_BYTES) {
+            try {
+                probe.send(100);
+            } catch (MQBrokerException e) {
+                refusals++;
+                probe.sendUntilTaken();
+            }
+            Check.that(System.nanoTime() < deadline, "only " + probe.bytes() + " bytes were taken within 120 s");
+        }
+        long start = probe.forgetDeleted();
+        Check.that(start > 0, "old messages made room");
+        probe.checkFrom(start);
+        System.out.printf("     %d messages were deleted, %d sends refused meanwhile%n", start, refusals);
+        c.cluster.restartBroker("kill");
+        probe.checkFrom(probe.forgetDeleted());
     }
 
     private static void checkStopped(Case c, String reason) throws Exception {

@@ -108,11 +108,28 @@ final class Probe {
         acknowledged.tailMap(end, true).clear();
     }
 
+    /** Messages before the queue's start made room. @return the start */
+    long forgetDeleted() throws Exception {
+        long start = reader.minOffset(queue);
+        acknowledged.headMap(start).clear();
+        return start;
+    }
+
+    /** Bytes of bodies that were acknowledged and not forgotten. */
+    long bytes() {
+        return (long) acknowledged.size() * BODY_BYTES;
+    }
+
     /** Reads the whole queue: nothing acknowledged is missing or damaged. @return how many messages there are */
     long check() throws Exception {
+        return checkFrom(0);
+    }
+
+    /** The same of a queue that has to start at {@code start}. @return its end */
+    long checkFrom(long start) throws Exception {
         long end = end();
         long next = reader.minOffset(queue);
-        Check.equal(0L, next, "start of the queue");
+        Check.equal(start, next, "start of the queue");
         Set<String> keys = new HashSet<>();
         while (next < end) {
             PullResult result = reader.pull(queue, "*", next, 32);

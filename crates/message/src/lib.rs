@@ -9,6 +9,7 @@ mod delay_level;
 mod message;
 mod message_id;
 mod message_queue;
+mod name_map;
 pub mod names;
 mod offset;
 pub mod properties;
@@ -20,8 +21,11 @@ mod time;
 pub use batch::{BatchEntry, BatchError, decode_batch, encode_batch_entry};
 pub use delay_level::{DelayLevels, DelayLevelsError};
 pub use message::{Message, StoredMessage};
-pub use message_id::{MessageIdError, OffsetMessageId, UniqueIdGenerator, unique_id_timestamp};
+pub use message_id::{
+    MessageIdError, OFFSET_ID_LEN_MAX, OffsetMessageId, UniqueIdGenerator, unique_id_timestamp,
+};
 pub use message_queue::MessageQueue;
+pub use name_map::NameMap;
 pub use offset::{LogOffset, QueueOffset};
 pub use properties::{Properties, PropertiesError};
 pub use record::{

@@ -9,6 +9,9 @@ use std::{
 
 use crate::{LogOffset, Timestamp};
 
+/// Longest text of an [`OffsetMessageId`].
+pub const OFFSET_ID_LEN_MAX: usize = 56;
+
 /// Address of the storing broker and position in its log, as 32 (IPv4) or 56 (IPv6) upper-case hex digits:
 /// IP, port (4 bytes), log offset (8 bytes). Java: `offsetMsgId`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,12 +34,34 @@ pub struct MessageIdError {
 
 impl fmt::Display for OffsetMessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.store_host.ip() {
-            IpAddr::V4(ip) => write!(f, "{:08X}", u32::from(ip))?,
-            IpAddr::V6(ip) => write!(f, "{:032X}", u128::from(ip))?,
-        }
-        write!(f, "{:08X}{:016X}", self.store_host.port(), self.log_offset.0)
+        f.write_str(self.text(&mut [0; OFFSET_ID_LEN_MAX]))
     }
+}
+
+impl OffsetMessageId {
+    /// The id as text in `buffer`: every answer to a send has one, which the formatting of numbers would make slow.
+    pub fn text<'b>(&self, buffer: &'b mut [u8; OFFSET_ID_LEN_MAX]) -> &'b str {
+        let len = match self.store_host.ip() {
+            IpAddr::V4(ip) => put_hex(buffer, 0, u128::from(u32::from(ip)), 8),
+            IpAddr::V6(ip) => put_hex(buffer, 0, u128::from(ip), 32),
+        };
+        let len = put_hex(buffer, len, u128::from(self.store_host.port()), 8);
+        let len = put_hex(buffer, len, u128::from(self.log_offset.0), 16);
+        // Hexadecimal digits are ASCII.
+        buffer.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+/// Puts the lowest `digits` hexadecimal digits of `value` at `at`; where they end.
+fn put_hex(buffer: &mut [u8], at: usize, value: u128, digits: usize) -> usize {
+    let end = at + digits;
+    let mut rest = value;
+    for place in buffer.get_mut(at..end).unwrap_or_default().iter_mut().rev() {
+        let digit = (rest & 0xF) as u8;
+        *place = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
+        rest >>= 4;
+    }
+    end
 }
 
 impl FromStr for OffsetMessageId {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// Separates name and value.
 pub const NAME_VALUE_SEPARATOR: u8 = 1;
 /// Ends a property.
@@ -181,18 +183,51 @@ pub fn iter(bytes: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
     })
 }
 
+/// The pairs in encoded `text`, in order, duplicates and all; a pair without a name or a value is none.
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        loop {
+            let now = rest?;
+            let entry = match memchr(PROPERTY_SEPARATOR, now.as_bytes()) {
+                Some(end) => {
+                    rest = now.get(end + 1..);
+                    now.get(..end).unwrap_or_default()
+                }
+                None => {
+                    rest = None;
+                    now
+                }
+            };
+            let Some(separator) = memchr(NAME_VALUE_SEPARATOR, entry.as_bytes()) else { continue };
+            let (Some(name), Some(value)) = (entry.get(..separator), entry.get(separator + 1..)) else {
+                continue;
+            };
+            if !name.is_empty() && !value.is_empty() {
+                return Some((name, value));
+            }
+        }
+    })
+}
+
 /// The raw value of `name` in encoded `bytes` (the last one, where there are several), without allocation.
 pub fn find<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = None;
-    for entry in bytes.split(|byte| *byte == PROPERTY_SEPARATOR) {
+    let mut rest = bytes;
+    loop {
+        let (entry, later) = match memchr(PROPERTY_SEPARATOR, rest) {
+            Some(end) => (rest.get(..end).unwrap_or_default(), rest.get(end + 1..)),
+            None => (rest, None),
+        };
         if let Some(value) =
             entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(&[NAME_VALUE_SEPARATOR]))
             && !value.is_empty()
         {
             found = Some(value);
         }
+        let Some(later) = later else { return found };
+        rest = later;
     }
-    found
 }
 
 /// As [`find`], as text; `None` also where the value is not UTF-8.
@@ -216,6 +251,8 @@ mod tests {
 
     #[test]
     fn odd_input_is_skipped_and_last_wins() {
+        let text = "\x02a\x01\x02\x01b\x02noseparator\x02k\x01v1\x02k\x01v2";
+        assert_eq!(pairs(text).collect::<Vec<_>>(), [("k", "v1"), ("k", "v2")]);
         let bytes = b"\x02a\x01\x02\x01b\x02noseparator\x02k\x01v1\x02k\x01v2";
         let properties = Properties::decode(bytes);
         assert_eq!(properties.iter().collect::<Vec<_>>(), [("k", "v2")]);

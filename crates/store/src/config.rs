@@ -87,7 +87,7 @@ pub struct QueueLogPolicy {
     /// A queue with this many entries in the shared log gets them in its own file (128).
     pub run_max: u64,
     /// An orderly stop writes the files of at most this many queues; with more, the next start reads the shared log, and
-    /// a Java broker makes the queues anew from the messages (20,000).
+    /// a Java broker makes the queues anew from the messages (5,000: some seconds).
     pub close_max: u64,
     /// Bytes after which the shared log begins a new file (16 MiB).
     pub roll_bytes: u64,
@@ -99,7 +99,7 @@ impl Default for QueueLogPolicy {
             queues_min: 2048,
             touched_min: 256,
             run_max: 128,
-            close_max: 20_000,
+            close_max: 5_000,
             roll_bytes: 16 << 20,
         }
     }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use eruca_message::Timestamp;
+use eruca_message::{NameMap, Timestamp};
 use eruca_protocol::body::BrokerStatsData;
 
 use super::{Counter, DailyTotals, history::History};
@@ -128,7 +128,7 @@ pub struct BrokerStats {
     got_messages: Whole,
     got_found: Whole,
     got_missed: Whole,
-    topics: RwLock<HashMap<Box<str>, OfTopic>>,
+    topics: RwLock<NameMap<Box<str>, OfTopic>>,
     put_daily: Mutex<DailyTotals>,
     got_daily: Mutex<DailyTotals>,
     clock: Arc<dyn eruca_message::Clock>,

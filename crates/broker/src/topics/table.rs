@@ -1,13 +1,13 @@
 //! The table of topics.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use eruca_message::{
-    Clock, Timestamp,
+    Clock, NameMap, Timestamp,
     names::{dlq_topic, is_dlq_topic, is_lmq, is_retry_topic, retry_topic},
 };
 use eruca_protocol::body::{self, DataVersion, TopicConfig, TopicConfigSerializeWrapper};
@@ -49,7 +49,7 @@ pub struct TopicTable {
 
 #[derive(Debug)]
 struct Inner {
-    topics: HashMap<String, Arc<TopicConfig>>,
+    topics: NameMap<String, Arc<TopicConfig>>,
     data_version: DataVersion,
 }
 
@@ -68,7 +68,7 @@ impl TopicTable {
             Some(table) => (table.topic_config_table, table.data_version),
             None => (BTreeMap::new(), DataVersion::new(now)),
         };
-        let mut inner = Inner { topics: HashMap::new(), data_version };
+        let mut inner = Inner { topics: NameMap::default(), data_version };
         for (name, config) in configs {
             inner.topics.insert(name, Arc::new(config));
         }

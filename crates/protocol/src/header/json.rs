@@ -3,6 +3,8 @@
 //! Java's fastjson writes the members in alphabetical order, without null ones, and without blanks; other peers
 //! write them in any order, with numbers among the ext fields, and with members of their own.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, BytesMut};
 
 use super::{EXT_FIELDS_MAX, blank};
@@ -12,7 +14,11 @@ use crate::{ExtFields, HeaderEncoding, Language, RemotingCommand};
 
 /// Reads a header. Bytes that are no UTF-8 become U+FFFD, as in Java.
 pub(crate) fn decode(header: &[u8]) -> Result<RemotingCommand, FrameError> {
-    let text = String::from_utf8_lossy(header);
+    // The check for what is right is many times faster than the one that can mend.
+    let text = match std::str::from_utf8(header) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(header),
+    };
     let mut scan = Scanner::new(&text);
     let mut command = blank(HeaderEncoding::Json);
     scan.need(b'{', "the header's object")?;
@@ -95,6 +101,10 @@ fn ext_fields(ext: &mut ExtFields, scan: &mut Scanner<'_>) -> Result<(), FrameEr
 
 /// Reads one field. A null is no field; a number, or even an object, is kept as its text.
 fn ext_field(ext: &mut ExtFields, scan: &mut Scanner<'_>) -> Result<(), JsonError> {
+    if let Some((name, value)) = scan.plain_member() {
+        ext.push(name, value);
+        return Ok(());
+    }
     let mut name_text = String::new();
     let (plain, _) = scan.scalar_into(&mut name_text, "the name of an ext field or '}'")?;
     scan.need(b':', "':' after the name of an ext field")?;

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use eruca_message::NameMap;
+
 use super::{ConsumeQueue, QueueFiles, load::load_queue, queue::QueueState};
 use crate::{
     disk::DiskError,
@@ -21,7 +23,7 @@ pub(super) type Queues = Vec<Arc<ConsumeQueue>>;
 #[derive(Debug)]
 pub(crate) struct QueueTable {
     /// The queues of a topic in the order of their numbers.
-    topics: RwLock<HashMap<Arc<str>, RwLock<Queues>>>,
+    topics: RwLock<NameMap<Arc<str>, RwLock<Queues>>>,
     next_number: AtomicU64,
     count: AtomicUsize,
     /// Queues with entries in memory only.
@@ -104,7 +106,7 @@ impl QueueTable {
         &self.files
     }
 
-    fn topics(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, RwLock<Queues>>> {
+    fn topics(&self) -> RwLockReadGuard<'_, NameMap<Arc<str>, RwLock<Queues>>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner)
     }
 

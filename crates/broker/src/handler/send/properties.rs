@@ -3,9 +3,9 @@
 use eruca_message::{
     Properties,
     properties::{
-        CLUSTER, DELAY_TIME_LEVEL, INNER_NUM, MSG_REGION, NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR,
-        TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED, UNIQUE_KEY,
-        WAIT_STORE_MSG_OK, encode_property,
+        CLUSTER, DELAY_TIME_LEVEL, INNER_NUM, MSG_REGION, PROPERTY_SEPARATOR, TIMER_DELAY_MS,
+        TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED, UNIQUE_KEY, WAIT_STORE_MSG_OK,
+        encode_property, pairs,
     },
 };
 
@@ -31,11 +31,7 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(super) fn scan(properties: &'a str) -> Asked<'a> {
         let mut asked = Asked::default();
-        for entry in properties.split(char::from(PROPERTY_SEPARATOR)) {
-            let Some((name, value)) = entry.split_once(char::from(NAME_VALUE_SEPARATOR)) else { continue };
-            if value.is_empty() {
-                continue;
-            }
+        for (name, value) in pairs(properties) {
             match name {
                 UNIQUE_KEY => asked.unique_key = Some(value),
                 DELAY_TIME_LEVEL => asked.delay_level = Some(value),

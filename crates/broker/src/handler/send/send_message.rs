@@ -8,7 +8,8 @@ use std::{
 };
 
 use eruca_message::{
-    Clock, DelayLevels, LogOffset, OffsetMessageId, Timestamp, UniqueIdGenerator, decode_batch,
+    Clock, DelayLevels, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, Timestamp, UniqueIdGenerator,
+    decode_batch,
     names::{MAX_TOPIC_LEN_BYTES, SCHEDULE_TOPIC, is_retry_topic},
     properties::{
         DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH,
@@ -286,7 +287,7 @@ impl SendMessageHandler {
             first: *first,
             log_offset_end: last.log_offset_end,
             messages: placed.len(),
-            message_ids: placed.iter().map(|one| self.message_id(one)).collect::<Vec<_>>().join(","),
+            message_ids: self.message_ids(&placed),
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
             no_wait: asked.no_wait,
             is_inner_batch: false,
@@ -387,7 +388,20 @@ impl SendMessageHandler {
     }
 
     fn message_id(&self, appended: &Appended) -> String {
-        OffsetMessageId { store_host: self.store_host, log_offset: appended.log_offset }.to_string()
+        self.message_ids(std::slice::from_ref(appended))
+    }
+
+    fn message_ids(&self, placed: &[Appended]) -> String {
+        let mut buffer = [0; OFFSET_ID_LEN_MAX];
+        let mut ids = String::with_capacity(placed.len() * (OFFSET_ID_LEN_MAX + 1));
+        for one in placed {
+            if !ids.is_empty() {
+                ids.push(',');
+            }
+            let id = OffsetMessageId { store_host: self.store_host, log_offset: one.log_offset };
+            ids.push_str(id.text(&mut buffer));
+        }
+        ids
     }
 
     fn illegal(&self, config: &BrokerConfig) -> HandlerError {

@@ -1,7 +1,7 @@
 //! All batch ConsumeQueues, and which topics have such queues instead of the ordinary ones.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::BatchQueue;
+use super::{BatchQueue, TopicMap};
 use crate::{
     disk::{Disk, DiskError},
     error::OpenError,
@@ -26,7 +26,7 @@ pub(crate) struct BatchTable {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     file_size_bytes: u64,
-    topics: RwLock<HashMap<Arc<str>, Queues>>,
+    topics: RwLock<TopicMap<Queues>>,
     /// Whether there is any such topic: most stores have none.
     any: AtomicBool,
 }
@@ -39,7 +39,7 @@ impl BatchTable {
         file_size_bytes: u64,
         declared: &[String],
     ) -> Result<BatchTable, OpenError> {
-        let mut topics: HashMap<Arc<str>, Queues> =
+        let mut topics: TopicMap<Queues> =
             declared.iter().map(|topic| (Arc::from(topic.as_str()), Queues::new())).collect();
         for topic in disk.list(&dir).map_err(DiskError::at("list", &dir))?.iter().filter(|entry| entry.is_dir)
         {
@@ -62,11 +62,11 @@ impl BatchTable {
         Ok(BatchTable { disk, dir, file_size_bytes, topics: RwLock::new(topics), any })
     }
 
-    fn topics(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Queues>> {
+    fn topics(&self) -> RwLockReadGuard<'_, TopicMap<Queues>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn topics_mut(&self) -> RwLockWriteGuard<'_, HashMap<Arc<str>, Queues>> {
+    fn topics_mut(&self) -> RwLockWriteGuard<'_, TopicMap<Queues>> {
         self.topics.write().unwrap_or_else(PoisonError::into_inner)
     }
 

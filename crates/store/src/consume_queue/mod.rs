@@ -17,12 +17,21 @@ mod rebuild;
 mod step;
 mod table;
 
+use std::{collections::HashMap, sync::Arc};
+
 pub use batch_entry::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry};
 pub(crate) use batch_queue::BatchQueue;
 pub(crate) use batch_table::BatchTable;
 pub use entry::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
-pub(crate) use files::{QueueFiles, TouchedFiles};
+pub(crate) use files::{QueueFiles, TouchedFiles, remove_dir};
 pub(crate) use queue::ConsumeQueue;
 pub(crate) use rebuild::{Rebuild, Rebuilt};
 pub(crate) use step::{QueueStep, Target};
 pub(crate) use table::QueueTable;
+
+/// Topics by name.
+#[cfg(not(feature = "sim"))]
+type TopicMap<V> = HashMap<Arc<str>, V>;
+/// The same, in the same order in every run of a simulation.
+#[cfg(feature = "sim")]
+type TopicMap<V> = HashMap<Arc<str>, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>;

@@ -85,6 +85,11 @@ impl SimDisk {
         self.world().capacity_bytes = bytes;
     }
 
+    /// How many bytes the disk holds.
+    pub fn capacity(&self) -> Option<u64> {
+        self.world().capacity_bytes
+    }
+
     /// Bytes in use.
     pub fn used_bytes(&self) -> u64 {
         self.world().used_bytes()

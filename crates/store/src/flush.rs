@@ -161,7 +161,7 @@ impl MessageStore {
             index_timestamp: self.index.sealed(),
             ..*checkpoint
         };
-        let log_min = self.segments.min();
+        let log_min = self.queues.trimmed_to();
         let committed = step.commit(&self.queues, now, (log_min, tip.end));
         let (visible, shared) = committed.map_err(|error| self.stop_for(&error))?;
         let entries = own + shared;
@@ -199,8 +199,9 @@ impl MessageStore {
             self.flush_queues(&mut flush)?;
         }
         if self.queues.len() <= policy.queues_min {
-            // Few queues again: their files say everything.
-            log.remove().map_err(|error| WriteStopped::from_io(&error))?;
+            // Few queues again: their files say everything, and files of others must not.
+            let removed = self.queues.remove_strays().and_then(|()| log.remove());
+            removed.map_err(|error| WriteStopped::from_io(&error))?;
         }
         Ok(true)
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, Record, RecordHeader, Timestamp};
 
 use crate::{
-    consume_queue::{ConsumeQueue, ConsumeQueueEntry},
+    consume_queue::{ConsumeQueue, ConsumeQueueEntry, remove_dir},
     disk::DiskError,
     error::ReadError,
     read::is_record_at,
@@ -205,10 +205,11 @@ impl MessageStore {
             flush.step.deleted(&self.queues, queue);
             self.queues.entries_dropped(queue.retire());
         }
-        // Before the files go, so that a power cut in between leaves files without a queue and not the reverse. An error is
-        // the store's state.
-        if self.queues.files().queue_log().is_active() && !queues.is_empty() {
-            let _ = self.flush_queues(&mut flush);
+        // Before the files go, so that a power cut in between leaves files without a queue and not the reverse. Where that
+        // fails, the files stay: until a queue of that name is made anew, or a stop in order.
+        let is_logged = self.queues.files().queue_log().is_active() && !queues.is_empty();
+        if is_logged && self.flush_queues(&mut flush).is_err() {
+            return Ok(true);
         }
         let deleted = self.delete_files(topic, &queues).inspect_err(|error| {
             // A queue of that name made anew would find files that are not its own.
@@ -232,16 +233,5 @@ impl MessageStore {
         }
         let had_batches = self.batch_queues.delete(topic)?;
         Ok(had_batches || !queues.is_empty())
-    }
-}
-
-/// Removes a directory; that it is not there, or holds what is not ours, is no error.
-fn remove_dir(disk: &dyn crate::disk::Disk, dir: &std::path::Path) -> Result<(), DiskError> {
-    use std::io::ErrorKind::{DirectoryNotEmpty, NotFound};
-    match disk.remove_dir(dir) {
-        Err(error) if !matches!(error.kind(), NotFound | DirectoryNotEmpty) => {
-            Err(DiskError::at("remove", dir)(error))
-        }
-        _ => Ok(()),
     }
 }

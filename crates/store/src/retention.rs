@@ -197,8 +197,10 @@ impl MessageStore {
     /// done now (`cleanExpiredCQ` of the admin tools).
     pub fn trim_queues(&self) {
         let log_min = self.segments.min();
+        let mut all_trimmed = true;
         for queue in self.queues.all() {
             if let Err(error) = queue.expire(self.queues.files(), log_min) {
+                all_trimmed = false;
                 tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), %error,
                     "a queue could not be trimmed, it is tried again");
             }
@@ -212,6 +214,9 @@ impl MessageStore {
         let log = self.queues.files().queue_log();
         if log.is_active() {
             log.set_outdated();
+        }
+        if all_trimmed {
+            self.queues.set_trimmed_to(log_min);
         }
     }
 

@@ -295,6 +295,17 @@ impl QueueFiles {
         Ok(())
     }
 
+    /// Removes all files of queues in a directory, of which none is open.
+    pub(crate) fn remove_all(&self, dir: &Path) -> Result<(), DiskError> {
+        for stray in list_files(self.disk(), dir)? {
+            let path = file_path(dir, stray.start);
+            self.disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
+            // Else a power cut could bring this file back and not its neighbour.
+            self.disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+        }
+        Ok(())
+    }
+
     /// Makes what was touched durable. After an error the rest is still noted.
     pub(crate) fn sync(&self, touched: &mut TouchedFiles) -> Result<(), DiskError> {
         if touched.too_many {
@@ -312,5 +323,16 @@ impl QueueFiles {
         }
         touched.found_names = false;
         Ok(())
+    }
+}
+
+/// Removes a directory; that it is not there, or holds what is not ours, is no error.
+pub(crate) fn remove_dir(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    use std::io::ErrorKind::{DirectoryNotEmpty, NotFound};
+    match disk.remove_dir(dir) {
+        Err(error) if !matches!(error.kind(), NotFound | DirectoryNotEmpty) => {
+            Err(DiskError::at("remove", dir)(error))
+        }
+        _ => Ok(()),
     }
 }

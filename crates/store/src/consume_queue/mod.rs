@@ -17,7 +17,7 @@ mod rebuild;
 mod step;
 mod table;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 pub use batch_entry::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry};
 pub(crate) use batch_queue::BatchQueue;
@@ -31,7 +31,8 @@ pub(crate) use table::QueueTable;
 
 /// Topics by name.
 #[cfg(not(feature = "sim"))]
-type TopicMap<V> = HashMap<Arc<str>, V>;
+type TopicMap<V> = eruca_message::NameMap<Arc<str>, V>;
 /// The same, in the same order in every run of a simulation.
 #[cfg(feature = "sim")]
-type TopicMap<V> = HashMap<Arc<str>, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>;
+type TopicMap<V> =
+    std::collections::HashMap<Arc<str>, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>;

@@ -69,7 +69,7 @@ impl QueueStep {
         let mut result = Ok(());
         if let Target::Policy(policy) = target
             && (listed.len() > policy.touched_min || log.is_active() || table.len() > policy.queues_min)
-            && log.wants_new_file()
+            && log.wants_new_file(!listed.is_empty())
         {
             result = self.begin_file(table);
         }

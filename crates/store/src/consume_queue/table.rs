@@ -2,15 +2,14 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use eruca_message::NameMap;
-
-use super::{ConsumeQueue, QueueFiles, load::load_queue, queue::QueueState};
+use super::{ConsumeQueue, QueueFiles, TopicMap, files::remove_dir, load::load_queue, queue::QueueState};
 use crate::{
     disk::DiskError,
     error::OpenError,
@@ -23,7 +22,7 @@ pub(super) type Queues = Vec<Arc<ConsumeQueue>>;
 #[derive(Debug)]
 pub(crate) struct QueueTable {
     /// The queues of a topic in the order of their numbers.
-    topics: RwLock<NameMap<Arc<str>, RwLock<Queues>>>,
+    topics: RwLock<TopicMap<RwLock<Queues>>>,
     next_number: AtomicU64,
     count: AtomicUsize,
     /// Queues with entries in memory only.
@@ -31,6 +30,8 @@ pub(crate) struct QueueTable {
     unwritten_entries: AtomicU64,
     /// Queues with entries in the queue log only.
     chains: AtomicI64,
+    /// No queue begins with a record before this log offset.
+    trimmed_to: AtomicU64,
     files: QueueFiles,
 }
 
@@ -43,6 +44,7 @@ impl QueueTable {
             unwritten: Mutex::default(),
             unwritten_entries: AtomicU64::new(0),
             chains: AtomicI64::new(0),
+            trimmed_to: AtomicU64::new(0),
             files,
         }
     }
@@ -83,30 +85,31 @@ impl QueueTable {
     /// Loads the queues that the directory holds; `was_closed`: whether the last run ended in order.
     pub(crate) fn load(files: QueueFiles, was_closed: bool) -> Result<QueueTable, OpenError> {
         let table = QueueTable::new(files);
-        let dir = table.files.dir().to_owned();
-        let disk = table.files.disk();
-        for topic in disk.list(&dir).map_err(DiskError::at("list", &dir))?.iter().filter(|entry| entry.is_dir)
-        {
-            let topic_dir = dir.join(&topic.name);
-            for entry in disk.list(&topic_dir).map_err(DiskError::at("list", &topic_dir))? {
-                let queue_dir = topic_dir.join(&entry.name);
-                let queue_id = entry.name.parse::<i32>().ok().filter(|id| *id >= 0 && entry.is_dir);
-                let Some(queue_id) = queue_id else {
-                    tracing::warn!(path = %queue_dir.display(), "not the directory of a queue: left alone");
-                    continue;
-                };
-                let state = load_queue(&table.files, &queue_dir, was_closed)?;
-                table.insert(&topic.name, queue_id, state);
-            }
+        for (topic, queue_id, dir) in queue_dirs(&table.files)? {
+            let state = load_queue(&table.files, &dir, was_closed)?;
+            table.insert(&topic, queue_id, state);
         }
         Ok(table)
+    }
+
+    /// Removes the files of queues that are not in the table: the queue log did not know them any more when they should
+    /// have gone.
+    pub(crate) fn remove_strays(&self) -> Result<(), DiskError> {
+        for (topic, queue_id, dir) in queue_dirs(&self.files)? {
+            if self.find(&topic, queue_id).is_none() {
+                self.files.remove_all(&dir)?;
+                remove_dir(self.files.disk(), &dir)?;
+                remove_dir(self.files.disk(), &self.files.dir().join(topic))?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn files(&self) -> &QueueFiles {
         &self.files
     }
 
-    fn topics(&self) -> RwLockReadGuard<'_, NameMap<Arc<str>, RwLock<Queues>>> {
+    fn topics(&self) -> RwLockReadGuard<'_, TopicMap<RwLock<Queues>>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,8 +272,38 @@ impl QueueTable {
         u64::try_from(self.chains.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    /// Notes that all queues begin at their first record at or behind `log_min`.
+    pub(crate) fn set_trimmed_to(&self, log_min: u64) {
+        self.trimmed_to.store(log_min, Ordering::Release);
+    }
+
+    /// Where the log of messages began when all queues were last trimmed; behind its start where that failed.
+    pub(crate) fn trimmed_to(&self) -> u64 {
+        self.trimmed_to.load(Ordering::Acquire)
+    }
+
     /// How many queues there are.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
+}
+
+/// Every directory of a queue: topic, queue number, path.
+fn queue_dirs(files: &QueueFiles) -> Result<Vec<(String, i32, PathBuf)>, DiskError> {
+    let (dir, disk) = (files.dir(), files.disk());
+    let mut found = Vec::new();
+    for topic in disk.list(dir).map_err(DiskError::at("list", dir))?.iter().filter(|entry| entry.is_dir) {
+        let topic_dir = dir.join(&topic.name);
+        for entry in disk.list(&topic_dir).map_err(DiskError::at("list", &topic_dir))? {
+            let queue_dir = topic_dir.join(&entry.name);
+            let queue_id = entry.name.parse::<i32>().ok().filter(|id| *id >= 0 && entry.is_dir);
+            match queue_id {
+                Some(queue_id) => found.push((topic.name.clone(), queue_id, queue_dir)),
+                None => {
+                    tracing::warn!(path = %queue_dir.display(), "not the directory of a queue: left alone")
+                }
+            }
+        }
+    }
+    Ok(found)
 }

@@ -15,7 +15,7 @@ use super::format::{self, BlockHead, CHUNK_HEAD_LEN, Commit, FLAG_COMMIT, QueueR
 use crate::{
     consume_queue::{ConsumeQueueEntry, ENTRY_LEN_BYTES},
     disk::{Disk, DiskError, DiskFile},
-    segment::file_path,
+    segment::{file_path, list_files},
 };
 
 /// Payload at which a block is written, though its step goes on.
@@ -95,6 +95,25 @@ impl QueueLog {
         *writer = Writer { place, committed: place, state_end, ..Writer::default() };
     }
 
+    /// Makes durable what restoring found: the process that wrote the last step may have died before it synced it, or the
+    /// file's name. Then removes what was begun in vain, or had expired when the power went.
+    pub(crate) fn take_over(&self) -> Result<(), DiskError> {
+        let files = self.files();
+        let Some(last) = files.last() else { return Ok(()) };
+        last.file.sync_data().map_err(DiskError::at("sync", &last.path))?;
+        let dir = self.dir();
+        for dir in [Some(dir), dir.parent()].into_iter().flatten() {
+            self.disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+        }
+        for found in list_files(&*self.disk, dir)? {
+            if files.iter().all(|file| file.start != found.start) {
+                let path = file_path(dir, found.start);
+                self.disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
     fn files(&self) -> RwLockReadGuard<'_, Vec<Arc<LogFile>>> {
         self.files.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,8 +144,9 @@ impl QueueLog {
         self.is_outdated.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the next step should begin a file.
-    pub(crate) fn wants_new_file(&self) -> bool {
+    /// Whether the next step should begin a file. `has_entries`: it has entries to write; one without must not, as a
+    /// recovery that finds everything in order changes nothing.
+    pub(crate) fn wants_new_file(&self, has_entries: bool) -> bool {
         if !self.is_active() || self.is_outdated.load(Ordering::Relaxed) {
             return true;
         }
@@ -134,7 +154,7 @@ impl QueueLog {
         let start = self.files().last().map_or(0, |file| file.start);
         let state_len = writer.state_end.saturating_sub(start);
         let rest = writer.committed.at.saturating_sub(writer.state_end);
-        rest > self.settings.roll_bytes.max(2 * state_len)
+        has_entries && rest > self.settings.roll_bytes.max(2 * state_len)
     }
 
     /// Whether something was put since the last step that holds.

@@ -100,13 +100,6 @@ pub(crate) fn restore(
         }
         file.end.store(whole.end.at, Ordering::Relaxed);
         files.push(Arc::new(file));
-        for other in &found {
-            if files.iter().all(|file| file.start != other.start) {
-                // Begun in vain, or expired when the power went.
-                let path = file_path(dir, other.start);
-                disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
-            }
-        }
         let commit = whole.commit;
         log.resume(files, whole.end, whole.state_end);
         return Ok(Restored::UpTo(commit));

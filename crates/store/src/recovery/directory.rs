@@ -43,23 +43,29 @@ fn create_dir(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
         return Ok(());
     }
     disk.create_dir_all(dir).map_err(DiskError::at("create directory", dir))?;
-    for above in created.iter().filter_map(|dir| dir.parent()) {
-        // The parent of a relative name is the working directory.
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        disk.sync_dir(above).map_err(DiskError::at("sync", above))?;
-    }
-    Ok(())
+    created.iter().filter_map(|dir| dir.parent()).try_for_each(|above| sync_names(disk, above))
+}
+
+fn sync_names(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    // The parent of a relative name is the working directory.
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    disk.sync_dir(dir).map_err(DiskError::at("sync", dir))
 }
 
 /// Leaves the mark that says "running" (Java: `abort`). Whether the last run took its own away.
 pub(crate) fn mark_open(config: &StoreConfig, disk: &dyn Disk) -> Result<bool, OpenError> {
     let path = config.abort_path();
-    if disk.exists(&path).map_err(DiskError::at("look for", &path))? {
-        // The process that created what is here may have died before it synced the names: without this mark, say, the
-        // next power cut would pass for an orderly stop.
-        for dir in [Some(config.root.as_path()), config.commit_log_dir.parent()].into_iter().flatten() {
-            disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+    // The process that created what is here may have died before it synced the names: without the mark, say, the next
+    // power cut would pass for an orderly stop.
+    for dir in [&config.root, &config.commit_log_dir].into_iter().filter_map(|dir| dir.parent()) {
+        let synced = sync_names(disk, dir);
+        // Nobody creates a directory in one that he may not read.
+        if !matches!(&synced, Err(error) if error.source.kind() == ErrorKind::PermissionDenied) {
+            synced?;
         }
+    }
+    if disk.exists(&path).map_err(DiskError::at("look for", &path))? {
+        sync_names(disk, &config.root)?;
         return Ok(false);
     }
     // Java writes the number of its process, for people to look at.
@@ -71,6 +77,6 @@ pub(crate) fn mark_open(config: &StoreConfig, disk: &dyn Disk) -> Result<bool, O
         _ => {}
     }
     file.sync_data().map_err(DiskError::at("sync", &path))?;
-    disk.sync_dir(&config.root).map_err(DiskError::at("sync", &config.root))?;
+    sync_names(disk, &config.root)?;
     Ok(true)
 }

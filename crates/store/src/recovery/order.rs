@@ -88,14 +88,14 @@ impl Recovery<'_> {
         source: &QueueSource,
         batch_queues: &BatchTable,
     ) -> Result<Option<InOrder>, OpenError> {
-        let QueueSource { queues, known, is_lost } = source;
+        let QueueSource { queues, known } = source;
         let Recovery { config, was_closed, checkpoint, segments, .. } = *self;
         let log_start = segments.min();
         let from_log_start = Start { at: log_start, has_entry: false };
         let Start { at: start, has_entry } = match known {
             Some(commit) => Start { at: commit.log_end, has_entry: false },
             // Without any queue everything is read: the directory may have been removed to have it made anew.
-            None if *is_lost || (queues.is_empty() && batch_queues.all().is_empty()) => from_log_start,
+            None if queues.is_empty() && batch_queues.all().is_empty() => from_log_start,
             None => choose_start(segments, checkpoint.as_ref(), was_closed)?,
         };
         if !was_closed {
@@ -182,6 +182,7 @@ impl Recovery<'_> {
         if has_expired {
             queues.all().iter().try_for_each(|queue| queue.remove_expired(queues.files()))?;
         }
+        queues.set_trimmed_to(segments.min());
         batch_queues.all().iter().try_for_each(|queue| queue.expire(segments.min()))?;
         Ok(Some(InOrder { flush, tip, queued, report }))
     }

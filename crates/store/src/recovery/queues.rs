@@ -18,8 +18,6 @@ pub(super) struct QueueSource {
     pub(super) queues: QueueTable,
     /// What the queue log says; `None` where the queues' own files were looked at.
     pub(super) known: Option<Commit>,
-    /// There was a queue log, and entries may be lost with it.
-    pub(super) is_lost: bool,
 }
 
 /// What became of the queue log.
@@ -42,11 +40,14 @@ pub(super) fn load_queues(
 ) -> Result<QueueSource, OpenError> {
     let (queues, found) = look_at_queue_log(config, disk, segments, visible)?;
     match found {
-        QueueLogFound::Fits(commit) => Ok(QueueSource { queues, known: Some(commit), is_lost: false }),
+        QueueLogFound::Fits(commit) => {
+            queues.files().queue_log().take_over()?;
+            Ok(QueueSource { queues, known: Some(commit) })
+        }
         QueueLogFound::Unusable(why) => load_anew(queues, was_closed, why),
         QueueLogFound::Nothing => {
             let queues = QueueTable::load(queues.into_files(), was_closed)?;
-            Ok(QueueSource { queues, known: None, is_lost: false })
+            Ok(QueueSource { queues, known: None })
         }
     }
 }
@@ -101,15 +102,16 @@ pub(crate) fn look_at_queue_log(
     Ok((queues, QueueLogFound::Fits(commit)))
 }
 
-/// Does without the queue log: what the queues' own files lack is made anew from the log of messages.
+/// Does without the queue log: what the queues' own files lack is made anew from the log of messages. The checkpoint file
+/// says no more than the own files have.
 pub(super) fn load_anew(queues: QueueTable, was_closed: bool, why: String) -> Result<QueueSource, OpenError> {
     let files = queues.into_files();
     tracing::warn!(
         dir = %files.queue_log().dir().display(),
         why,
-        "the queue log is not used, all consume queues are made anew from the messages"
+        "the queue log is not used, what the files of consume queues lack is made anew from the messages"
     );
     files.queue_log().remove()?;
     let queues = QueueTable::load(files, was_closed)?;
-    Ok(QueueSource { queues, known: None, is_lost: true })
+    Ok(QueueSource { queues, known: None })
 }

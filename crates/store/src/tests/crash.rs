@@ -141,7 +141,7 @@ fn names_that_a_killed_process_did_not_sync_survive_a_power_cut_after_the_next_s
         run(&bench, &mut Acknowledged::default()).unwrap();
         bench.disk.changes()
     };
-    for (after, seed) in (0..steps).flat_map(|after| [1, 2, 3].map(|seed| (after, seed))) {
+    for (after, seed) in (0..steps).flat_map(|after| [1, 2, 3, 4, 5, 6].map(|seed| (after, seed))) {
         // From the very first operation on an empty disk on, or on one that a store left in order.
         let disk = SimDisk::new(after * 17 + seed);
         if seed == 3 {

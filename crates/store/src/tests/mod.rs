@@ -18,4 +18,5 @@ mod model;
 mod multi_dispatch;
 mod query;
 mod queue_log;
+mod queue_log_crash;
 mod recovery;

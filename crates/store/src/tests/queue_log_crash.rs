@@ -1,0 +1,133 @@
+//! The queue log after deletions, expiry and crashes that came at a bad moment; each was found by the simulation.
+
+use std::{io::ErrorKind, path::Path};
+
+use eruca_message::QueueOffset;
+
+use super::bench::{Bench, shared_config};
+use crate::{
+    QueueLogPolicy, StoreConfig,
+    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
+};
+
+/// Messages in two topics of three queues each, of which the queue log has the last ones.
+fn filled(policy: QueueLogPolicy) -> Bench {
+    let bench = Bench::with(StoreConfig { queue_log: policy, ..shared_config() }, SimDisk::new(5));
+    for round in 0..8u8 {
+        for queue in 0..3 {
+            bench.append("kept", queue, &[round; 10]).unwrap();
+            bench.append("gone", queue, &[round; 10]).unwrap();
+        }
+        bench.store().settle().unwrap();
+        bench.store().queue_flush_step().unwrap();
+    }
+    bench
+}
+
+fn shared() -> QueueLogPolicy {
+    shared_config().queue_log
+}
+
+fn inject(bench: &Bench, op: SimOp, after: u64) {
+    bench.disk.inject(Fault { op, after, kind: FaultKind::Fail(ErrorKind::Other) });
+}
+
+fn topics(bench: &Bench) -> Vec<String> {
+    bench.store().topics_with_queues().into_iter().map(|(topic, _)| topic).collect()
+}
+
+#[test]
+fn a_second_recovery_leaves_the_queue_log_as_the_first_did() {
+    for (rounds, roll_bytes) in (1..20u8).flat_map(|rounds| [700, 1000, 1300].map(|roll| (rounds, roll))) {
+        let mut bench = filled(QueueLogPolicy { roll_bytes, ..shared() });
+        for round in 0..rounds {
+            bench.send("kept", i32::from(round % 3), &[round]);
+            bench.send("gone", i32::from(round % 3), &[round]);
+            bench.send("gone", i32::from((round + 1) % 3), &[round]);
+            if round + 1 < rounds {
+                bench.store().queue_flush_step().unwrap();
+            }
+        }
+        bench.kill();
+        let first = bench.disk.fork();
+        bench.kill();
+        assert_eq!(bench.disk.difference(&first), None, "{rounds} rounds, {roll_bytes}");
+    }
+}
+
+#[test]
+fn files_that_a_failed_deletion_left_do_not_come_back_when_the_queue_log_goes() {
+    let mut bench = filled(QueueLogPolicy { queues_min: 5, close_max: 10, ..shared() });
+    inject(&bench, SimOp::Remove, 1);
+    bench.store().delete_topic("gone").unwrap_err();
+    bench.kill();
+    assert_eq!(topics(&bench), ["kept"]);
+    // With few queues left the queue log goes, and the directories say everything.
+    bench.reopen();
+    assert!(bench.report.was_closed);
+    assert_eq!(topics(&bench), ["kept"]);
+}
+
+#[test]
+fn a_topic_whose_deletion_the_queue_log_could_not_note_keeps_its_files() {
+    let mut bench = filled(shared());
+    // The first step finds nothing new and writes nothing.
+    inject(&bench, SimOp::Write, 0);
+    assert!(bench.store().delete_topic("gone").unwrap());
+    assert!(topics(&bench).iter().all(|topic| topic != "gone"));
+    bench.kill();
+    for queue in 0..3 {
+        assert_eq!(bench.bodies("gone", queue).len(), 8, "queue {queue}");
+    }
+    assert!(bench.store().delete_topic("gone").unwrap());
+    bench.kill();
+    assert_eq!(topics(&bench), ["kept"]);
+}
+
+#[test]
+fn a_queue_log_that_was_begun_in_vain_brings_no_deleted_topic_back() {
+    let mut bench = filled(QueueLogPolicy::default());
+    assert!(bench.store().delete_topic("gone").unwrap());
+    bench.drop_store();
+    // What a process leaves that dies while it begins the very first file.
+    let dir = Path::new("/store/queuelog");
+    bench.disk.create_dir_all(dir).unwrap();
+    bench.disk.create(&dir.join("00000000000000000000"), 0).unwrap().write_all_at(&[7; 40], 0).unwrap();
+    bench.kill();
+    assert_eq!(topics(&bench), ["kept"]);
+    assert_eq!(bench.bodies("kept", 2).len(), 8);
+}
+
+#[test]
+fn a_queue_that_could_not_be_trimmed_is_trimmed_by_the_next_start() {
+    let mut bench = filled(shared());
+    for i in 0..60u8 {
+        bench.send("busy", 0, &[i; 1000]);
+    }
+    bench.store().queue_flush_step().unwrap();
+    let fork = |bench: &Bench| {
+        let fork = bench.disk.fork();
+        fork.kill();
+        Bench::with(bench.config.clone(), fork)
+    };
+    let ranges = |bench: &Bench| [0, 1, 2].map(|queue| bench.store().queue_range("kept", queue).min.0);
+    let whole = fork(&bench);
+    whole.store().delete_expired_now(bench.clock_in_days(30));
+    let mut was_left = false;
+    for after in 0..40 {
+        let mut bench = fork(&bench);
+        inject(&bench, SimOp::Read, after);
+        bench.store().delete_expired_now(bench.clock_in_days(30));
+        bench.disk.disarm();
+        if bench.store().log_range().0 < whole.store().log_range().0 {
+            continue;
+        }
+        was_left |= ranges(&bench) != [8; 3];
+        bench.store().queue_flush_step().unwrap();
+        bench.kill();
+        assert_eq!(ranges(&bench), [8; 3], "fault after {after} reads");
+    }
+    assert!(was_left, "no fault struck the trimming");
+    bench.kill();
+    assert_eq!(bench.store().queue_range("kept", 0).max, QueueOffset(8));
+}

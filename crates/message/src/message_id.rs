@@ -42,24 +42,23 @@ impl OffsetMessageId {
     /// The id as text in `buffer`: every answer to a send has one, which the formatting of numbers would make slow.
     pub fn text<'b>(&self, buffer: &'b mut [u8; OFFSET_ID_LEN_MAX]) -> &'b str {
         let len = match self.store_host.ip() {
-            IpAddr::V4(ip) => put_hex(buffer, 0, u128::from(u32::from(ip)), 8),
-            IpAddr::V6(ip) => put_hex(buffer, 0, u128::from(ip), 32),
+            IpAddr::V4(ip) => put_hex(buffer, 0, &ip.octets()),
+            IpAddr::V6(ip) => put_hex(buffer, 0, &ip.octets()),
         };
-        let len = put_hex(buffer, len, u128::from(self.store_host.port()), 8);
-        let len = put_hex(buffer, len, u128::from(self.log_offset.0), 16);
+        let len = put_hex(buffer, len, &u32::from(self.store_host.port()).to_be_bytes());
+        let len = put_hex(buffer, len, &self.log_offset.0.to_be_bytes());
         // Hexadecimal digits are ASCII.
         buffer.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
-/// Puts the lowest `digits` hexadecimal digits of `value` at `at`; where they end.
-fn put_hex(buffer: &mut [u8], at: usize, value: u128, digits: usize) -> usize {
-    let end = at + digits;
-    let mut rest = value;
-    for place in buffer.get_mut(at..end).unwrap_or_default().iter_mut().rev() {
-        let digit = (rest & 0xF) as u8;
-        *place = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
-        rest >>= 4;
+/// Puts `bytes` at `at` as hexadecimal digits; where they end.
+fn put_hex(buffer: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+    let end = at + 2 * bytes.len();
+    let (pairs, _) = buffer.get_mut(at..end).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xF)]];
     }
     end
 }

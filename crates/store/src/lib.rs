@@ -1,7 +1,7 @@
 //! RocketMQ's storage engine: one CommitLog of all messages, and ConsumeQueues that say for each queue where its
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
-//! Read in this order: `store` (the façade) → `append` (`unfinished`) → `commit_log` → `dispatch` → `consume_queue` →
+//! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
 //! `queue_log` → `flush` → `read` (`damage`), `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
 //! `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
@@ -51,6 +51,7 @@ mod read_batch;
 mod recovery;
 mod retention;
 mod segment;
+mod settle;
 mod store;
 mod unfinished;
 mod watermark;

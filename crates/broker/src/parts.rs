@@ -131,6 +131,7 @@ impl Parts {
             self.clock.clone(),
             self.memory_bytes,
             self.stats.clone(),
+            control.clone(),
         ));
         let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
         self.hold.set_runner(runner);

@@ -69,6 +69,8 @@ pub struct StoreConfig {
     pub index_slots: u32,
     /// Entries of an index file (`maxIndexNum`, 20,000,000).
     pub index_entries: u32,
+    /// So many bytes at the end of the log are expected in the page cache (64 MiB).
+    pub hot_tail_bytes: u64,
     /// ConsumeQueue files kept open at most (1,024).
     pub queue_files_open_max: usize,
     /// When queues share a log.
@@ -145,6 +147,7 @@ impl StoreConfig {
             index_enabled: true,
             index_slots: 5_000_000,
             index_entries: 20_000_000,
+            hot_tail_bytes: 64 << 20,
             queue_files_open_max: 1024,
             queue_log: QueueLogPolicy::default(),
         }

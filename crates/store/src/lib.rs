@@ -2,8 +2,8 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read` (`damage`), `read_batch`, `query` → `index` → `retention`; then `recovery`, and below all of it
-//! `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
+//! `queue_log` → `flush` → `read` (`damage`, `cold`), `read_batch`, `query` → `index` → `retention`; then `recovery`, and below
+//! all of it `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +34,7 @@ mod plant;
 mod append;
 mod arrival;
 mod checkpoint;
+mod cold;
 mod commit_log;
 mod config;
 mod consume_queue;
@@ -66,7 +67,7 @@ pub use checkpoint::Checkpoint;
 pub use commit_log::{Found, LogEnd, LogItem, Walk, log_item};
 pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
 pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES};
-pub use disk::{Disk, DiskError, ReadOnlyDisk, RealDisk};
+pub use disk::{Advice, Disk, DiskError, ReadOnlyDisk, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;
 pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, RecordHeader};
 
 use crate::{
+    cold::Wait,
     consume_queue::{ConsumeQueue, ConsumeQueueEntry},
     damage::{DamagedAt, check_record},
     disk::DiskError,
@@ -12,6 +13,8 @@ use crate::{
 
 /// Entries fetched from a queue at a time.
 const ENTRIES_AT_ONCE: u64 = 64;
+/// A reader so far behind the end of its queue may find the entries on the disk only.
+const RECENT_ENTRIES: u64 = 4096;
 /// Where a record says its own place.
 const LOG_OFFSET_AT: usize = 28;
 
@@ -158,19 +161,50 @@ impl MessageStore {
         limits: &ReadLimits,
         filter: &dyn EntryFilter,
     ) -> ReadOutcome {
+        let read = self.read_waiting(topic, queue_id, from, limits, filter, Wait::Allowed);
+        // None is for those who may not wait.
+        read.unwrap_or_else(|| outcome(ReadStatus::OffsetFoundNull, from.0, (0, 0)))
+    }
+
+    /// As [`MessageStore::read`], for a thread that may not wait: `None` where the disk would have to be waited for. Then
+    /// [`MessageStore::read`] is to be called where that is no matter.
+    pub fn read_cached(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: QueueOffset,
+        limits: &ReadLimits,
+        filter: &dyn EntryFilter,
+    ) -> Option<ReadOutcome> {
+        self.read_waiting(topic, queue_id, from, limits, filter, Wait::Never)
+    }
+
+    fn read_waiting(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: QueueOffset,
+        limits: &ReadLimits,
+        filter: &dyn EntryFilter,
+        wait: Wait,
+    ) -> Option<ReadOutcome> {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return match self.batch_queues.find(topic, queue_id) {
-                Some(queue) => self.read_batches(&queue, from, limits, filter),
-                None => outcome(ReadStatus::NoMatchedQueue, 0, (0, 0)),
+                Some(queue) => self.read_batches(&queue, from, limits, filter, wait),
+                None => Some(outcome(ReadStatus::NoMatchedQueue, 0, (0, 0))),
             };
         };
         let (min, max) = queue.range();
-        match outside(from.0, (min, max)) {
-            Some((status, next)) => outcome(status, next, (min, max)),
-            None => self.read_from(&queue, from.0, (min, max), limits, filter).unwrap_or_else(|error| {
+        if let Some((status, next)) = outside(from.0, (min, max)) {
+            return Some(outcome(status, next, (min, max)));
+        }
+        match self.read_from(&queue, from.0, (min, max), limits, filter, wait) {
+            Ok(outcome) => Some(outcome),
+            Err(error) if error.would_block() => None,
+            Err(error) => {
                 tracing::error!(topic, queue_id, from = from.0, %error, "a queue cannot be read");
-                outcome(ReadStatus::OffsetFoundNull, from.0, (min, max))
-            }),
+                Some(outcome(ReadStatus::OffsetFoundNull, from.0, (min, max)))
+            }
         }
     }
 
@@ -181,6 +215,7 @@ impl MessageStore {
         range: (u64, u64),
         limits: &ReadLimits,
         filter: &dyn EntryFilter,
+        wait: Wait,
     ) -> Result<ReadOutcome, DiskError> {
         let files = self.queues.files();
         let log_min = self.segments.min();
@@ -193,6 +228,12 @@ impl MessageStore {
         'scan: while next < scan_end {
             entries.clear();
             let wanted = ENTRIES_AT_ONCE.min(limits.max_messages.max(8) as u64).min(scan_end - next);
+            if wait == Wait::Never
+                && range.1 - next > RECENT_ENTRIES
+                && !queue.is_cached(files, next, wanted)?
+            {
+                return Err(DiskError::would_have_to_wait(files.dir()));
+            }
             queue.read(files, next, wanted, &mut entries)?;
             if entries.is_empty() {
                 if next == from {
@@ -221,7 +262,7 @@ impl MessageStore {
                     continue;
                 }
                 if filter.needs_record()
-                    && !self.record_matches(queue, next - 1, entry, filter, &mut records)?
+                    && !self.record_matches(queue, next - 1, entry, filter, wait, &mut records)?
                 {
                     continue;
                 }
@@ -234,7 +275,7 @@ impl MessageStore {
         }
         if !gathered.chosen.is_empty() {
             records.clear();
-            result.message_count = self.read_runs(queue, &gathered, &mut records)?;
+            result.message_count = self.read_runs(queue, &gathered, wait, &mut records)?;
             let all_gone = result.message_count == 0;
             result.status = if all_gone { ReadStatus::MessageWasRemoving } else { ReadStatus::Found };
             result.records = Bytes::from(records);
@@ -250,11 +291,12 @@ impl MessageStore {
         queue_offset: u64,
         entry: &ConsumeQueueEntry,
         filter: &dyn EntryFilter,
+        wait: Wait,
         scratch: &mut Vec<u8>,
     ) -> Result<bool, DiskError> {
         scratch.clear();
         let (at, len) = (entry.log_offset.0, entry.size_bytes as usize);
-        if !self.segments.read_append(scratch, len, at)? {
+        if !self.read_log(scratch, len, at, wait)? {
             return Ok(false);
         }
         let chosen = Chosen { size_bytes: entry.size_bytes, queue_offset };
@@ -267,14 +309,18 @@ impl MessageStore {
         &self,
         queue: &ConsumeQueue,
         gathered: &Gathered,
+        wait: Wait,
         records: &mut Vec<u8>,
     ) -> Result<usize, DiskError> {
         records.reserve_exact(gathered.bytes);
+        if let (Some(first), Some(last)) = (gathered.runs.first(), gathered.runs.last()) {
+            self.prepare_read(first.at..first.at.max(last.at + last.len as u64), gathered.bytes, wait);
+        }
         let mut chosen = gathered.chosen.iter();
         let mut count = 0;
         for run in &gathered.runs {
             let mut from = records.len();
-            let there = self.segments.read_append(records, run.len, run.at)?;
+            let there = self.read_log(records, run.len, run.at, wait)?;
             let run_end = run.at + run.len as u64;
             let mut at = run.at;
             while at < run_end {

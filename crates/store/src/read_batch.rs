@@ -4,6 +4,7 @@ use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
 use crate::{
+    cold::Wait,
     consume_queue::{BatchQueue, BatchQueueEntry, ConsumeQueueEntry},
     damage::{DamagedAt, check_record},
     disk::DiskError,
@@ -42,15 +43,20 @@ impl MessageStore {
         from: QueueOffset,
         limits: &ReadLimits,
         filter: &dyn EntryFilter,
-    ) -> ReadOutcome {
+        wait: Wait,
+    ) -> Option<ReadOutcome> {
         let range = queue.range();
-        match outside(from.0, range) {
-            Some((status, next)) => outcome(status, next, range),
-            None => self.read_batches_from(queue, from.0, range, limits, filter).unwrap_or_else(|error| {
+        if let Some((status, next)) = outside(from.0, range) {
+            return Some(outcome(status, next, range));
+        }
+        match self.read_batches_from(queue, from.0, range, limits, filter, wait) {
+            Ok(outcome) => Some(outcome),
+            Err(error) if error.would_block() => None,
+            Err(error) => {
                 let (topic, queue_id) = (queue.topic(), queue.queue_id());
                 tracing::error!(%topic, queue_id, from = from.0, %error, "a batch queue cannot be read");
-                outcome(ReadStatus::OffsetFoundNull, from.0, range)
-            }),
+                Some(outcome(ReadStatus::OffsetFoundNull, from.0, range))
+            }
         }
     }
 
@@ -61,6 +67,7 @@ impl MessageStore {
         range: (u64, u64),
         limits: &ReadLimits,
         filter: &dyn EntryFilter,
+        wait: Wait,
     ) -> Result<ReadOutcome, DiskError> {
         let mut result = outcome(ReadStatus::NoMatchedMessage, from, range);
         let mut records = Vec::new();
@@ -86,7 +93,7 @@ impl MessageStore {
                     continue;
                 }
                 let start = records.len();
-                let there = self.segments.read_append(&mut records, size, entry.log_offset.0)?;
+                let there = self.read_log(&mut records, size, entry.log_offset.0, wait)?;
                 let record = records.get(start..).unwrap_or_default();
                 let sound = if there { check_record(record, entry.log_offset.0) } else { Ok(()) };
                 if let Err(why) = &sound {

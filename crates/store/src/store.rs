@@ -15,6 +15,7 @@ use eruca_message::{Clock, LogOffset, Timestamp};
 use crate::{
     append::AppendState,
     arrival::ArrivalListener,
+    cold::ColdChunks,
     commit_log::{Segments, Staging},
     config::StoreConfig,
     consume_queue::{BatchTable, QueueTable},
@@ -61,6 +62,7 @@ pub struct MessageStore {
     /// For how many steps an order to delete what has expired still holds.
     pub(crate) delete_steps_by_hand: AtomicU32,
     pub(crate) damaged: DamagedRecords,
+    pub(crate) cold: ColdChunks,
     /// Given back with the store, or when it is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
@@ -106,6 +108,7 @@ impl MessageStore {
             clock_watch: Mutex::new(ClockWatch::since(last_stored)),
             delete_steps_by_hand: AtomicU32::new(0),
             damaged: DamagedRecords::default(),
+            cold: ColdChunks::default(),
             lock: Mutex::new(Some(lock)),
             config,
             disk,

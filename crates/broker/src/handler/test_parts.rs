@@ -9,7 +9,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Caller, Outbox, Reply};
 use eruca_store::{
-    AppendMessage, Appended, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig,
+    AppendMessage, Appended, Disk, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig,
 };
 use tempfile::TempDir;
 
@@ -49,27 +49,33 @@ impl TestParts {
 
     /// A broker over what an earlier one left in `directory`.
     pub(crate) fn in_directory(directory: TempDir) -> Self {
-        Self::with_store(directory, FlushMode::Async)
+        Self::with_store(directory, |_| (), Arc::new(RealDisk))
     }
 
     /// An empty broker that acknowledges what the disk has.
     pub(crate) fn with_sync_flush() -> Self {
-        Self::with_store(tempfile::tempdir().unwrap(), FlushMode::Sync)
+        let directory = tempfile::tempdir().unwrap();
+        Self::with_store(directory, |store| store.flush_mode = FlushMode::Sync, Arc::new(RealDisk))
     }
 
-    fn with_store(directory: TempDir, flush_mode: FlushMode) -> Self {
+    /// An empty broker with its store on `disk`, of which nothing is expected in the page cache.
+    pub(crate) fn with_cold_store(disk: Arc<dyn Disk>) -> Self {
+        Self::with_store(tempfile::tempdir().unwrap(), |store| store.hot_tail_bytes = 0, disk)
+    }
+
+    fn with_store(directory: TempDir, change: impl FnOnce(&mut StoreConfig), disk: Arc<dyn Disk>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
         let config = directory.path().join("config");
         std::fs::create_dir_all(&config).unwrap();
         let mut store = StoreConfig::new(directory.path());
-        store.flush_mode = flush_mode;
         store.segment_size_bytes = 1 << 20;
         store.queue_file_size_bytes = 20_000;
         // A developer's disk may be full; a test is not about that.
         store.disk_warning_ratio = 1.0;
         store.disk_clean_forcibly_ratio = 1.0;
         store.disk_max_used_ratio = 1.0;
-        let (store, _) = MessageStore::open(store, Arc::new(RealDisk), clock.clone()).unwrap();
+        change(&mut store);
+        let (store, _) = MessageStore::open(store, disk, clock.clone()).unwrap();
         let groups = Arc::new(GroupTable::open(&config, true, clock.clone()).unwrap());
         let settings =
             Arc::new(Settings::new(BrokerConfig { broker_name: "b".to_owned(), ..BrokerConfig::default() }));

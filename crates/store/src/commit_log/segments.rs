@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    disk::{Disk, DiskError, DiskFile},
+    disk::{Advice, Disk, DiskError, DiskFile},
     error::OpenError,
     segment::{file_path, list_files},
 };
@@ -33,6 +33,17 @@ impl Segment {
     /// Appends `len` bytes from log offset `at` to `into`.
     pub(crate) fn read_append(&self, into: &mut Vec<u8>, len: usize, at: u64) -> Result<(), DiskError> {
         self.file.read_append(into, len, at - self.start).map_err(DiskError::at("read", &self.path))
+    }
+
+    /// The same without waiting for the disk; `false`, and nothing appended, where that had to be waited for.
+    pub(crate) fn read_cached(&self, into: &mut Vec<u8>, len: usize, at: u64) -> Result<bool, DiskError> {
+        self.file.read_cached(into, len, at - self.start).map_err(DiskError::at("read", &self.path))
+    }
+
+    /// Tells the kernel what becomes of the log from `from` to `to`.
+    pub(crate) fn advise(&self, advice: Advice, from: u64, to: u64) {
+        debug_assert!(from >= self.start && from <= to && to <= self.end());
+        self.file.advise(advice, from - self.start, to - from);
     }
 
     /// Fills `into` from log offset `at`.

@@ -208,6 +208,17 @@ impl QueueFiles {
         Ok(())
     }
 
+    /// Whether [`QueueFiles::read`] would not wait for the disk.
+    pub(crate) fn is_cached(&self, queue: &ConsumeQueue, index: u64, count: u64) -> Result<bool, DiskError> {
+        let first = self.file_of(index);
+        let count = count.min(first + self.entries_per_file() - index);
+        let file = self.open(queue, first)?;
+        let len = usize::try_from(count * ENTRY_LEN_BYTES).unwrap_or(0);
+        let at = (index - first) * ENTRY_LEN_BYTES;
+        file.read_cached(&mut Vec::new(), len, at)
+            .map_err(|error| DiskError::at("read", &self.path(queue, first))(error))
+    }
+
     /// Writes entries from `index` on; files are created, and entries before the first one of a new file
     /// are blank.
     pub(crate) fn write(

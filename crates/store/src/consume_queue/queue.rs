@@ -186,6 +186,22 @@ impl ConsumeQueue {
         Ok(())
     }
 
+    /// Whether [`ConsumeQueue::read`] would not wait for the queue's own files.
+    pub(crate) fn is_cached(&self, files: &QueueFiles, from: u64, count: u64) -> Result<bool, DiskError> {
+        let stored = {
+            let state = self.state();
+            if from < state.files_from || from >= state.stored {
+                return Ok(true);
+            }
+            state.stored
+        };
+        match files.is_cached(self, from, count.min(stored - from)) {
+            // Expired or deleted since we looked: nothing to wait for.
+            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(true),
+            result => result,
+        }
+    }
+
     /// One entry.
     pub(crate) fn entry(
         &self,

@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
-use super::{Disk, RealDisk, SimDisk};
+use super::{Advice, Disk, RealDisk, SimDisk};
 
 fn conforms(disk: &dyn Disk, root: &Path) {
     let dir = root.join("a/b");
@@ -27,6 +27,14 @@ fn conforms(disk: &dyn Disk, root: &Path) {
     assert_eq!(exact, b"abcd");
     assert_eq!(again.read_append(&mut bytes, 2, 4999).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     file.sync_data().unwrap();
+    for advice in [Advice::WillNeed, Advice::DontNeed] {
+        // What is in memory is all, or nothing of it.
+        let mut bytes = b"x".to_vec();
+        let is_cached = again.read_cached(&mut bytes, 6, 4993).unwrap();
+        assert_eq!(bytes, if is_cached { &b"x\0hello"[..] } else { b"x" });
+        file.advise(advice, 0, 5000);
+    }
+    assert!(!matches!(again.read_cached(&mut Vec::new(), 2, 4999), Ok(true)), "read over the end");
 
     file.zero_from(12).unwrap();
     let mut bytes = [9; 4];

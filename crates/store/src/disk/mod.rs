@@ -50,6 +50,15 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
 }
 
+/// What becomes of a range of a file (`posix_fadvise`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// It is read soon.
+    WillNeed,
+    /// It is not read again soon.
+    DontNeed,
+}
+
 /// An open file. Positions are in bytes from its start.
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Fills `into` from `at`; [`io::ErrorKind::UnexpectedEof`] where the file ends before.
@@ -62,6 +71,13 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
         let place = into.get_mut(start..).unwrap_or_default();
         self.read_exact_at(place, at)
     }
+    /// As [`DiskFile::read_append`], but without waiting for the disk: `false`, and nothing appended, where not all of it is
+    /// in memory. Where that cannot be told it waits.
+    fn read_cached(&self, into: &mut Vec<u8>, len: usize, at: u64) -> io::Result<bool> {
+        self.read_append(into, len, at).map(|()| true)
+    }
+    /// Tells the system what will become of a range; it may do something about it.
+    fn advise(&self, _advice: Advice, _at: u64, _len: u64) {}
     /// Writes all of `bytes` at `at`. After an error any part of them may be in the file.
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     /// Writes all slices one after the other from `at`. After an error any part may be in the file.
@@ -140,6 +156,16 @@ impl DiskError {
         self.source
             .raw_os_error()
             .is_some_and(|errno| [process, machine].map(|e| e.raw_os_error()).contains(&errno))
+    }
+
+    /// Whether the disk would have had to be waited for, and nothing is wrong.
+    pub(crate) fn would_block(&self) -> bool {
+        self.source.kind() == io::ErrorKind::WouldBlock
+    }
+
+    /// What [`DiskError::would_block`] is true for.
+    pub(crate) fn would_have_to_wait(path: &Path) -> DiskError {
+        DiskError::at("read", path)(io::ErrorKind::WouldBlock.into())
     }
 
     /// For `map_err`.

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, IoSliceMut},
+    num::NonZeroU64,
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
@@ -11,9 +12,10 @@ use std::{
 use rustix::{
     buffer::spare_capacity,
     fs::{FallocateFlags, FlockOperation},
+    io::{Errno, ReadWriteFlags},
 };
 
-use super::{DirEntry, Disk, DiskFile, DiskLock, DiskSpace};
+use super::{Advice, DirEntry, Disk, DiskFile, DiskLock, DiskSpace};
 
 /// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,6 +137,45 @@ impl DiskFile for RealFile {
         }
         into.resize(start + len, 0);
         self.0.read_exact_at(into.get_mut(start..).unwrap_or_default(), at)
+    }
+
+    fn read_cached(&self, into: &mut Vec<u8>, len: usize, at: u64) -> io::Result<bool> {
+        let start = into.len();
+        into.resize(start + len, 0);
+        let mut filled = start;
+        while filled < start + len {
+            let place = into.get_mut(filled..).unwrap_or_default();
+            let from = at + (filled - start) as u64;
+            let read =
+                rustix::io::preadv2(&self.0, &mut [IoSliceMut::new(place)], from, ReadWriteFlags::NOWAIT);
+            match read {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    into.truncate(start);
+                    return Ok(false);
+                }
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                    // A file system that cannot tell.
+                    into.truncate(start);
+                    return self.read_append(into, len, at).map(|()| true);
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn advise(&self, advice: Advice, at: u64, len: u64) {
+        // To the system a length of 0 is all that follows.
+        let Some(len) = NonZeroU64::new(len) else { return };
+        let advice = match advice {
+            Advice::WillNeed => rustix::fs::Advice::WillNeed,
+            Advice::DontNeed => rustix::fs::Advice::DontNeed,
+        };
+        // It may be refused, and makes things slower then, not wrong.
+        let _ = rustix::fs::fadvise(&self.0, at, Some(len), advice);
     }
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {

@@ -5,6 +5,7 @@ mod append_read;
 mod batch_queues;
 mod bench;
 mod by_time;
+mod cold;
 mod crash;
 mod damage;
 mod expiry;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clients::ConsumerTable,
     config::BrokerConfig,
+    control::Control,
     groups::GroupTable,
     long_poll::{Interest, PullHold, PullRunner, TagInterest},
     offsets::OffsetTable,
@@ -42,6 +43,7 @@ pub struct PullMessageHandler {
     /// Of the machine or its cgroup.
     memory_bytes: u64,
     stats: Arc<BrokerStats>,
+    control: Arc<Control>,
 }
 
 /// A pull that waits.
@@ -75,7 +77,7 @@ struct Plan {
 }
 
 impl PullMessageHandler {
-    /// A handler; `memory_bytes` is what the machine or its cgroup has.
+    /// A handler; `memory_bytes` is what the machine or its cgroup has, `control` is where pulls wait for the disk.
     #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that pulls need")]
     pub fn new(
         store: Arc<MessageStore>,
@@ -88,6 +90,7 @@ impl PullMessageHandler {
         clock: Arc<dyn Clock>,
         memory_bytes: u64,
         stats: Arc<BrokerStats>,
+        control: Arc<Control>,
     ) -> Self {
         PullMessageHandler {
             store,
@@ -100,11 +103,16 @@ impl PullMessageHandler {
             clock,
             memory_bytes,
             stats,
+            control,
         }
     }
 
-    /// Answers one pull, or parks it.
-    pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+    /// Answers one pull, parks it, or lets it wait for the disk elsewhere.
+    pub fn handle(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &RemotingCommand,
+    ) -> Result<Reply, HandlerError> {
         let config = self.settings.now();
         let header: PullMessageRequest = request.header()?;
         let admitted = self.admit(request.request_code(), &header, &config, caller.peer_addr())?;
@@ -114,7 +122,9 @@ impl PullMessageHandler {
             self.offsets.commit(group, topic, header.queue_id, header.commit_offset);
         }
         let plan = Plan::new(&header, &admitted);
-        let served = self.serve(&plan, &config);
+        let Some(served) = self.serve_cached(&plan, &config) else {
+            return self.wait_for_the_disk(caller, request, plan, commits);
+        };
         if served.may_wait && header.sys_flag & flag::SUSPEND != 0 {
             let wait_ms = match config.long_polling_enable {
                 true => header.suspend_timeout_millis,
@@ -126,6 +136,33 @@ impl PullMessageHandler {
         (reply.opaque, reply.encoding) = (request.opaque, request.encoding);
         // A commit that comes with a pull reaches the kernel before the pull is answered.
         Ok(if commits { Reply::AfterSettle(reply) } else { Reply::Now(reply) })
+    }
+
+    /// Messages that are on the disk only are read by another thread: this one serves other connections, and sends.
+    fn wait_for_the_disk(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &RemotingCommand,
+        plan: Plan,
+        commits: bool,
+    ) -> Result<Reply, HandlerError> {
+        let turn = self.control.disk_turn().ok_or_else(|| {
+            HandlerError::new(
+                ResponseCode::SYSTEM_BUSY,
+                "[OVERLOAD] too many pulls wait for the disk: pull again later, from fewer queues at a time",
+            )
+        })?;
+        let (handler, responder) = (Arc::clone(self), caller.responder(request));
+        turn.run(move || {
+            if !responder.caller().is_open() {
+                return;
+            }
+            if commits {
+                handler.offsets.settle();
+            }
+            responder.send(handler.serve(&plan, &handler.settings.now()).reply);
+        });
+        Ok(Reply::Later)
     }
 
     fn park(
@@ -169,12 +206,10 @@ impl PullMessageHandler {
         Ok(Reply::Later)
     }
 
-    /// Reads and makes the answer.
+    /// Reads and makes the answer, however long the disk takes.
     fn serve(&self, plan: &Plan, config: &BrokerConfig) -> Served {
-        if let Some(reset) = self.offsets.take_reset(&plan.group, &plan.topic, plan.queue_id) {
-            let range = self.store.queue_range(&plan.topic, plan.queue_id);
-            let position = plan.position(reset.max(0).unsigned_abs(), range.min.0, range.max.0);
-            return Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false };
+        if let Some(reset) = self.reset(plan) {
+            return reset;
         }
         let limits = self.limits(plan, config);
         let read = match plan.offset {
@@ -182,6 +217,31 @@ impl PullMessageHandler {
             // No queue starts below 0.
             _ => self.before_the_first(plan),
         };
+        self.answer(plan, config, read)
+    }
+
+    /// The same, where the disk need not be waited for.
+    fn serve_cached(&self, plan: &Plan, config: &BrokerConfig) -> Option<Served> {
+        if let Some(reset) = self.reset(plan) {
+            return Some(reset);
+        }
+        let limits = self.limits(plan, config);
+        let read = match plan.offset {
+            0.. => self.store.read_cached(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.tags)?,
+            _ => self.before_the_first(plan),
+        };
+        Some(self.answer(plan, config, read))
+    }
+
+    /// What an administrator wants the group to go on at.
+    fn reset(&self, plan: &Plan) -> Option<Served> {
+        let reset = self.offsets.take_reset(&plan.group, &plan.topic, plan.queue_id)?;
+        let range = self.store.queue_range(&plan.topic, plan.queue_id);
+        let position = plan.position(reset.max(0).unsigned_abs(), range.min.0, range.max.0);
+        Some(Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false })
+    }
+
+    fn answer(&self, plan: &Plan, config: &BrokerConfig, read: ReadOutcome) -> Served {
         let verdict = Verdict::of(read.status, plan.offset);
         let mut position = plan.position(read.next_offset.0, read.min_offset.0, read.max_offset.0);
         if config.slave_read_enable {

@@ -10,9 +10,11 @@ use eruca_protocol::{
     request::PullMessageRequest,
 };
 use eruca_remoting::{Caller, Outbox, Reply};
+use eruca_store::disk::SimDisk;
 
 use super::{ParkedPull, PullMessageHandler, parse_subscription};
 use crate::{
+    control::Control,
     handler::test_parts::TestParts,
     long_poll::{PullHold, PullRunner, WaiterLimits},
 };
@@ -31,7 +33,10 @@ impl Puller {
     }
 
     fn with_limits(limits: WaiterLimits) -> Puller {
-        let parts = TestParts::new();
+        Self::over(TestParts::new(), limits)
+    }
+
+    fn over(parts: TestParts, limits: WaiterLimits) -> Puller {
         parts.topic("T", 2);
         let hold = Arc::new(PullHold::new(limits));
         let handler = Arc::new(PullMessageHandler::new(
@@ -45,6 +50,7 @@ impl Puller {
             parts.clock.clone(),
             1 << 30,
             parts.stats.clone(),
+            Arc::new(Control::start().unwrap()),
         ));
         let runner: std::sync::Weak<dyn PullRunner<ParkedPull>> =
             Arc::<PullMessageHandler>::downgrade(&handler);
@@ -337,4 +343,28 @@ fn short_polling_waits_as_long_as_it_is_told() {
     puller.parts.clock.advance_ms(1);
     puller.hold.step(puller.parts.clock.now());
     assert_eq!(puller.outbox.take().len(), 1);
+}
+
+#[test]
+fn a_pull_that_has_to_wait_for_the_disk_is_answered_by_another_thread() {
+    let disk = SimDisk::new(1);
+    let parts = TestParts::with_cold_store(Arc::new(disk.clone()));
+    let puller = Puller::over(parts, WaiterLimits::default());
+    for body in ["a", "b", "c"] {
+        puller.parts.store("T", 0, body, b"");
+    }
+    disk.set_cold(true);
+    let mut request =
+        RemotingCommand::request(&PullMessageRequest { sys_flag: 1 | 2 | 4, commit_offset: 1, ..from(1) });
+    request.opaque = 77;
+    assert!(matches!(puller.handler.handle(&puller.caller, &request), Ok(Reply::Later)));
+    let reply = puller.outbox.take_within(1, Duration::from_secs(20)).remove(0);
+    assert_eq!((reply.opaque, reply.response_code()), (77, ResponseCode::SUCCESS));
+    assert_eq!(bodies(&reply), ["b", "c"]);
+    assert_eq!(position(&reply), ("3", "0", "3"));
+    assert_eq!(puller.parts.offsets.committed("g", "T", 0), Some(1));
+    // At the end of the queue there is nothing to wait for but a message.
+    puller.park(&waiting(3), 78);
+    disk.set_cold(false);
+    assert_eq!(bodies(&puller.pull(&from(0))), ["a", "b", "c"]);
 }

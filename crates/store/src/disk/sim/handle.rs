@@ -50,6 +50,11 @@ impl SimDisk {
         self.world().clock = Some(clock);
     }
 
+    /// Sets whether nothing is in the page cache: every read waits for the disk.
+    pub fn set_cold(&self, cold: bool) {
+        self.world().cold = cold;
+    }
+
     /// Sets whether a power cut leaves sectors that are new up to some byte and old behind it.
     pub fn tear_sectors(&self, tear: bool) {
         self.world().tear_sectors = tear;

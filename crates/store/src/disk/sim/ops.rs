@@ -160,6 +160,13 @@ impl DiskFile for SimFile {
         Ok(())
     }
 
+    fn read_cached(&self, into: &mut Vec<u8>, len: usize, at: u64) -> io::Result<bool> {
+        if self.disk.world().cold {
+            return Ok(false);
+        }
+        self.read_append(into, len, at).map(|()| true)
+    }
+
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         let mut world = self.disk.world();
         if let Err((keep, error)) = world.strike(SimOp::Write, bytes.len()) {

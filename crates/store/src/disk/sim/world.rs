@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) dead: bool,
     pub(super) capacity_bytes: Option<u64>,
     pub(super) tear_sectors: bool,
+    /// Whether nothing is in the page cache.
+    pub(super) cold: bool,
     pub(super) forget_after_failed_sync: bool,
     pub(super) random: u64,
 }

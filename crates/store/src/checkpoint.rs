@@ -85,6 +85,16 @@ impl Checkpoint {
         Timestamp((self.log_timestamp.min(self.queue_timestamp).0 - TIMESTAMP_SLACK_MS).max(0))
     }
 
+    /// A time before which the log is on the disk, whatever the queues are.
+    pub(crate) fn safe_log_timestamp(&self) -> Timestamp {
+        Timestamp((self.log_timestamp.0 - TIMESTAMP_SLACK_MS).max(0))
+    }
+
+    /// The same without what it says of queues.
+    pub(crate) fn without_queues(self) -> Checkpoint {
+        Checkpoint { queue_timestamp: Timestamp(0), queue_log_offset: LogOffset(0), ..self }
+    }
+
     /// Reads the file; `None` where there is none, or one too short to hold a checkpoint.
     pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<Option<Checkpoint>, DiskError> {
         if !disk.exists(path).map_err(DiskError::at("look for", path))? {

@@ -191,15 +191,17 @@ impl MessageStore {
     /// there was anything. The caller sees to it that nobody sends to the topic meanwhile.
     ///
     /// # Errors
-    /// A file that cannot be removed; the topic is gone for readers all the same, and writing stops until a restart.
+    /// Writing is stopped, as by a full disk: nothing is done. A file that cannot be removed: the topic is gone for
+    /// readers all the same, and writing stops until a restart.
     pub fn delete_topic(&self, topic: &str) -> Result<bool, DiskError> {
         // What is staged for the topic would come into queues that are no more; an error is no matter here.
         let _ = self.settle();
         let mut flush = self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Moves the checkpoint past the topic's records: recovery will not bring it back, and will not take queues of
-        // which a half is gone for ones that have to be made anew. Where that fails, the topic can go all the same, but
-        // for what a crash in the next moment does.
-        let flushed = planted!(StaleCheckpoint) || self.flush_queues(&mut flush).is_ok();
+        // which a half is gone for ones that have to be made anew.
+        if !planted!(StaleCheckpoint) {
+            self.flush_queues(&mut flush).map_err(|why| self.cannot_delete(topic, &why))?;
+        }
         let queues = self.queues.remove(topic);
         for queue in &queues {
             flush.step.deleted(&self.queues, queue);
@@ -208,17 +210,18 @@ impl MessageStore {
         // Before the files go, so that a power cut in between leaves files without a queue and not the reverse. Where that
         // fails, the files stay: until a queue of that name is made anew, or a stop in order.
         let is_logged = self.queues.files().queue_log().is_active() && !queues.is_empty();
-        if is_logged && self.flush_queues(&mut flush).is_err() {
-            return Ok(true);
+        if is_logged && let Err(why) = self.flush_queues(&mut flush) {
+            return Err(self.cannot_delete(topic, &why));
         }
-        let deleted = self.delete_files(topic, &queues).inspect_err(|error| {
+        self.delete_files(topic, &queues).inspect_err(|error| {
             // A queue of that name made anew would find files that are not its own.
             self.stop(WriteStopped::from_io(error));
-        })?;
-        if deleted && !flushed {
-            let _ = self.flush_queues(&mut flush);
-        }
-        Ok(deleted)
+        })
+    }
+
+    fn cannot_delete(&self, topic: &str, why: &WriteStopped) -> DiskError {
+        let dir = self.queues.files().dir().join(topic);
+        DiskError::at("delete the topic", &dir)(std::io::Error::other(why.to_string()))
     }
 
     /// Removes the files of queues that are no longer in the table, and the topic's batch queues; whether there were any.

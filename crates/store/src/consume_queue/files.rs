@@ -173,7 +173,12 @@ impl QueueFiles {
         }
         let path = self.path(queue, first);
         if self.disk.exists(&path).map_err(DiskError::at("look for", &path))? {
-            return self.open(queue, first).map(|file| (file, false));
+            let file = self.open(queue, first)?;
+            if file.len().map_err(DiskError::at("measure", &path))? > 0 {
+                return Ok((file, false));
+            }
+            // A power cut took its length. Where the queue log is in use, nobody has looked.
+            self.remove(queue, first)?;
         }
         let dir = self.queue_dir(queue.topic(), queue.queue_id());
         self.disk.create_dir_all(&dir).map_err(DiskError::at("create directory", &dir))?;

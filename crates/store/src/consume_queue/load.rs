@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, queue::QueueState};
+use super::{ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueFiles, files::remove_dir, queue::QueueState};
 use crate::{
     disk::{DiskError, DiskFile},
     error::OpenError,
@@ -12,9 +12,23 @@ use crate::{
 /// Entries looked at first: most queues are short.
 const FIRST_LOOK: u64 = 200;
 
-/// Reads the range of the queue in `dir` from its files; `was_closed`: whether the last run ended in order.
-pub(crate) fn load_queue(files: &QueueFiles, dir: &Path, was_closed: bool) -> Result<QueueState, OpenError> {
+/// Reads the range of the queue in `dir` from its files; `None` where it has none because it was deleted.
+/// `was_closed`: whether the last run ended in order.
+pub(crate) fn load_queue(
+    files: &QueueFiles,
+    dir: &Path,
+    was_closed: bool,
+) -> Result<Option<QueueState>, OpenError> {
     let mut found = list_files(files.disk(), dir)?;
+    if !was_closed && found.first().is_none_or(|first| first.start > 0) {
+        // The process may have died before it synced a removal, of which a power cut would make a queue again.
+        files.disk().sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+    }
+    if !was_closed && found.is_empty() {
+        // A deletion that did not end: for the next start there is no such queue, instead of one that lost its files.
+        remove_dir(files.disk(), dir)?;
+        return Ok(None);
+    }
     let size = files.file_size_bytes();
     let whole = if was_closed {
         // An empty last one is the trace of a creation that a full disk interrupted.
@@ -58,7 +72,7 @@ pub(crate) fn load_queue(files: &QueueFiles, dir: &Path, was_closed: bool) -> Re
             break;
         }
     }
-    Ok(QueueState::stored(files_from, max))
+    Ok(Some(QueueState::stored(files_from, max)))
 }
 
 /// How many files there are before the first that is empty or missing. New files become durable together and in any

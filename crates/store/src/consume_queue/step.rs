@@ -35,6 +35,11 @@ impl QueueStep {
         QueueStep { last, ..QueueStep::default() }
     }
 
+    /// Forgets what the last step said of queues: they are made anew.
+    pub(crate) fn begin_anew(&mut self, checkpoint: Checkpoint) {
+        self.last = Commit { checkpoint, visible: checkpoint, ..Commit::default() };
+    }
+
     /// For recovery, which writes to the queues' own files.
     pub(crate) fn touched(&mut self) -> &mut TouchedFiles {
         &mut self.touched

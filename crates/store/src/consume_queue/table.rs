@@ -86,8 +86,9 @@ impl QueueTable {
     pub(crate) fn load(files: QueueFiles, was_closed: bool) -> Result<QueueTable, OpenError> {
         let table = QueueTable::new(files);
         for (topic, queue_id, dir) in queue_dirs(&table.files)? {
-            let state = load_queue(&table.files, &dir, was_closed)?;
-            table.insert(&topic, queue_id, state);
+            if let Some(state) = load_queue(&table.files, &dir, was_closed)? {
+                table.insert(&topic, queue_id, state);
+            }
         }
         Ok(table)
     }

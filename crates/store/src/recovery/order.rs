@@ -89,7 +89,7 @@ impl Recovery<'_> {
         batch_queues: &BatchTable,
     ) -> Result<Option<InOrder>, OpenError> {
         let QueueSource { queues, known } = source;
-        let Recovery { config, was_closed, checkpoint, segments, .. } = *self;
+        let Recovery { config, was_closed, mut checkpoint, segments, .. } = *self;
         let log_start = segments.min();
         let from_log_start = Start { at: log_start, has_entry: false };
         let Start { at: start, has_entry } = match known {
@@ -114,6 +114,9 @@ impl Recovery<'_> {
             },
         };
         let mut step = QueueStep::after(last);
+        if known.is_none() && start == log_start && !has_entry {
+            checkpoint = self.take_back(checkpoint, &mut step)?;
+        }
         if !was_closed {
             *step.touched() = TouchedFiles::with_found_names();
         }
@@ -151,6 +154,7 @@ impl Recovery<'_> {
         if end.is_none() {
             // A queue lacks entries from before the start: its files were lost. All is read once, then.
             tracing::warn!(from = log_start, "a consume queue lacks entries, all are made anew from the log");
+            checkpoint = self.take_back(checkpoint, &mut replay.step)?;
             replay.from_log_start = true;
             replay.has_entry = None;
             replay.seen.clear();
@@ -185,6 +189,22 @@ impl Recovery<'_> {
         queues.set_trimmed_to(segments.min());
         batch_queues.all().iter().try_for_each(|queue| queue.expire(segments.min()))?;
         Ok(Some(InOrder { flush, tip, queued, report }))
+    }
+
+    /// What the checkpoint says of the queues does not hold while all are made anew: a recovery that comes after an
+    /// interrupted one must not believe it.
+    fn take_back(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        step: &mut QueueStep,
+    ) -> Result<Option<Checkpoint>, DiskError> {
+        let Some(said) = checkpoint.filter(|said| *said != said.without_queues()) else {
+            return Ok(checkpoint);
+        };
+        let left = said.without_queues();
+        left.store(&**self.disk, &self.config.checkpoint_path())?;
+        step.begin_anew(left);
+        Ok(Some(left))
     }
 
     /// Writes what the queues lacked to their files, and that to the checkpoint. `false` where the disk is full: what is

@@ -67,7 +67,7 @@ pub(crate) fn is_middle(
     // Without a checkpoint nothing is known, and most must not be lost for a little.
     was_closed
         || checkpoint
-            .is_none_or(|known| at < known.queue_log_offset.0 || next_stored <= known.safe_timestamp())
+            .is_none_or(|known| at < known.queue_log_offset.0 || next_stored <= known.safe_log_timestamp())
 }
 
 impl Replay<'_> {

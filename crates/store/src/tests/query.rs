@@ -2,10 +2,10 @@
 
 use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
-use super::bench::{Bench, START};
+use super::bench::{Bench, START, small_config};
 use crate::{
     AppendError, Boundary, QueueRange, ReadError, WriteStopped,
-    disk::{Disk, Fault, FaultKind, SimOp},
+    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
 };
 
 #[test]
@@ -90,8 +90,8 @@ fn times_before_and_after_all_messages_of_an_expired_queue() {
 
 #[test]
 fn a_deletion_that_a_crash_interrupts_brings_no_other_topic_back() {
-    for after in 0..40 {
-        let mut bench = Bench::new();
+    for (after, seed) in (0..40).flat_map(|after| [1, 2, 3].map(|seed| (after, seed))) {
+        let mut bench = Bench::with(small_config(), SimDisk::new(after * 5 + seed));
         bench.send("kept", 0, b"x");
         bench.send("gone", 0, b"x");
         assert!(bench.store().delete_topic("gone").unwrap());
@@ -112,6 +112,11 @@ fn a_deletion_that_a_crash_interrupts_brings_no_other_topic_back() {
             let bodies = (range.min.0..range.max.0).map(|offset| vec![offset as u8 * 2 + queue as u8]);
             assert_eq!(bench.bodies("T", queue), bodies.collect::<Vec<_>>(), "step {after}");
         }
+        // And that holds.
+        let ranges = |bench: &Bench| [0, 1].map(|queue| bench.store().queue_range("T", queue));
+        let left = ranges(&bench);
+        bench.power_cut();
+        assert_eq!(ranges(&bench), left, "step {after}, seed {seed}");
     }
 }
 

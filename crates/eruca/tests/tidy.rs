@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("protocol", &["message"]),
     ("store", &["message"]),
+    ("sim", &["message", "store"]),
     ("remoting", &["message", "protocol"]),
     ("namesrv", &["config", "message", "protocol", "remoting"]),
     ("broker", &["config", "message", "protocol", "remoting", "store"]),

@@ -179,6 +179,18 @@ impl MessageStore {
         self.read_waiting(topic, queue_id, from, limits, filter, Wait::Never)
     }
 
+    /// Whether a look at the entry at `from` need not wait for the disk.
+    pub fn is_queue_cached(&self, topic: &str, queue_id: i32, from: QueueOffset) -> bool {
+        let Some(queue) = self.queues.find(topic, queue_id) else { return true };
+        // An error is told by the look itself.
+        self.are_entries_cached(&queue, from.0, 1).unwrap_or(true)
+    }
+
+    fn are_entries_cached(&self, queue: &ConsumeQueue, from: u64, count: u64) -> Result<bool, DiskError> {
+        let is_recent = queue.range().1.saturating_sub(from) <= RECENT_ENTRIES;
+        Ok(is_recent || queue.is_cached(self.queues.files(), from, count)?)
+    }
+
     fn read_waiting(
         &self,
         topic: &str,
@@ -228,10 +240,7 @@ impl MessageStore {
         'scan: while next < scan_end {
             entries.clear();
             let wanted = ENTRIES_AT_ONCE.min(limits.max_messages.max(8) as u64).min(scan_end - next);
-            if wait == Wait::Never
-                && range.1 - next > RECENT_ENTRIES
-                && !queue.is_cached(files, next, wanted)?
-            {
+            if wait == Wait::Never && !self.are_entries_cached(queue, next, wanted)? {
                 return Err(DiskError::would_have_to_wait(files.dir()));
             }
             queue.read(files, next, wanted, &mut entries)?;

@@ -225,6 +225,10 @@ impl PullMessageHandler {
         if let Some(reset) = self.reset(plan) {
             return Some(reset);
         }
+        // The limits need a look at the queue.
+        if !self.fits_memory(config) && !self.store.is_queue_cached(&plan.topic, plan.queue_id, plan.from()) {
+            return None;
+        }
         let limits = self.limits(plan, config);
         let read = match plan.offset {
             0.. => self.store.read_cached(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.tags)?,
@@ -289,14 +293,18 @@ impl PullMessageHandler {
 
     /// Whether what is to be read is no longer expected in memory.
     fn is_old(&self, plan: &Plan, config: &BrokerConfig) -> bool {
-        let (start, end) = self.store.log_range();
-        let recent_bytes = self.recent_bytes(config);
         // A log that fits memory needs no look at the queue.
-        if end.0 - start.0 <= recent_bytes || plan.offset < 0 {
+        if plan.offset < 0 || self.fits_memory(config) {
             return false;
         }
+        let (end, recent_bytes) = (self.store.log_range().1, self.recent_bytes(config));
         let first = self.store.queue_entries(&plan.topic, plan.queue_id, plan.from(), 1);
         first.first().is_some_and(|entry| end.0.saturating_sub(entry.log_offset.0) > recent_bytes)
+    }
+
+    fn fits_memory(&self, config: &BrokerConfig) -> bool {
+        let (start, end) = self.store.log_range();
+        end.0 - start.0 <= self.recent_bytes(config)
     }
 
     fn recent_bytes(&self, config: &BrokerConfig) -> u64 {

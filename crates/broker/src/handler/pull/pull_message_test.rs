@@ -33,10 +33,10 @@ impl Puller {
     }
 
     fn with_limits(limits: WaiterLimits) -> Puller {
-        Self::over(TestParts::new(), limits)
+        Self::over(TestParts::new(), limits, 1 << 30)
     }
 
-    fn over(parts: TestParts, limits: WaiterLimits) -> Puller {
+    fn over(parts: TestParts, limits: WaiterLimits, memory_bytes: u64) -> Puller {
         parts.topic("T", 2);
         let hold = Arc::new(PullHold::new(limits));
         let handler = Arc::new(PullMessageHandler::new(
@@ -48,7 +48,7 @@ impl Puller {
             hold.clone(),
             parts.settings.clone(),
             parts.clock.clone(),
-            1 << 30,
+            memory_bytes,
             parts.stats.clone(),
             Arc::new(Control::start().unwrap()),
         ));
@@ -349,7 +349,7 @@ fn short_polling_waits_as_long_as_it_is_told() {
 fn a_pull_that_has_to_wait_for_the_disk_is_answered_by_another_thread() {
     let disk = SimDisk::new(1);
     let parts = TestParts::with_cold_store(Arc::new(disk.clone()));
-    let puller = Puller::over(parts, WaiterLimits::default());
+    let puller = Puller::over(parts, WaiterLimits::default(), 1 << 30);
     for body in ["a", "b", "c"] {
         puller.parts.store("T", 0, body, b"");
     }
@@ -367,4 +367,25 @@ fn a_pull_that_has_to_wait_for_the_disk_is_answered_by_another_thread() {
     puller.park(&waiting(3), 78);
     disk.set_cold(false);
     assert_eq!(bodies(&puller.pull(&from(0))), ["a", "b", "c"]);
+}
+
+#[test]
+fn where_the_log_does_not_fit_memory_the_queue_is_not_waited_for_either() {
+    let disk = SimDisk::new(1);
+    let parts = TestParts::with_cold_store(Arc::new(disk.clone()));
+    let puller = Puller::over(parts, WaiterLimits::default(), 0);
+    for _ in 0..4200 {
+        puller.parts.store("T", 0, "x", b"");
+    }
+    puller.parts.store.queue_flush_step().unwrap();
+    disk.set_cold(true);
+    // A pull of which the client is gone is looked at on this thread only, and not read by the other.
+    puller.outbox.disconnect();
+    let request = RemotingCommand::request(&from(0));
+    let handle = || puller.handler.handle(&puller.caller, &request);
+    // The first one may open files.
+    assert!(matches!(handle(), Ok(Reply::Later)));
+    let operations = disk.operations();
+    assert!(matches!(handle(), Ok(Reply::Later)));
+    assert_eq!(disk.operations(), operations);
 }

@@ -44,6 +44,12 @@ impl ColdChunks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.chunks().len()
+    }
+
     fn knows(&self, chunk: u64) -> bool {
         self.chunks().contains(&chunk)
     }
@@ -115,6 +121,10 @@ impl MessageStore {
             }
             return;
         }
+        // What is in the page cache anyway stays as it is.
+        if self.is_cached(range.start) && self.is_cached(range.end.saturating_sub(1)) {
+            return;
+        }
         // One more, so that the next read finds it there.
         let last = range.end / CHUNK_BYTES + 1;
         while chunk <= last && self.is_cold(chunk * CHUNK_BYTES) {
@@ -124,6 +134,13 @@ impl MessageStore {
             }
             chunk += 1;
         }
+    }
+
+    fn is_cached(&self, at: u64) -> bool {
+        // An error is told by the read itself.
+        self.segments
+            .find(at)
+            .is_none_or(|segment| segment.read_cached(&mut Vec::new(), 1, at).unwrap_or(true))
     }
 
     fn remember(&self, chunk: u64) {

@@ -288,3 +288,33 @@ fn the_first_record_where_recovery_found_none_is_not_taken_for_known() {
     assert_eq!(bench.bodies("T", 0), [b"seventh"]);
     assert_eq!(bench.store().queue_range("T", 0).min, QueueOffset(6));
 }
+
+#[test]
+fn a_recovery_that_was_interrupted_while_it_made_all_queues_anew_is_not_believed() {
+    let mut lost = 0;
+    for (after, seed) in (0..60).flat_map(|after| [1, 2, 3].map(|seed| (after, seed))) {
+        let mut bench = Bench::with(small_config(), SimDisk::new(after * 7 + seed));
+        for i in 0..60u8 {
+            bench.send("T", i32::from(i % 3), &[i]);
+        }
+        bench.store().queue_flush_step().unwrap();
+        // The record from which the walk begins is of one queue, and one behind it of another, which lost its files.
+        bench.send("T", 1, &[60]);
+        bench.store().flush_step().unwrap();
+        bench.drop_store();
+        let dir = Path::new("/store/consumequeue/T/1");
+        for file in bench.disk.list(dir).unwrap() {
+            bench.disk.remove_file(&dir.join(file.name)).unwrap();
+        }
+        bench.disk.sync_dir(dir).unwrap();
+        bench.disk.kill();
+        bench.disk.inject(Fault { op: SimOp::Change, after, kind: FaultKind::Crash(20) });
+        lost += u32::from(bench.open().is_err());
+        bench.power_cut();
+        for (queue, count) in [(0, 20), (1, 21), (2, 20)] {
+            let found = bench.bodies("T", queue).len();
+            assert_eq!(found, count, "queue {queue}, fault after {after}, seed {seed}");
+        }
+    }
+    assert!(lost > 20, "{lost} recoveries were interrupted");
+}

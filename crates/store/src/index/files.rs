@@ -151,8 +151,10 @@ impl KeyIndex {
                 false => !is_sealed,
             };
             let is_cut = needs_repair && repair(&file, unloaded.log_end)?;
+            // The last message of a file may have entries in the next one, too: without those here it is indexed again.
+            let is_shorter = file.header().next_entry < header.next_entry;
             good.push(Arc::new(file));
-            if is_cut {
+            if is_cut || (is_shorter && !is_newest) {
                 break;
             }
         }

@@ -134,3 +134,28 @@ fn full_files_are_trusted_after_a_crash_and_the_checkpoint_says_so() {
     assert_eq!(index_files(&bench.disk)[0], files[0]);
     assert_eq!(found(&bench.store().query_by_key(&query_for("T", "k99"))).len(), 1);
 }
+
+#[test]
+fn a_message_whose_keys_lie_in_two_files_is_found_after_several_kills() {
+    for keys in 2..9 {
+        let mut bench = Bench::new();
+        for i in 0..40 {
+            let words: Vec<String> = (0..keys).map(|key| format!("k{i}_{key}")).collect();
+            send(&bench, "T", &format!("KEYS\x01{}\x02", words.join(" ")));
+        }
+        for round in 0..3 {
+            assert_eq!(bench.store().index_step(u64::MAX), IndexStep::CaughtUp);
+            for (i, message) in bench.messages("T", 0).iter().enumerate() {
+                for key in 0..keys {
+                    let outcome = bench.store().query_by_key(&query_for("T", &format!("k{i}_{key}")));
+                    assert_eq!(
+                        found(&outcome),
+                        [message.log_offset.0],
+                        "k{i}_{key} of {keys}, round {round}"
+                    );
+                }
+            }
+            bench.kill();
+        }
+    }
+}

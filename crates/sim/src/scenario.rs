@@ -51,6 +51,8 @@ impl Scenario {
             delete_batch_max: *random.pick(&[1, 3, 10]),
             queue_files_open_max: *random.pick(&[16, 16, 1024]),
             queue_log: Self::draw_queue_log(random),
+            index_slots: *random.pick(&[1, 7, 50]),
+            index_entries: *random.pick(&[10, 40, 200]),
             ..StoreConfig::new(ROOT)
         };
         let count = *random.pick(&[1, 2, 4, 12]);

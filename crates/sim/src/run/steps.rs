@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use eruca_message::Timestamp;
 use eruca_store::{
-    AppendError, Boundary, MessageStore, ReadLimits, WriteState, WriteStopped,
+    AppendError, Boundary, IndexStep, MessageStore, ReadLimits, WriteState, WriteStopped,
     disk::{FaultRates, SimDisk},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     model::{Key, Model, ModelRecord},
     oracle::{
         self, BeforeExpiry, Crash, Ears, Marks, Question, Verdict, Violation, Waiters, expect, expect_eq,
+        keys_of,
     },
     random::Random,
     scenario::{KEPT_TOPIC, Scenario},
@@ -122,6 +123,8 @@ impl Run {
             Step::ReadRecord => self.read_record(),
             Step::ReadTime => self.read_time(),
             Step::ReadAll => self.all_visible(),
+            Step::Index => self.index(),
+            Step::Query => self.query(),
             Step::FillDisk => {
                 let room = self.random.below(20_000);
                 self.disk.set_capacity(Some(self.disk.used_bytes() + room));
@@ -436,6 +439,38 @@ impl Run {
         let time = self.random.pick(&times).add_ms(self.random.below(3) as i64 - 1);
         let boundary = *self.random.pick(&[Boundary::Lower, Boundary::Upper]);
         oracle::offset_by_time(self.store(), &self.model, &key, time, boundary)
+    }
+
+    fn index(&mut self) -> Verdict {
+        let bytes = self.random.below(20_000);
+        let done = self.store().index_step(bytes);
+        self.line(format_args!("{done:?}"));
+        Ok(())
+    }
+
+    fn query(&mut self) -> Verdict {
+        let (min, written) = (self.model.log_min, self.model.written);
+        let visible: Vec<&ModelRecord> =
+            self.model.log.iter().filter(|record| record.at >= min && record.end <= written).collect();
+        let keys: Vec<(Rc<str>, String)> = visible
+            .iter()
+            .rev()
+            .take(40)
+            .flat_map(|record| keys_of(record).into_iter().map(|key| (Rc::clone(&record.key.0), key)))
+            .collect();
+        if keys.is_empty() || self.reads_may_fail() {
+            return Ok(());
+        }
+        // A full or failed disk keeps the index behind; sends do not wait for it.
+        let lenient = self.store().index_step(u64::MAX) != IndexStep::CaughtUp;
+        let (topic, key) = self.random.pick(&keys).clone();
+        let narrow = self.random.percent(50);
+        let end = if narrow { self.clock.now().add_ms(-1000) } else { Timestamp(i64::MAX) };
+        self.line(format_args!("{key} of {topic} up to {end}"));
+        if self.disk.is_dead() {
+            return Ok(());
+        }
+        oracle::by_key(self.store(), &self.model, (&topic, &key), end, lenient)
     }
 
     pub(super) fn all_visible(&mut self) -> Verdict {

@@ -32,6 +32,10 @@ pub enum Step {
     ReadRecord,
     /// Looks for an offset by time.
     ReadTime,
+    /// Brings the index of keys up to the log, or a part of the way.
+    Index,
+    /// Looks for messages by key.
+    Query,
     /// Compares all that is visible.
     ReadAll,
     /// Another program fills the disk.
@@ -67,6 +71,8 @@ impl Step {
             (20, Step::ReadRecord),
             (20, Step::ReadTime),
             (8, Step::ReadAll),
+            (25, Step::Index),
+            (20, Step::Query),
             (4 + 4 * full, Step::FillDisk),
             (8 + 4 * full, Step::FreeDisk),
             (10, Step::Reopen),

@@ -36,3 +36,11 @@ fn runs_are_worth_their_time() {
     assert!(steps > 40 * 60 && crashes > 40, "{steps} steps, {crashes} crashes");
     assert!(runs.iter().any(|run| run.simulated_ms > 24 * 3_600_000));
 }
+
+#[test]
+fn seeds_that_found_something_stay_clean() {
+    // The name of a queue's own file was not on the disk, though entries in it were.
+    for seed in [102_030, 119_824] {
+        assert_eq!(run(seed).failure, None, "seed {seed}");
+    }
+}

@@ -30,9 +30,19 @@ pub(crate) struct QueueFiles {
 /// By queue (its number in the table) and index of the file's first entry.
 type FileKey = (u64, u64);
 
+#[derive(Debug)]
+struct OpenFile {
+    file: Arc<dyn DiskFile>,
+    /// When it was used the last time.
+    used: u64,
+    /// Whether its name is on the disk, or is among what the next sync brings there. Where the queue log is in use, the
+    /// names that a dead process left are not looked at when the store is opened.
+    is_named: bool,
+}
+
 #[derive(Debug, Default)]
 struct OpenFiles {
-    files: HashMap<FileKey, (Arc<dyn DiskFile>, u64)>,
+    files: HashMap<FileKey, OpenFile>,
     /// Counts the uses, to tell old from new.
     uses: u64,
 }
@@ -126,24 +136,31 @@ impl QueueFiles {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.uses += 1;
         let uses = open.uses;
-        let (file, used) = open.files.get_mut(&key)?;
-        *used = uses;
-        Some(Arc::clone(file))
+        let open = open.files.get_mut(&key)?;
+        open.used = uses;
+        Some(Arc::clone(&open.file))
     }
 
-    fn keep(&self, key: FileKey, file: &Arc<dyn DiskFile>) {
+    /// Whether the name of an open file has to be synced with what is written to it now; then it counts as synced.
+    fn must_sync_name(&self, key: FileKey) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_named = open.files.get_mut(&key).map(|open| std::mem::replace(&mut open.is_named, true));
+        self.queue_log.is_active() && is_named == Some(false)
+    }
+
+    fn keep(&self, key: FileKey, file: &Arc<dyn DiskFile>, is_named: bool) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.files.len() >= self.open_max {
             // A quarter at once, so that the search for the oldest is paid for by many openings.
-            let mut uses: Vec<u64> = open.files.values().map(|(_, used)| *used).collect();
+            let mut uses: Vec<u64> = open.files.values().map(|open| open.used).collect();
             let quarter = uses.len() / 4;
             let (_, oldest_kept, _) = uses.select_nth_unstable(quarter);
             let oldest_kept = *oldest_kept;
-            open.files.retain(|_, (_, used)| *used >= oldest_kept);
+            open.files.retain(|_, open| open.used >= oldest_kept);
         }
         open.uses += 1;
         let uses = open.uses;
-        open.files.insert(key, (Arc::clone(file), uses));
+        open.files.insert(key, OpenFile { file: Arc::clone(file), used: uses, is_named });
     }
 
     fn forget(&self, key: FileKey) {
@@ -157,7 +174,7 @@ impl QueueFiles {
         }
         let path = self.path(queue, first);
         let file = self.disk.open(&path).map_err(DiskError::at("open", &path))?;
-        self.keep(key, &file);
+        self.keep(key, &file, false);
         Ok(file)
     }
 
@@ -168,19 +185,25 @@ impl QueueFiles {
         touched: &mut TouchedFiles,
     ) -> Result<(Arc<dyn DiskFile>, bool), DiskError> {
         let key = (queue.number(), first);
+        let dir = self.queue_dir(queue.topic(), queue.queue_id());
         if let Some(file) = self.cached(key) {
+            if self.must_sync_name(key) {
+                touched.created_in(&dir, 2);
+            }
             return Ok((file, false));
         }
         let path = self.path(queue, first);
         if self.disk.exists(&path).map_err(DiskError::at("look for", &path))? {
             let file = self.open(queue, first)?;
             if file.len().map_err(DiskError::at("measure", &path))? > 0 {
+                if self.must_sync_name(key) {
+                    touched.created_in(&dir, 2);
+                }
                 return Ok((file, false));
             }
             // A power cut took its length. Where the queue log is in use, nobody has looked.
             self.remove(queue, first)?;
         }
-        let dir = self.queue_dir(queue.topic(), queue.queue_id());
         self.disk.create_dir_all(&dir).map_err(DiskError::at("create directory", &dir))?;
         let created = self.disk.create(&path, self.file_size_bytes);
         let file = created.map_err(|error| {
@@ -190,7 +213,7 @@ impl QueueFiles {
         })?;
         // The topic's directory and the one above it may be new, too.
         touched.created_in(&dir, 2);
-        self.keep(key, &file);
+        self.keep(key, &file, true);
         Ok((file, true))
     }
 

@@ -131,3 +131,30 @@ fn a_queue_that_could_not_be_trimmed_is_trimmed_by_the_next_start() {
     bench.kill();
     assert_eq!(bench.store().queue_range("kept", 0).max, QueueOffset(8));
 }
+
+#[test]
+fn a_queue_file_whose_creator_died_before_its_name_was_synced_is_not_lost_with_what_comes_into_it() {
+    for op in [SimOp::SyncDir, SimOp::Sync] {
+        for after in 0..8 {
+            let mut bench = filled(shared());
+            for i in 0..20u8 {
+                bench.send("new", 0, &[i; 10]);
+                bench.send("kept", 0, &[i; 10]);
+            }
+            inject(&bench, op, after);
+            // It may fail; where it does, nothing is known of the names of the files that it created.
+            let _ = bench.store().queue_flush_step();
+            bench.disk.disarm();
+            bench.kill();
+            for i in 20..40u8 {
+                bench.send("new", 0, &[i; 10]);
+                bench.send("kept", 0, &[i; 10]);
+            }
+            bench.store().queue_flush_step().unwrap();
+            bench.power_cut();
+            assert_eq!(bench.bodies("new", 0).len(), 40, "{op:?} {after}");
+            assert_eq!(bench.bodies("kept", 0).len(), 48, "{op:?} {after}");
+            bench.store().close().unwrap();
+        }
+    }
+}

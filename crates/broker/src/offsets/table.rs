@@ -103,11 +103,18 @@ impl OffsetTable {
 
     /// The offset that `group` consumes next in the queue; `None` if it never committed one.
     pub fn committed(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        let queue_id = self.stored_under(group, queue_id);
         self.read().get(group)?.get(topic)?.get(&queue_id).copied()
+    }
+
+    /// With `enableLmq`, a group named `%LMQ%...` has one offset in a topic, whichever queue it names, as in Java.
+    fn stored_under(&self, group: &str, queue_id: i32) -> i32 {
+        if self.lmq && is_lmq(group) { 0 } else { queue_id }
     }
 
     /// Commits an offset. It may be smaller than the one before (clients reset theirs); that is logged.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let queue_id = self.stored_under(group, queue_id);
         let mut inner = self.write();
         let known = inner.get_mut(group).and_then(|topics| topics.get_mut(topic));
         let before = match known {
@@ -346,6 +353,32 @@ mod tests {
         let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
         assert_eq!(table.committed("%LMQ%c", "%LMQ%a", 0), Some(8));
         assert_eq!(table.committed("g", "T", 1), Some(5));
+    }
+
+    #[test]
+    fn a_light_group_has_one_offset_in_all_queues_of_a_topic() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(Timestamp(1_000));
+        std::fs::write(
+            dir.path().join("lmqConsumerOffset.json"),
+            r#"{"lmqOffsetTable":{"T@%LMQ%c":4},"offsetTable":{}}"#,
+        )
+        .unwrap();
+        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        assert_eq!(table.committed("%LMQ%c", "T", 3), Some(4), "Java's file has no queue");
+        table.commit("%LMQ%c", "T", 2, 6);
+        assert_eq!(table.committed("%LMQ%c", "T", 1), Some(6));
+        table.commit("g", "T", 2, 9);
+        assert_eq!(table.committed("g", "T", 1), None, "an ordinary group has one in each queue");
+        table.settle();
+        drop(table);
+        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        assert_eq!(table.committed("%LMQ%c", "T", 3), Some(6));
+        // Without the key, Java has ordinary groups only.
+        let other = tempfile::tempdir().unwrap();
+        let table = open(other.path());
+        table.commit("%LMQ%c", "T", 2, 6);
+        assert_eq!(table.committed("%LMQ%c", "T", 1), None);
     }
 
     #[derive(Debug, Clone)]

@@ -1,0 +1,54 @@
+package interop.takeover;
+
+import interop.Case;
+import interop.Check;
+import interop.Cluster;
+import interop.Runner;
+import interop.Scenario;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * {@code Takeover PHASE}: one broker's turn with a store directory that brokers of Eruca and Java hand to each other.
+ * Checks that all is there which the broker before it left, adds a message of each kind, and notes what is there now.
+ *
+ * <p>{@code takeover.state} is the file of the notes; {@code takeover.features} are the kinds beside those that every
+ * version has: {@code batchcq}, {@code many-queues}.
+ */
+public final class Takeover {
+    private Takeover() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        int phase = Integer.parseInt(args[0]);
+        Path notes = Path.of(System.getProperty("takeover.state"));
+        List<String> features = List.of(System.getProperty("takeover.features", "").split(","));
+        Scenario turn = Scenario.of("takeover-" + System.getProperty("takeover.name") + "-" + phase,
+            c -> turn(c, phase, notes, features), "exclusive");
+        int failed = new Runner().run(List.of(turn));
+        Cluster.closeAll();
+        System.exit(failed == 0 ? 0 : 1);
+    }
+
+    private static void turn(Case c, int phase, Path notes, List<String> features) throws Exception {
+        Traffic traffic = new Traffic(c, features);
+        Inventory inventory = new Inventory(c);
+        if (phase == 0) {
+            traffic.createTopics();
+        } else {
+            traffic.awaitPending(phase - 1);
+            List<String> before = Files.readAllLines(notes);
+            Check.that(before.size() > 30, "the turn before noted only " + before.size() + " facts");
+            inventory.checkHolds(before, traffic.queues());
+            for (int earlier = 0; earlier < phase; earlier++) {
+                traffic.checkKeys(earlier);
+            }
+        }
+        traffic.send(phase);
+        traffic.checkKeys(phase);
+        List<String> facts = inventory.facts(traffic.queues());
+        Files.write(notes, facts);
+        System.out.printf("     %d facts noted%n", facts.size());
+    }
+}

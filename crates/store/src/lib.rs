@@ -66,7 +66,9 @@ pub use arrival::{Arrival, ArrivalListener};
 pub use checkpoint::Checkpoint;
 pub use commit_log::{Found, LogEnd, LogItem, Walk, log_item};
 pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
-pub use consume_queue::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES};
+pub use consume_queue::{
+    BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES, is_ext_address,
+};
 pub use disk::{Advice, Disk, DiskError, ReadOnlyDisk, RealDisk};
 pub use error::{AppendError, OpenError, ReadError};
 pub use flush::QueueFlushed;

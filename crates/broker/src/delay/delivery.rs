@@ -53,7 +53,7 @@ pub(super) fn deliver(
     let mut delivered = Delivered { next: from, head: Head::Empty, messages: 0 };
     let mut bytes = 0;
     for entry in &entries {
-        let due = due_at(entry, delay_ms, now);
+        let due = due_at(store, entry, delay_ms, now);
         if due > now {
             delivered.head = Head::Due(due);
             return delivered;
@@ -81,9 +81,19 @@ pub(super) fn deliver(
 
 /// When an entry is due. One that lies far further ahead than its delay was stored by a clock that was wrong; a little
 /// further may be one that was stored after `now` was read.
-fn due_at(entry: &ConsumeQueueEntry, delay_ms: i64, now: Timestamp) -> Timestamp {
-    let due = Timestamp(entry.tags_code);
+fn due_at(store: &MessageStore, entry: &ConsumeQueueEntry, delay_ms: i64, now: Timestamp) -> Timestamp {
+    let due = if entry.is_extended() {
+        // A record that cannot be read is told about by the delivery.
+        stored_at(store, entry).map_or(now, |stored| stored.add_ms(delay_ms))
+    } else {
+        Timestamp(entry.tags_code)
+    };
     if due > now.add_ms(delay_ms).add_ms(CLOCK_SLACK_MS) { now } else { due }
+}
+
+fn stored_at(store: &MessageStore, entry: &ConsumeQueueEntry) -> Option<Timestamp> {
+    let record = store.record_at(entry.log_offset).ok()??;
+    Some(Record::decode(&record).ok()?.fields.store_timestamp)
 }
 
 /// Why a message could not be delivered now.
@@ -122,5 +132,24 @@ fn deliver_one(store: &MessageStore, entry: &ConsumeQueueEntry) -> Result<bool, 
         Ok(_) => Ok(true),
         Err(error @ AppendError::Stopped(_)) => Err(NotNow::Append(error)),
         Err(error) => lost(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handler::test_parts::TestParts;
+
+    #[test]
+    fn an_entry_with_an_address_is_due_by_its_record() {
+        let parts = TestParts::new();
+        parts.store(SCHEDULE_TOPIC, 1, "body", b"DELAY\x012\x02");
+        let written = parts.store.queue_entries(SCHEDULE_TOPIC, 1, QueueOffset(0), 1)[0];
+        let extended = ConsumeQueueEntry { tags_code: i64::MIN, ..written };
+        let now = Timestamp(1_000_001);
+        assert_eq!(due_at(&parts.store, &written, 5_000, now), Timestamp(1_005_000));
+        assert_eq!(due_at(&parts.store, &extended, 5_000, now), Timestamp(1_005_000), "not at once");
+        let gone = ConsumeQueueEntry { log_offset: eruca_message::LogOffset(1 << 40), ..extended };
+        assert_eq!(due_at(&parts.store, &gone, 5_000, now), now, "passed over, not waited for");
     }
 }

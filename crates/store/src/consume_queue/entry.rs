@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | 0 | commitLogOffset | 8 | where the record starts |
 //! | 8 | size | 4 | of the whole record |
-//! | 12 | tagsCode | 8 | hash of the tag; in the schedule topic the time of delivery in ms |
+//! | 12 | tagsCode | 8 | hash of the tag; in the schedule topic the time of delivery in ms; or an address, [`is_ext_address`] |
 //!
 //! Big-endian. An entry of zeros is one that was not written yet; [`ConsumeQueueEntry::BLANK`] stands for
 //! a message that is not there (Java: pre-blank).
@@ -26,6 +26,11 @@ pub struct ConsumeQueueEntry {
     pub tags_code: i64,
 }
 
+/// Whether a `tagsCode` is an address in a queue's extension: it is below every 32-bit hash.
+pub fn is_ext_address(tags_code: i64) -> bool {
+    tags_code < i64::from(i32::MIN)
+}
+
 impl ConsumeQueueEntry {
     /// Stands where a queue has no message: before its first one in the first file, or for a damaged record.
     pub const BLANK: ConsumeQueueEntry =
@@ -34,6 +39,12 @@ impl ConsumeQueueEntry {
     /// Whether no message stands here.
     pub fn is_blank(&self) -> bool {
         *self == ConsumeQueueEntry::BLANK
+    }
+
+    /// Whether `tags_code` is no code but an address in the queue's extension (Java: `ConsumeQueueExt.isExtAddr`, written
+    /// with `enableConsumeQueueExt`). What stands there can be told from the record as well.
+    pub fn is_extended(&self) -> bool {
+        is_ext_address(self.tags_code)
     }
 
     /// End of the record in the log, exclusive.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use batch_entry::{BATCH_ENTRY_LEN_BYTES, BatchQueueEntry};
 pub(crate) use batch_queue::BatchQueue;
 pub(crate) use batch_table::BatchTable;
-pub use entry::{ConsumeQueueEntry, ENTRY_LEN_BYTES};
+pub use entry::{ConsumeQueueEntry, ENTRY_LEN_BYTES, is_ext_address};
 pub(crate) use files::{QueueFiles, TouchedFiles, remove_dir};
 pub(crate) use queue::ConsumeQueue;
 pub(crate) use rebuild::{Rebuild, Rebuilt};

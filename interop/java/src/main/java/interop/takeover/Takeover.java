@@ -41,6 +41,7 @@ public final class Takeover {
             List<String> before = Files.readAllLines(notes);
             Check.that(before.size() > 30, "the turn before noted only " + before.size() + " facts");
             inventory.checkHolds(before, traffic.queues());
+            traffic.checkTags(phase);
             for (int earlier = 0; earlier < phase; earlier++) {
                 traffic.checkKeys(earlier);
             }

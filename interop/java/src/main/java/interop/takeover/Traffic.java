@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -24,6 +26,7 @@ import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /** The messages that each turn adds, one or more of every kind. Keys end in the number of the turn. */
@@ -42,6 +45,8 @@ final class Traffic {
     private static final int MANY_TOPICS = 6;
     private static final int MANY_QUEUES = 1000;
     private static final int PENDING_LEVEL = 18;
+    /** As interop/takeover configures it: longer than a turn takes after the send, and the stop. */
+    private static final long PENDING_MS = 25_000;
 
     private final Case c;
     private final DefaultMQProducer producer;
@@ -164,24 +169,44 @@ final class Traffic {
 
     /** What the broker before this one had been told to deliver later. */
     void awaitPending(int turn) throws Exception {
-        awaitOne(PENDING, "pending-" + turn, Duration.ofSeconds(60));
+        MessageExt delivered = awaitOne(PENDING, "pending-" + turn, Duration.ofSeconds(60));
+        long delay = delivered.getStoreTimestamp() - delivered.getBornTimestamp();
+        Check.that(delay >= PENDING_MS, delivered.getKeys() + " was delivered after " + delay + " ms already");
     }
 
-    private void awaitOne(String topic, String key, Duration bound) throws Exception {
+    /** By the tag, for which the broker asks the queue's entries. */
+    void checkTags(int turns) throws Exception {
+        DefaultMQPullConsumer reader = c.pullConsumer("takeover-tags");
+        MessageQueue queue = Cluster.queue(PLAIN, 0);
+        Set<String> found = new TreeSet<>();
+        for (long next = 0, end = reader.maxOffset(queue); next < end;) {
+            var result = reader.pull(queue, "red", next, 32);
+            if (result.getMsgFoundList() != null) {
+                result.getMsgFoundList().forEach(m -> found.add(m.getKeys()));
+            }
+            next = result.getNextBeginOffset();
+        }
+        Set<String> expected = new TreeSet<>();
+        IntStream.range(0, turns).forEach(turn -> expected.add("plain-0-" + turn));
+        Check.equal(expected, found, "messages of queue 0 with tag red");
+    }
+
+    private MessageExt awaitOne(String topic, String key, Duration bound) throws Exception {
         DefaultMQPullConsumer reader = c.pullConsumer("takeover-waiting-" + topic);
         MessageQueue queue = Cluster.queue(topic, 0);
         long[] next = {0};
+        MessageExt[] found = {null};
         Await.until(key + " is delivered", bound, () -> {
-            while (next[0] < reader.maxOffset(queue)) {
+            while (found[0] == null && next[0] < reader.maxOffset(queue)) {
                 var result = reader.pull(queue, "*", next[0], 32);
                 next[0] = result.getNextBeginOffset();
-                if (result.getMsgFoundList() != null
-                    && result.getMsgFoundList().stream().anyMatch(m -> key.equals(m.getKeys()))) {
-                    return true;
+                if (result.getMsgFoundList() != null) {
+                    found[0] = result.getMsgFoundList().stream().filter(m -> key.equals(m.getKeys())).findFirst().orElse(null);
                 }
             }
-            return false;
+            return found[0] != null;
         });
+        return found[0];
     }
 
     /** Fails each message of this turn twice: a retry, then a dead letter. */

@@ -75,7 +75,10 @@ final class Committer implements AutoCloseable {
     /** What the broker says now; -1: it knows nothing. */
     long queryBroker(int queueId) throws Exception {
         MessageQueue queue = Cluster.queue(topic, queueId);
-        return consumer.fetchConsumeOffset(queue, true);
+        long offset = consumer.fetchConsumeOffset(queue, true);
+        // The client remembers it, and would commit it again 10 s after its start, over what was committed since.
+        consumer.getDefaultMQPullConsumerImpl().getOffsetStore().removeOffset(queue);
+        return offset;
     }
 
     /** End of the queue, as soon as the broker answers. */

@@ -15,7 +15,10 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Caller, CommandService, Reply, Responder};
 
-use crate::decode::decode_messages;
+use crate::{
+    decode::decode_messages,
+    producer::{PendingReplies, UselessReply},
+};
 
 /// A consumer, as brokers address it. Calls must not block.
 pub(crate) trait BrokerRequests: Send + Sync {
@@ -40,6 +43,7 @@ pub(crate) trait BrokerRequests: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Inbound {
     consumer: OnceLock<Weak<dyn BrokerRequests>>,
+    replies: OnceLock<Arc<PendingReplies>>,
 }
 
 /// Why a request is refused.
@@ -51,6 +55,8 @@ enum Refusal {
     Body(#[from] BodyError),
     #[error("the body holds no message that can be read: {0}")]
     NoMessage(String),
+    #[error("the reply is of no use: {0}")]
+    UselessReply(#[from] UselessReply),
     #[error("this client does not serve {0}")]
     NotServed(RequestCode),
 }
@@ -62,8 +68,19 @@ impl Inbound {
         let _ = self.consumer.set(consumer);
     }
 
+    /// Says where replies go that brokers pass on. Only the first call counts.
+    pub(crate) fn take_replies(&self, replies: Arc<PendingReplies>) {
+        // A second producer of one session does not exist.
+        let _ = self.replies.set(replies);
+    }
+
     fn answer(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, Refusal> {
         let code = request.request_code();
+        if code == RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT {
+            let replies = self.replies.get().ok_or(Refusal::NotServed(code))?;
+            replies.deliver(request.header()?, &request.body)?;
+            return Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)));
+        }
         let consumer = self.consumer.get().and_then(Weak::upgrade).ok_or(Refusal::NotServed(code))?;
         let done = || Reply::Now(request.reply(ResponseCode::SUCCESS));
         match code {

@@ -55,14 +55,15 @@ mod upkeep;
 pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, IndexKind, QueuePull};
 pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
 pub use consumer::{
-    ConsumeFrom, ConsumeStatus, Filter, LitePullConsumer, LitePullConsumerBuilder, LitePullError, Messages,
-    OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer, PushConsumerBuilder, allocate_averagely,
+    AllocationStrategy, ConsumeFrom, ConsumeStatus, Filter, LitePullConsumer, LitePullConsumerBuilder,
+    LitePullError, Messages, OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer,
+    PushConsumerBuilder, RoomOf,
 };
 pub use error::{CallError, ConfigError, StartError};
 pub use eruca_message::{Message, MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
 pub use eruca_protocol::body::MessageModel;
 pub use offset_store::OffsetFileError;
-pub use producer::{Producer, ProducerBuilder, SendError, SendResult, SendStatus};
+pub use producer::{Producer, ProducerBuilder, ReplyError, RequestError, SendError, SendResult, SendStatus};
 pub use route_cache::TopicRoute;
 
 /// The README's example compiles.

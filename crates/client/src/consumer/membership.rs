@@ -20,7 +20,7 @@ use eruca_protocol::{
 };
 
 use super::{
-    rebalance::allocate_averagely,
+    rebalance::AllocationStrategy,
     subscription::{Filter, Subscription},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub(crate) struct MemberSettings {
     pub(crate) group: String,
     pub(crate) model: MessageModel,
     pub(crate) consume_from: ConsumeFrom,
+    /// How the group's members share the queues.
+    pub(crate) allocation: AllocationStrategy,
     /// Where a broadcasting consumer keeps its offsets.
     pub(crate) offsets_dir: Option<PathBuf>,
     /// Which of the broadcasting consumers of this host and group it is.
@@ -62,6 +64,7 @@ impl Default for MemberSettings {
             group: String::new(),
             model: MessageModel::Clustering,
             consume_from: ConsumeFrom::default(),
+            allocation: AllocationStrategy::default(),
             offsets_dir: None,
             instance_name: "DEFAULT".to_owned(),
         }
@@ -179,7 +182,8 @@ impl Membership {
             self.session.heartbeat_due.notify_one();
             return Ok(None);
         }
-        let mine = allocate_averagely(self.session.client_id(), &route.subscribe_queues, &client_ids);
+        let client_id = self.session.client_id();
+        let mine = self.settings.allocation.allocate(client_id, &route.subscribe_queues, &client_ids);
         Ok(Some(mine.into_iter().collect()))
     }
 

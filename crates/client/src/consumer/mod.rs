@@ -18,5 +18,5 @@ pub use membership::ConsumeFrom;
 pub(crate) use pull::pull_once;
 pub use pull::{PullOutcome, PullStatus};
 pub use push::{ConsumeStatus, Messages, OrderedConsumeStatus, PushConsumer, PushConsumerBuilder};
-pub use rebalance::allocate_averagely;
+pub use rebalance::{AllocationStrategy, RoomOf};
 pub use subscription::Filter;

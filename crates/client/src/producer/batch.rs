@@ -46,6 +46,7 @@ pub(crate) fn prepare_batch(
         body: body.into(),
         message_id: ids.join(","),
         is_batch: true,
+        is_reply: false,
     })
 }
 

@@ -9,7 +9,7 @@ use eruca_message::{Clock, UniqueIdGenerator, names};
 use eruca_remoting::TaskGroup;
 
 use super::{
-    Producer,
+    PendingReplies, Producer,
     prepare::BodyRules,
     select::Selector,
     send::{ProducerSettings, Sender},
@@ -133,12 +133,16 @@ impl ProducerBuilder {
         names::validate_group(&settings.group)?;
         check_range("default_topic_queues", i64::from(settings.default_topic_queues), 1..=1024, "1 to 1024")?;
         check_range("compression_level", i64::from(settings.body_rules.compression_level), 0..=9, "0 to 9")?;
-        let session = Arc::new(Session::open(client, Some(Arc::new(Inbound::default()))).await?);
+        let inbound = Arc::new(Inbound::default());
+        let replies = Arc::new(PendingReplies::default());
+        inbound.take_replies(replies.clone());
+        let session = Arc::new(Session::open(client, Some(inbound)).await?);
         let sender = Arc::new(Sender {
             ids: UniqueIdGenerator::new(session.local_ip(), std::process::id(), random_u64() as u32),
             selector: Mutex::new(Selector::new(random_u64() as usize, settings.avoid_slow_brokers)),
             session: session.clone(),
             settings,
+            replies,
         });
         let tasks = TaskGroup::new();
         let beating = sender.clone();

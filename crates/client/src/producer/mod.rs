@@ -10,6 +10,7 @@ mod fault;
 mod prepare;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod producer;
+mod request;
 mod result;
 mod retry;
 mod select;
@@ -18,4 +19,6 @@ mod send;
 pub use builder::ProducerBuilder;
 pub use error::SendError;
 pub use producer::Producer;
+pub(crate) use request::{PendingReplies, UselessReply};
+pub use request::{ReplyError, RequestError};
 pub use result::{SendResult, SendStatus};

@@ -6,7 +6,7 @@ use eruca_message::{
     properties::{MAX_PROPERTIES_LEN_BYTES, NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR},
 };
 
-use super::SendError;
+use super::{SendError, request::REPLY};
 use crate::Compression;
 
 /// How bodies are treated.
@@ -29,6 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) body: Bytes,
     pub(crate) message_id: String,
     pub(crate) is_batch: bool,
+    /// An answer to a request message.
+    pub(crate) is_reply: bool,
 }
 
 /// Checks `message`, gives it the id `new_id` unless it has one, and compresses a large body.
@@ -38,6 +40,7 @@ pub(crate) fn prepare(
     new_id: String,
 ) -> Result<Prepared, SendError> {
     check(&message, rules)?;
+    let is_reply = message.properties.get(properties::MESSAGE_TYPE) == Some(REPLY);
     let message_id = identify(&mut message.properties, new_id);
     let properties = encode_properties(&message.properties)?;
     let (body, sys_flag) = match compress(&message.body, rules) {
@@ -52,6 +55,7 @@ pub(crate) fn prepare(
         body: body.into(),
         message_id,
         is_batch: false,
+        is_reply,
     })
 }
 

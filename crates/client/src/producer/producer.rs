@@ -152,6 +152,12 @@ impl Producer {
         sender.session.close();
     }
 
+    /// What sends, unless this producer was shut down.
+    pub(super) fn sender(&self) -> Result<&Arc<Sender>, SendError> {
+        self.check_open()?;
+        Ok(&self.inner.sender)
+    }
+
     fn prepare(&self, message: Message) -> Result<Prepared, SendError> {
         self.check_open()?;
         let sender = &self.inner.sender;

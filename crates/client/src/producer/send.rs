@@ -18,6 +18,7 @@ use super::{
     SendError, SendResult, SendStatus,
     fault::Experience,
     prepare::{BodyRules, Prepared},
+    request::PendingReplies,
     retry::{AfterFailure, after_failure, experience},
     select::Selector,
 };
@@ -46,6 +47,7 @@ pub(crate) struct Sender {
     pub(crate) settings: ProducerSettings,
     pub(crate) ids: UniqueIdGenerator,
     pub(crate) selector: Mutex<Selector>,
+    pub(crate) replies: Arc<PendingReplies>,
 }
 
 impl Sender {
@@ -200,6 +202,8 @@ impl Sender {
         let mut request = RemotingCommand::request(&header).with_body(message.body.clone());
         if message.is_batch {
             request.code = RequestCode::SEND_BATCH_MESSAGE.0;
+        } else if message.is_reply {
+            request.code = RequestCode::SEND_REPLY_MESSAGE_V2.0;
         }
         request
     }

@@ -23,6 +23,7 @@ mod admin;
 mod lite_pull;
 mod produce;
 mod push;
+mod request;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

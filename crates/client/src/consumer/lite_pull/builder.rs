@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
+        rebalance::AllocationStrategy,
         subscription::Filter,
     },
     LitePullConsumer,
@@ -116,6 +117,12 @@ impl LitePullConsumerBuilder {
     /// messages of all queues (10 000).
     pub fn buffer_limits(mut self, queue_messages: usize, queue_bytes: usize, messages: usize) -> Self {
         self.settings.limits = BufferLimits { queue_messages, queue_bytes, messages };
+        self
+    }
+
+    /// How the members of the group share the queues, by average by default. All members must have the same one.
+    pub fn allocation(mut self, strategy: AllocationStrategy) -> Self {
+        self.member.allocation = strategy;
         self
     }
 

@@ -14,6 +14,7 @@ use super::{
     super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
         process_queue::FlowLimits,
+        rebalance::AllocationStrategy,
         subscription::Filter,
     },
     core::{Core, PushSettings, Queues},
@@ -167,6 +168,12 @@ impl PushConsumerBuilder {
     /// How long a shutdown waits for calls in progress; 30 s by default.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.settings.shutdown_grace = grace;
+        self
+    }
+
+    /// How the members of the group share the queues, by average by default. All members must have the same one.
+    pub fn allocation(mut self, strategy: AllocationStrategy) -> Self {
+        self.member.allocation = strategy;
         self
     }
 

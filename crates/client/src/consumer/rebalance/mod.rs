@@ -1,7 +1,8 @@
 //! Who of a group consumes which queue: pure strategies, and what changes for a member.
 
-mod average;
 mod change;
+mod hash_ring;
+mod strategy;
 
-pub use average::allocate_averagely;
 pub(crate) use change::Change;
+pub use strategy::{AllocationStrategy, RoomOf};

@@ -129,6 +129,12 @@ eruca_config::keys! {
         /// The delay levels.
         message_delay_level: String = "messageDelayLevel",
             "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h".to_owned();
+        /// Whether messages may have a time of delivery of their own.
+        timer_wheel_enable: bool = "timerWheelEnable", true;
+        /// Longest delay of such a message, in s.
+        timer_max_delay_sec: i64 = "timerMaxDelaySec", 259_200, [1..=2_147_483_647], live;
+        /// Length of a slot of the timer wheel, in ms; delivery is exact to the ms in any case.
+        timer_precision: i64 = "timerPrecisionMs", 1_000, [1..];
         /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
         /// Most messages that any query by key answers.
@@ -376,6 +382,11 @@ impl BrokerConfig {
         }
     }
 
+    /// Length of a slot of the timer wheel, in ms. As in Java: 100, 200, 500 or 1000, whichever is next below.
+    pub fn timer_precision_ms(&self) -> i64 {
+        [1_000, 500, 200].into_iter().find(|step| self.timer_precision >= *step).unwrap_or(100)
+    }
+
     /// The delay levels.
     pub fn delay_levels(&self) -> Result<DelayLevels, DelayLevelsError> {
         DelayLevels::parse(&self.message_delay_level)
@@ -450,6 +461,7 @@ impl BrokerConfig {
             broker_topic_enable: self.broker_topic_enable,
             trace_topic_enable: self.trace_topic_enable,
             trace_topic: self.msg_trace_topic_name.clone(),
+            timer_enable: self.timer_wheel_enable,
             delay_levels: self.delay_levels()?.max_level(),
         })
     }

@@ -14,7 +14,7 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     config::BrokerConfig,
     control::Control,
-    delay::DelaySchedule,
+    delay::{DelaySchedule, Parking},
     dispatch::{Clients, Dispatcher, Handlers, Settled},
     groups::GroupTable,
     handler::{
@@ -41,6 +41,7 @@ pub(crate) struct Parts {
     notice: Arc<ConsumerIdsNotice>,
     stats: Arc<BrokerStats>,
     delay: Arc<DelaySchedule>,
+    parking: Arc<Parking>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     flush_timeouts: Arc<FlushTimeouts>,
     memory_bytes: u64,
@@ -72,6 +73,8 @@ impl Parts {
         settled.store.set_arrival_listener(Arc::new(listener));
         let flush_timeouts = Arc::new(FlushTimeouts::new(config.sync_flush_timeout));
         let settings = Arc::new(Settings::new(config));
+        let level_max = settled.store.config().delay_levels.max_level();
+        let parking = Arc::new(Parking::new(settings.clone(), level_max));
         let consumers: Arc<ConsumerTable> = Arc::default();
         let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
         Ok(Parts {
@@ -83,6 +86,7 @@ impl Parts {
             producers: Arc::default(),
             notice: Arc::new(notice),
             delay,
+            parking,
             hold,
             flush_timeouts,
             memory_bytes: environment.memory_bytes,
@@ -142,6 +146,7 @@ impl Parts {
                 topics.clone(),
                 groups.clone(),
                 locks.clone(),
+                self.parking.clone(),
                 self.settings.clone(),
                 self.stats.clone(),
                 self.clock.clone(),
@@ -166,8 +171,10 @@ impl Parts {
                 store.clone(),
                 topics.clone(),
                 groups.clone(),
+                self.parking.clone(),
                 self.settings.clone(),
                 self.stats.clone(),
+                self.clock.clone(),
                 store_host,
             ),
             offset: ConsumerOffsetHandler::new(

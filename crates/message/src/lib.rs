@@ -13,6 +13,7 @@ mod name_map;
 pub mod names;
 mod offset;
 pub mod properties;
+mod recall_handle;
 mod record;
 pub mod sys_flag;
 mod tag;
@@ -28,6 +29,7 @@ pub use message_queue::MessageQueue;
 pub use name_map::NameMap;
 pub use offset::{LogOffset, QueueOffset};
 pub use properties::{Properties, PropertiesError};
+pub use recall_handle::{RecallHandle, RecallHandleError};
 pub use record::{
     BLANK_MAGIC, MAGIC_V1, MAGIC_V2, Record, RecordError, RecordFields, RecordHeader, append_properties,
     encode_record, encoded_record_len, patch_offsets,

@@ -81,6 +81,16 @@ pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
 pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
 /// Absolute delivery time, ms.
 pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+/// Delivery time that the broker keeps while a message is parked, ms.
+pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
+/// When the broker put the message into the timer log, ms; `9223372036854775807` where it was due by then.
+pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
+/// When the broker took it out again, ms.
+pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
+/// How often the message was parked anew because its time is far away.
+pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
+/// Unique key of the message that this one recalls.
+pub const TIMER_DEL_UNIQUE_KEY: &str = "TIMER_DEL_UNIQKEY";
 
 /// Why properties cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

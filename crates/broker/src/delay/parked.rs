@@ -9,7 +9,13 @@ use eruca_store::AppendMessage;
 
 /// Notes in the properties which delay the message has and where it goes then. The level is clamped to `level_max`;
 /// what is returned is the queue of the schedule topic.
-pub fn park(properties: &mut Properties, level: i32, level_max: i32, topic: &str, queue_id: i32) -> i32 {
+pub(super) fn park_level(
+    properties: &mut Properties,
+    level: i32,
+    level_max: i32,
+    topic: &str,
+    queue_id: i32,
+) -> i32 {
     let level = level.clamp(1, level_max.max(1));
     properties.set(DELAY_TIME_LEVEL, level.to_string());
     properties.set(REAL_TOPIC, topic);

@@ -4,7 +4,7 @@ use eruca_message::{Properties, SystemClock};
 use eruca_store::{ArrivalListener, RealDisk, StoreConfig};
 
 use super::*;
-use crate::{delay::park, handler::test_parts::TestParts};
+use crate::{delay::parked::park_level, handler::test_parts::TestParts};
 
 fn open(parts: &TestParts) -> DelaySchedule {
     let config = parts.directory.path().join("config");
@@ -14,7 +14,7 @@ fn open(parts: &TestParts) -> DelaySchedule {
 /// Parks a message with a tag for queue 2 of topic T.
 fn park_message(parts: &TestParts, level: i32, body: &str) {
     let mut properties = Properties::decode(b"TAGS\x01a\x02DELAY\x0199\x02");
-    let queue_id = park(&mut properties, level, 18, "T", 2);
+    let queue_id = park_level(&mut properties, level, 18, "T", 2);
     parts.store(SCHEDULE_TOPIC, queue_id, body, &properties.to_bytes());
 }
 
@@ -169,7 +169,7 @@ fn the_thread_is_woken_by_what_arrives_and_delivers_nothing_early() {
     });
     let park_for = |level: i32| {
         let mut properties = Properties::default();
-        let queue_id = park(&mut properties, level, 2, "T", 0);
+        let queue_id = park_level(&mut properties, level, 2, "T", 0);
         let properties = properties.to_bytes();
         let host = "127.0.0.1:1".parse().unwrap();
         let appended = store.append(&eruca_store::AppendMessage {

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use eruca_message::{
-    LogOffset, OffsetMessageId, Properties, Record,
-    names::{SCHEDULE_TOPIC, dlq_topic, retry_topic},
+    Clock, LogOffset, OffsetMessageId, Properties, Record,
+    names::{dlq_topic, retry_topic},
     properties::{DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, WAIT_STORE_MSG_OK},
 };
 use eruca_protocol::{
@@ -25,7 +25,7 @@ use eruca_store::{AppendMessage, FlushMode, MessageStore};
 use crate::{
     HandlerError,
     dead_letter::{NextTry, next_try},
-    delay,
+    delay::Parking,
     groups::GroupTable,
     settings::Settings,
     stats::BrokerStats,
@@ -43,8 +43,10 @@ pub struct SendBackHandler {
     store: Arc<MessageStore>,
     topics: Arc<TopicTable>,
     groups: Arc<GroupTable>,
+    parking: Arc<Parking>,
     settings: Arc<Settings>,
     stats: Arc<BrokerStats>,
+    clock: Arc<dyn Clock>,
     /// What the message says where it was stored.
     store_host: SocketAddr,
     /// Spreads messages over the queues of retry topics.
@@ -60,15 +62,19 @@ struct Way {
 
 impl SendBackHandler {
     /// A handler; `store_host` is the address that the broker advertises.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that this needs")]
     pub fn new(
         store: Arc<MessageStore>,
         topics: Arc<TopicTable>,
         groups: Arc<GroupTable>,
+        parking: Arc<Parking>,
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
+        clock: Arc<dyn Clock>,
         store_host: SocketAddr,
     ) -> Self {
-        SendBackHandler { store, topics, groups, settings, stats, store_host, spread: AtomicU32::new(0) }
+        let spread = AtomicU32::new(0);
+        SendBackHandler { store, topics, groups, parking, settings, stats, clock, store_host, spread }
     }
 
     /// Answers one send-back, after the store has settled, or (with synchronous flush) when the disk has it: the
@@ -93,7 +99,7 @@ impl SendBackHandler {
         let bytes = self.look(header.offset)?;
         let record = Record::decode(&bytes).map_err(|error| HandlerError::system_error(error.to_string()))?;
         let way = self.way(&header, request, &group, &record)?;
-        let appended = self.store.append(&AppendMessage {
+        let message = AppendMessage {
             topic: &way.topic,
             queue_id: way.queue_id,
             flag: record.fields.flag,
@@ -105,9 +111,8 @@ impl SendBackHandler {
             prepared_transaction_offset: 0,
             body: record.fields.body,
             properties: &way.properties.to_bytes(),
-        });
-        let appended = appended
-            .map_err(|error| HandlerError::from_append(error, self.settings.now().max_message_size))?;
+        };
+        let appended = self.parking.append(&self.store, &message, self.clock.now())?;
         let origin = way.properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic);
         self.stats.sent_back(&header.group, origin);
         let success = request.reply(ResponseCode::SUCCESS);
@@ -137,7 +142,7 @@ impl SendBackHandler {
         }
     }
 
-    /// Retry topic or dead letter topic, and what the properties say then.
+    /// Retry topic or dead letter topic, and what the properties say then: the delay level of the next try.
     fn way(
         &self,
         header: &ConsumerSendMsgBackRequest,
@@ -183,10 +188,8 @@ impl SendBackHandler {
                 )?;
                 let spread =
                     self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
-                let level_max = self.store.config().delay_levels.max_level();
-                let retry_queue = i32::try_from(spread).unwrap_or(0);
-                let queue_id = delay::park(&mut properties, level, level_max, &topic, retry_queue);
-                Ok(Way { topic: SCHEDULE_TOPIC.to_owned(), queue_id, properties })
+                properties.set(DELAY_TIME_LEVEL, level.to_string());
+                Ok(Way { topic, queue_id: i32::try_from(spread).unwrap_or(0), properties })
             }
         }
     }
@@ -209,7 +212,7 @@ impl SendBackHandler {
 
 #[cfg(test)]
 mod tests {
-    use eruca_message::Timestamp;
+    use eruca_message::{Timestamp, names::SCHEDULE_TOPIC};
 
     use super::*;
     use crate::{
@@ -222,8 +225,10 @@ mod tests {
             Arc::clone(&parts.store),
             Arc::clone(&parts.topics),
             Arc::clone(&parts.groups),
+            Arc::clone(&parts.parking),
             Arc::clone(&parts.settings),
             Arc::clone(&parts.stats),
+            parts.clock.clone(),
             BROKER.parse().unwrap(),
         )
     }

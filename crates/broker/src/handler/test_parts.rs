@@ -17,6 +17,7 @@ use crate::{
     HandlerError,
     clients::{ClientInfo, ConsumerIdsNotice, ConsumerTable, Heartbeat, ProducerTable},
     config::BrokerConfig,
+    delay::Parking,
     groups::GroupTable,
     offsets::OffsetTable,
     settings::Settings,
@@ -36,6 +37,7 @@ pub(crate) struct TestParts {
     pub(crate) consumers: Arc<ConsumerTable>,
     pub(crate) producers: Arc<ProducerTable>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) parking: Arc<Parking>,
     pub(crate) notice: Arc<ConsumerIdsNotice>,
     pub(crate) stats: Arc<BrokerStats>,
     pub(crate) directory: TempDir,
@@ -82,6 +84,7 @@ impl TestParts {
         let consumers = Arc::new(ConsumerTable::default());
         TestParts {
             store: Arc::new(store),
+            parking: Arc::new(Parking::new(Arc::clone(&settings), 18)),
             topics: Arc::new(TopicTable::open(&config, TopicLimits::default(), clock.clone()).unwrap()),
             offsets: Arc::new(OffsetTable::open(&config, &*clock).unwrap()),
             notice: Arc::new(ConsumerIdsNotice::new(

@@ -24,6 +24,8 @@ pub struct SystemTopics {
     pub trace_topic_enable: bool,
     /// `msgTraceTopicName`: its name.
     pub trace_topic: String,
+    /// `timerWheelEnable`: whether there is a topic for messages with a time of delivery.
+    pub timer_enable: bool,
     /// Highest delay level: queues of the schedule topic.
     pub delay_levels: i32,
 }
@@ -72,6 +74,9 @@ impl SystemTopics {
         }
         if self.trace_topic_enable {
             configs.push(topic(&self.trace_topic, 1, READ_WRITE));
+        }
+        if self.timer_enable {
+            configs.push(topic(names::TIMER_TOPIC, 1, READ_WRITE));
         }
         configs
     }

@@ -14,8 +14,8 @@ use eruca_message::{
 pub(super) struct Asked<'a> {
     /// The producer's id of the message.
     pub(super) unique_key: Option<&'a str>,
-    /// The first timer property: delivery at a time of its own.
-    pub(super) timer: Option<&'a str>,
+    /// Delivery at a time of its own.
+    pub(super) has_timer: bool,
     /// Delay level, as text.
     pub(super) delay_level: Option<&'a str>,
     /// The half message of a transaction.
@@ -37,7 +37,7 @@ impl<'a> Asked<'a> {
                 DELAY_TIME_LEVEL => asked.delay_level = Some(value),
                 WAIT_STORE_MSG_OK => asked.no_wait = !value.eq_ignore_ascii_case("true"),
                 TRANSACTION_PREPARED => asked.is_half = value.eq_ignore_ascii_case("true"),
-                TIMER_DELAY_SEC | TIMER_DELAY_MS | TIMER_DELIVER_MS => asked.timer = Some(name),
+                TIMER_DELAY_SEC | TIMER_DELAY_MS | TIMER_DELIVER_MS => asked.has_timer = true,
                 INNER_NUM => asked.is_inner_batch = true,
                 MSG_REGION | TRACE_SWITCH | CLUSTER => asked.has_brokers_own = true,
                 _ => {}
@@ -46,9 +46,9 @@ impl<'a> Asked<'a> {
         asked
     }
 
-    /// The delay level, 0 for none. As in Java a text that is no number is an error of the sender.
-    pub(super) fn delay_level(&self) -> Result<i32, std::num::ParseIntError> {
-        self.delay_level.map_or(Ok(0), str::parse)
+    /// Whether the message is to be delivered later.
+    pub(super) fn may_wait(&self) -> bool {
+        self.has_timer || self.delay_level.is_some_and(|level| level != "0")
     }
 }
 
@@ -119,13 +119,6 @@ pub(super) fn rewrite<R>(encoded: &mut Vec<u8>, change: impl FnOnce(&mut Propert
     result
 }
 
-/// A delay level excludes a time of delivery.
-pub(super) fn forget_timer(properties: &mut Properties) {
-    for timer in [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS] {
-        properties.remove(timer);
-    }
-}
-
 pub(super) fn trace_text(trace_on: bool) -> &'static str {
     if trace_on { "true" } else { "false" }
 }
@@ -139,11 +132,11 @@ mod tests {
         let asked =
             Asked::scan("colour\u{1}blue\u{2}UNIQ_KEY\u{1}FD00\u{2}WAIT\u{1}false\u{2}DELAY\u{1}3\u{2}");
         assert_eq!(asked.unique_key, Some("FD00"));
-        assert_eq!(asked.delay_level(), Ok(3));
-        assert!(asked.no_wait && !asked.is_half && !asked.has_brokers_own && asked.timer.is_none());
+        assert_eq!(asked.delay_level, Some("3"));
+        assert!(asked.may_wait());
+        assert!(asked.no_wait && !asked.is_half && !asked.has_brokers_own && !asked.has_timer);
         let asked = Asked::scan("TRAN_MSG\u{1}TRUE\u{2}TIMER_DELAY_MS\u{1}1\u{2}CLUSTER\u{1}x");
-        assert!(asked.is_half && asked.has_brokers_own);
-        assert_eq!(asked.timer, Some("TIMER_DELAY_MS"));
+        assert!(asked.is_half && asked.has_brokers_own && asked.has_timer);
         assert_eq!(Asked::scan(""), Asked::default());
     }
 

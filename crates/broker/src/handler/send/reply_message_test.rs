@@ -39,6 +39,7 @@ impl Replier {
             parts.topics.clone(),
             parts.groups.clone(),
             Arc::default(),
+            parts.parking.clone(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),

@@ -8,9 +8,9 @@ use std::{
 };
 
 use eruca_message::{
-    Clock, DelayLevels, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, Timestamp, UniqueIdGenerator,
+    Clock, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, RecallHandle, Timestamp, UniqueIdGenerator,
     decode_batch,
-    names::{MAX_TOPIC_LEN_BYTES, SCHEDULE_TOPIC, is_retry_topic},
+    names::{MAX_TOPIC_LEN_BYTES, is_retry_topic},
     properties::{
         DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH,
     },
@@ -24,11 +24,11 @@ use super::{
     admission::Destination,
     flush_timeouts::FlushTimeouts,
     header::SendHeader,
-    properties::{Asked, BrokersOwn, forget_timer, rewrite, trace_text},
+    properties::{Asked, BrokersOwn, rewrite, trace_text},
 };
 use crate::{
     config::BrokerConfig,
-    delay::park,
+    delay::Parking,
     groups::GroupTable,
     locks::QueueLocks,
     reply::HandlerError,
@@ -62,7 +62,7 @@ pub struct SendMessageHandler {
     pub(super) self_test_group: String,
     own: BrokersOwn,
     unique_ids: UniqueIdGenerator,
-    delay_levels: DelayLevels,
+    parking: Arc<Parking>,
     /// Spreads messages over queues whose producer did not choose one.
     pub(super) spread: AtomicU32,
 }
@@ -79,6 +79,8 @@ struct Stored<'a> {
     no_wait: bool,
     /// All of them are one record.
     is_inner_batch: bool,
+    /// When the only one is delivered, where it has a time of its own.
+    deliver_at: Option<Timestamp>,
 }
 
 /// A batch that becomes one record.
@@ -98,6 +100,7 @@ impl SendMessageHandler {
         topics: Arc<TopicTable>,
         groups: Arc<GroupTable>,
         locks: Arc<QueueLocks>,
+        parking: Arc<Parking>,
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
@@ -107,7 +110,7 @@ impl SendMessageHandler {
     ) -> Self {
         let config = settings.now();
         SendMessageHandler {
-            delay_levels: store.config().delay_levels.clone(),
+            parking,
             own: BrokersOwn::new(&config.region_id, &config.broker_cluster_name),
             unique_ids: UniqueIdGenerator::new(store_host.ip(), std::process::id(), 0),
             store,
@@ -185,29 +188,20 @@ impl SendMessageHandler {
             None => Cow::Owned(self.unique_ids.next_id(now)),
         };
         let made_key = asked.unique_key.is_none().then_some(&*unique_key);
-        let level = match destination.is_dead_letter {
-            true => 0,
-            false => asked.delay_level().map_err(|_| {
-                HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, "the property DELAY is no number")
-            })?,
-        };
-
         let mut properties = SCRATCH.take();
         self.own.add_to(header.properties, asked, made_key, config.trace_on, &mut properties);
         let target = destination.topic.topic_name.as_str();
-        let (topic, queue_id) = if level > 0 {
-            let level_max = self.delay_levels.max_level();
-            let queue_id = rewrite(&mut properties, |properties| {
-                forget_timer(properties);
-                park(properties, level, level_max, target, destination.queue_id)
-            });
-            (SCHEDULE_TOPIC, queue_id)
-        } else {
-            if destination.is_dead_letter {
-                rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
-            }
-            (target, destination.queue_id)
+        if destination.is_dead_letter {
+            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
+        }
+        let parked = match asked.may_wait() {
+            true => rewrite(&mut properties, |properties| {
+                self.parking.park(properties, target, destination.queue_id, now)
+            })?,
+            false => None,
         };
+        let (topic, queue_id) =
+            parked.map_or((target, destination.queue_id), |parked| (parked.topic, parked.queue_id));
         let appended = if properties.len() > MAX_PROPERTIES_LEN_BYTES {
             Err(self.illegal(config))
         } else {
@@ -233,6 +227,7 @@ impl SendMessageHandler {
             unique_key,
             no_wait: asked.no_wait,
             is_inner_batch: false,
+            deliver_at: parked.and_then(|parked| parked.deliver_at),
         })
     }
 
@@ -291,6 +286,7 @@ impl SendMessageHandler {
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
             no_wait: asked.no_wait,
             is_inner_batch: false,
+            deliver_at: None,
         })
     }
 
@@ -334,6 +330,7 @@ impl SendMessageHandler {
             unique_key: Cow::Borrowed(batch.unique_key),
             no_wait: batch.no_wait,
             is_inner_batch: true,
+            deliver_at: None,
         })
     }
 
@@ -376,6 +373,16 @@ impl SendMessageHandler {
         }
         if stored.is_inner_batch {
             fields.push("batchUniqId", &stored.unique_key);
+        }
+        let target = &destination.topic.topic_name;
+        if let Some(deliver_at) = stored.deliver_at.filter(|_| !is_retry_topic(target)) {
+            let handle = RecallHandle {
+                topic: target.clone(),
+                broker_name: config.broker_name.clone(),
+                deliver_at,
+                unique_key: stored.unique_key.clone().into_owned(),
+            };
+            fields.push("recallHandle", &handle.encode());
         }
         self.push_region(&mut fields, config.trace_on);
         reply.ext_fields = fields;
@@ -424,11 +431,5 @@ fn refuse_later_kinds(
             false => "transaction messages are not served by this version of Eruca".to_owned(),
         }));
     }
-    match asked.timer {
-        Some(name) if !delays => Err(HandlerError::system_error(format!(
-            "accurate timer message is not enabled: this version of Eruca does not serve the property {name}, \
-             use a delay level (property DELAY)"
-        ))),
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eruca_config::Properties as ConfigProperties;
 use eruca_message::{
     BatchEntry, Clock, MessageQueue, StoredMessage, encode_batch_entry,
-    names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC},
+    names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC, TIMER_TOPIC},
 };
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode, body::TopicConfig, request::SendMessageRequest,
@@ -44,6 +44,7 @@ impl Sender {
             parts.topics.clone(),
             parts.groups.clone(),
             locks.clone(),
+            parts.parking.clone(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
@@ -200,6 +201,59 @@ fn a_delayed_message_waits_in_the_schedule_topic() {
 }
 
 #[test]
+fn a_message_with_a_time_of_delivery_waits_in_the_timer_topic() {
+    let sender = Sender::new();
+    // It is 1,000,000.
+    for (asked, out) in [
+        ("TIMER_DELIVER_MS=1005500", "1005499"),
+        ("TIMER_DELIVER_MS=1006000", "1005999"),
+        ("TIMER_DELAY_MS=250", "1000249"),
+        ("TIMER_DELAY_SEC=2 TIMER_DELAY_MS=1 TIMER_DELIVER_MS=1", "1001999"),
+    ] {
+        let before = sender.parts.read(TIMER_TOPIC, 0).len();
+        let reply = sender.send(&message("T", 2, asked));
+        assert_eq!(reply.ext_fields.get("queueId"), Some("2"));
+        let parked = sender.parts.read(TIMER_TOPIC, 0).remove(before);
+        let property = |name| parked.message.properties.get(name);
+        assert_eq!(
+            (property("REAL_TOPIC"), property("REAL_QID"), property("TIMER_OUT_MS")),
+            (Some("T"), Some("2"), Some(out)),
+            "{asked}"
+        );
+    }
+    assert!(sender.parts.read("T", 2).is_empty());
+    // Due by now: it goes to its topic.
+    for asked in ["TIMER_DELIVER_MS=1000000", "TIMER_DELAY_MS=0", "TIMER_DELAY_SEC=-3"] {
+        sender.send(&message("T", 3, asked));
+    }
+    assert_eq!(sender.parts.read("T", 3).len(), 3);
+}
+
+#[test]
+fn a_time_of_delivery_that_cannot_be_is_refused_with_the_limit() {
+    let sender = Sender::new();
+    let far = sender.refused(&message("T", 0, "TIMER_DELAY_SEC=259201"));
+    assert_eq!(far.0, ResponseCode::MESSAGE_ILLEGAL);
+    for part in ["max delay 259200000ms", "259201000ms", "timerMaxDelaySec=259200"] {
+        assert!(far.1.contains(part), "{}", far.1);
+    }
+    for (asked, part) in [
+        ("TIMER_DELAY_MS=soon", "TIMER_DELAY_MS is 'soon'"),
+        ("TIMER_DELIVER_MS=9223372036854775807", "9223372036853775807ms"),
+        ("TIMER_DELAY_SEC=9223372036854775807", "timerMaxDelaySec"),
+        ("TIMER_DELIVER_MS=5 TIMER_DEL_UNIQKEY=K", "was due 999995ms ago"),
+    ] {
+        let (code, remark) = sender.refused(&message("T", 0, asked));
+        assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL, "{asked}");
+        assert!(remark.contains(part), "{remark}");
+    }
+    let set = |text: &str| sender.parts.settings.update(&ConfigProperties::parse(text).unwrap()).unwrap();
+    set("timerMaxDelaySec=2147483647");
+    sender.send(&message("T", 0, "TIMER_DELAY_SEC=2000000000"));
+    assert_eq!(sender.only(TIMER_TOPIC, 0).message.properties.get("TIMER_OUT_MS"), Some("2000000999999"));
+}
+
+#[test]
 fn what_comes_with_a_later_version_is_refused_and_never_stored_as_an_ordinary_message() {
     let sender = Sender::new();
     let (code, remark) = sender.refused(&message("T", 0, "TRAN_MSG=true PGROUP=p"));
@@ -208,11 +262,6 @@ fn what_comes_with_a_later_version_is_refused_and_never_stored_as_an_ordinary_me
     let mut half = header("T", 0, "");
     half.sys_flag = 4;
     assert_eq!(sender.refused(&request(&half)).0, ResponseCode::NO_PERMISSION);
-    for timer in ["TIMER_DELAY_SEC=3", "TIMER_DELAY_MS=3", "TIMER_DELIVER_MS=3"] {
-        let (code, remark) = sender.refused(&message("T", 0, timer));
-        assert_eq!(code, ResponseCode::SYSTEM_ERROR);
-        assert!(remark.contains(timer.split('=').next().unwrap()), "{remark}");
-    }
     let (code, _) = sender.refused(&message("T", 0, "INNER_NUM=3 "));
     assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL, "only the broker makes inner batches");
     let mut inner = header("T", 0, "");

@@ -13,6 +13,7 @@ pub mod delay;
 pub mod dispatch;
 pub mod groups;
 pub mod handler;
+pub mod idempotence;
 mod local_time;
 pub mod locks;
 pub mod long_poll;

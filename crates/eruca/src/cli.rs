@@ -122,6 +122,9 @@ pub(crate) struct SendArgs {
     /// Keys, for queries, separated by blanks
     #[arg(long)]
     pub(crate) keys: Option<String>,
+    /// A property; may be given several times
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) property: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) name_servers: NameServers,
 }
@@ -264,6 +267,16 @@ pub(crate) struct AdminArgs {
     /// The command and its options
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
+}
+
+/// Splits `NAME=VALUE`.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("a property is written NAME=VALUE, and neither is empty".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub(crate) async fn run(args: SendArgs) -> anyhow::Result<()> {
     if let Some(keys) = args.keys {
         message = message.with_keys(keys);
     }
+    for (name, value) in args.property {
+        message = message.with_property(name, value);
+    }
     let name_servers = args.name_servers.namesrv;
     let producer = Producer::builder().name_servers(name_servers).group(PRODUCER_GROUP).build().await?;
     let sent = producer.send(message).await;

@@ -57,7 +57,7 @@ pub struct AppendMessage<'a> {
 }
 
 /// Where a message lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Appended {
     /// Start of its record.
     pub log_offset: LogOffset,

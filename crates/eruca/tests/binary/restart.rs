@@ -42,6 +42,32 @@ fn acknowledged_messages_survive_kill_9() {
 }
 
 #[test]
+fn a_message_sent_again_is_stored_once_also_after_kill_9() {
+    let data = tempfile::tempdir().unwrap();
+    let dir = data.path().to_str().unwrap();
+    let send = |up: &Up, id: &str, body: &str| {
+        let id = format!("UNIQ_KEY={id}");
+        run_ok(&["send", "-n", &up.namesrv, "-t", "once", "-p", &id, body])
+    };
+    let up = started(dir);
+    let attribute = "+idempotent.window.seconds=600";
+    run_ok(&["admin", "updateTopic", "-n", &up.namesrv, "-b", &up.broker, "-t", "once", "-a", attribute]);
+    let first = send(&up, "A", "a");
+    assert_eq!(send(&up, "A", "a"), first);
+    send(&up, "B", "b");
+    up.running.kill();
+    let up = started(dir);
+    assert_eq!(send(&up, "A", "a"), first);
+    send(&up, "C", "c");
+    assert_eq!(send(&up, "A", "a"), first);
+    send(&up, "END", "end");
+    let mut stored = up.consume("once", 4);
+    stored.sort();
+    assert_eq!(stored, ["a", "b", "c", "end"]);
+    up.running.stop();
+}
+
+#[test]
 fn offsets_of_a_group_survive_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let dir = data.path().to_str().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::HandlerError;
+use crate::{HandlerError, idempotence::IDEMPOTENT_WINDOW_SECONDS};
 
 /// Attributes of topics that this version knows, and what they may be.
 pub(super) const TOPIC_ATTRIBUTES: &[(&str, &[&str])] = &[
@@ -10,6 +10,8 @@ pub(super) const TOPIC_ATTRIBUTES: &[(&str, &[&str])] = &[
     ("cleanup.policy", &["DELETE"]),
     ("message.type", &["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY"]),
     ("reserve.time", &[]),
+    // Eruca's own.
+    (IDEMPOTENT_WINDOW_SECONDS, &[]),
 ];
 
 /// Attributes of groups that this version knows, and what they may be.

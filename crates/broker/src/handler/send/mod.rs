@@ -6,6 +6,7 @@
 mod admission;
 mod flush_timeouts;
 mod header;
+mod once;
 mod properties;
 mod reply_message;
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
+    idempotence::IdempotentSends,
     locks::QueueLocks,
     reply::HandlerError,
     settings::Settings,
@@ -65,22 +66,38 @@ pub struct SendMessageHandler {
     parking: Arc<Parking>,
     /// Spreads messages over queues whose producer did not choose one.
     pub(super) spread: AtomicU32,
+    pub(super) idempotent: IdempotentSends,
+}
+
+/// All that is known of one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Send<'r, 'a> {
+    pub(super) caller: &'r Caller,
+    pub(super) request: &'r RemotingCommand,
+    pub(super) header: &'r SendHeader<'a>,
+    pub(super) asked: &'r Asked<'a>,
+    pub(super) config: &'r BrokerConfig,
+    pub(super) now: Timestamp,
 }
 
 /// Messages that are in the store.
 #[derive(Debug)]
-struct Stored<'a> {
-    first: Appended,
-    log_offset_end: LogOffset,
-    messages: usize,
+pub(super) struct Stored<'a> {
+    pub(super) first: Appended,
+    pub(super) log_offset_end: LogOffset,
+    /// How many were stored now, and their bytes in the log.
+    pub(super) messages: usize,
+    pub(super) bytes: u64,
+    /// The places of the messages of a batch.
+    pub(super) batch: Vec<Appended>,
     /// Offset ids, separated by commas.
-    message_ids: String,
-    unique_key: Cow<'a, str>,
-    no_wait: bool,
+    pub(super) message_ids: String,
+    pub(super) unique_key: Cow<'a, str>,
+    pub(super) no_wait: bool,
     /// All of them are one record.
-    is_inner_batch: bool,
+    pub(super) is_inner_batch: bool,
     /// When the only one is delivered, where it has a time of its own.
-    deliver_at: Option<Timestamp>,
+    pub(super) deliver_at: Option<Timestamp>,
 }
 
 /// A batch that becomes one record.
@@ -111,6 +128,7 @@ impl SendMessageHandler {
         let config = settings.now();
         SendMessageHandler {
             parking,
+            idempotent: IdempotentSends::new(store.clone(), clock.now()),
             own: BrokersOwn::new(&config.region_id, &config.broker_cluster_name),
             unique_ids: UniqueIdGenerator::new(store_host.ip(), std::process::id(), 0),
             store,
@@ -151,14 +169,15 @@ impl SendMessageHandler {
             return Err(self.illegal(config));
         }
         let asked = Asked::scan(header.properties);
-        let stored = if header.is_batch {
-            self.append_batch(caller, request, &header, &asked, &destination, config)?
-        } else {
+        if !header.is_batch {
             self.redirect_retry(&header, request, &mut destination, now)?;
-            self.append_single(caller, request, &header, &asked, &destination, config, now)?
+        }
+        let send = Send { caller, request, header: &header, asked: &asked, config, now };
+        let stored = match IdempotentSends::window_ms(&destination.topic) {
+            Some(window_ms) => self.append_once(&send, &mut destination, window_ms)?,
+            None => self.append_new(&send, &destination)?,
         };
-        let bytes = stored.log_offset_end.0 - stored.first.log_offset.0;
-        self.stats.put(header.topic, stored.messages as u64, bytes);
+        self.stats.put(header.topic, stored.messages as u64, stored.bytes);
         let success = self.success(request, config, &destination, &stored);
         if self.store.config().flush_mode == FlushMode::Async || stored.no_wait {
             return Ok(Reply::AfterSettle(success));
@@ -168,17 +187,25 @@ impl SendMessageHandler {
         Ok(Reply::Later)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that is known of one request")]
+    /// Stores what was sent.
+    pub(super) fn append_new<'a>(
+        &self,
+        send: &Send<'_, 'a>,
+        destination: &Destination,
+    ) -> Result<Stored<'a>, HandlerError> {
+        if send.header.is_batch {
+            self.append_batch(send, destination)
+        } else {
+            self.append_single(send, destination)
+        }
+    }
+
     fn append_single<'a>(
         &self,
-        caller: &Caller,
-        request: &RemotingCommand,
-        header: &SendHeader<'a>,
-        asked: &Asked<'a>,
+        send: &Send<'_, 'a>,
         destination: &Destination,
-        config: &BrokerConfig,
-        now: Timestamp,
     ) -> Result<Stored<'a>, HandlerError> {
+        let Send { caller, request, header, asked, config, now } = *send;
         refuse_later_kinds(header, asked, config, self.store_host)?;
         if asked.is_inner_batch {
             return Err(self.illegal(config));
@@ -223,6 +250,8 @@ impl SendMessageHandler {
             first,
             log_offset_end: first.log_offset_end,
             messages: 1,
+            bytes: first.log_offset_end.0 - first.log_offset.0,
+            batch: Vec::new(),
             message_ids: self.message_id(&first),
             unique_key,
             no_wait: asked.no_wait,
@@ -233,13 +262,10 @@ impl SendMessageHandler {
 
     fn append_batch<'a>(
         &self,
-        caller: &Caller,
-        request: &RemotingCommand,
-        header: &SendHeader<'a>,
-        asked: &Asked<'a>,
+        send: &Send<'_, 'a>,
         destination: &Destination,
-        config: &BrokerConfig,
     ) -> Result<Stored<'a>, HandlerError> {
+        let Send { caller, request, header, asked, config, .. } = *send;
         let illegal = |remark| HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, remark);
         if header.topic.len() > MAX_TOPIC_LEN_BYTES {
             return Err(illegal(format!("message topic length too long {}", header.topic.len())));
@@ -257,7 +283,7 @@ impl SendMessageHandler {
         {
             let messages = entries.len();
             let batch = InnerBatch { messages, unique_key, no_wait: asked.no_wait };
-            return self.append_inner_batch(caller, request, header, asked, destination, config, batch);
+            return self.append_inner_batch(send, destination, batch);
         }
         let common = self.message(caller, request, header);
         let messages: Vec<AppendMessage<'_>> = entries
@@ -282,26 +308,24 @@ impl SendMessageHandler {
             first: *first,
             log_offset_end: last.log_offset_end,
             messages: placed.len(),
+            bytes: last.log_offset_end.0 - first.log_offset.0,
             message_ids: self.message_ids(&placed),
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
             no_wait: asked.no_wait,
             is_inner_batch: false,
             deliver_at: None,
+            batch: placed,
         })
     }
 
     /// One record that holds all messages, for a topic with batch queues.
-    #[expect(clippy::too_many_arguments, reason = "all that is known of one request")]
     fn append_inner_batch<'a>(
         &self,
-        caller: &Caller,
-        request: &RemotingCommand,
-        header: &SendHeader<'a>,
-        asked: &Asked<'a>,
+        send: &Send<'_, 'a>,
         destination: &Destination,
-        config: &BrokerConfig,
         batch: InnerBatch<'a>,
     ) -> Result<Stored<'a>, HandlerError> {
+        let Send { caller, request, header, asked, config, .. } = *send;
         let mut properties = Vec::new();
         self.own.add_to(header.properties, asked, None, config.trace_on, &mut properties);
         rewrite(&mut properties, |properties| {
@@ -326,6 +350,8 @@ impl SendMessageHandler {
             first,
             log_offset_end: first.log_offset_end,
             messages: batch.messages,
+            bytes: first.log_offset_end.0 - first.log_offset.0,
+            batch: Vec::new(),
             message_ids: self.message_id(&first),
             unique_key: Cow::Borrowed(batch.unique_key),
             no_wait: batch.no_wait,
@@ -398,7 +424,7 @@ impl SendMessageHandler {
         self.message_ids(std::slice::from_ref(appended))
     }
 
-    fn message_ids(&self, placed: &[Appended]) -> String {
+    pub(super) fn message_ids(&self, placed: &[Appended]) -> String {
         let mut buffer = [0; OFFSET_ID_LEN_MAX];
         let mut ids = String::with_capacity(placed.len() * (OFFSET_ID_LEN_MAX + 1));
         for one in placed {

@@ -20,12 +20,12 @@ use crate::{
 
 const SELF_TEST_GROUP: &str = "CID_RMQ_SYS_SELF_TEST_1";
 
-struct Sender {
-    parts: TestParts,
-    handler: SendMessageHandler,
+pub(super) struct Sender {
+    pub(super) parts: TestParts,
+    pub(super) handler: SendMessageHandler,
     timeouts: Arc<FlushTimeouts>,
     locks: Arc<QueueLocks>,
-    caller: Caller,
+    pub(super) caller: Caller,
     outbox: Outbox,
 }
 
@@ -34,7 +34,7 @@ impl Sender {
         Self::over(TestParts::new())
     }
 
-    fn over(parts: TestParts) -> Sender {
+    pub(super) fn over(parts: TestParts) -> Sender {
         parts.topics.put(TopicConfig { perm: 7, ..TopicConfig::new(AUTO_CREATE_TOPIC, 8) }).unwrap();
         parts.topic("T", 4);
         let timeouts = Arc::new(FlushTimeouts::new(5_000));
@@ -56,7 +56,7 @@ impl Sender {
         Sender { parts, handler, timeouts, locks, caller, outbox }
     }
 
-    fn send(&self, request: &RemotingCommand) -> RemotingCommand {
+    pub(super) fn send(&self, request: &RemotingCommand) -> RemotingCommand {
         match self.handler.handle(&self.caller, request) {
             Reply::Now(reply) => {
                 assert_ne!(reply.response_code(), ResponseCode::SUCCESS, "a success waits for the store");
@@ -106,7 +106,7 @@ fn request(header: &SendMessageRequest) -> RemotingCommand {
     request
 }
 
-fn message(topic: &str, queue_id: i32, properties: &str) -> RemotingCommand {
+pub(super) fn message(topic: &str, queue_id: i32, properties: &str) -> RemotingCommand {
     request(&header(topic, queue_id, properties))
 }
 

@@ -116,6 +116,8 @@ eruca_config::keys! {
 
         /// Time after which a client without heartbeat is forgotten, in ms.
         channel_expired_timeout: i64 = "channelExpiredTimeout", 120_000, [1_000..];
+        /// Eruca's own: a queue of a group that is online counts as stuck when nobody pulled it for so many s; 0: never.
+        stuck_consumer_seconds: i64 = "stuckConsumerSeconds", 120, [0..], live;
         /// Time after which a silent connection is closed, in s.
         server_channel_max_idle_time_seconds: u32 = "serverChannelMaxIdleTimeSeconds", 120, [1..];
         /// Pause between two registrations, in ms; clamped to 10,000..60,000.

@@ -25,6 +25,7 @@ pub mod reply;
 pub mod schedule;
 pub mod settings;
 pub mod stats;
+pub mod stuck;
 pub mod topics;
 
 pub use broker::{Broker, Environment, StartError};

@@ -28,6 +28,7 @@ use crate::{
     schedule::Work,
     settings::Settings,
     stats::BrokerStats,
+    stuck::StuckQueues,
     topics::{BATCH, QUEUE_TYPE, TopicTable},
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Parts {
     producers: Arc<ProducerTable>,
     notice: Arc<ConsumerIdsNotice>,
     stats: Arc<BrokerStats>,
+    stuck: Arc<StuckQueues>,
     delay: Arc<DelaySchedule>,
     parking: Arc<Parking>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
@@ -77,7 +79,16 @@ impl Parts {
         let parking = Arc::new(Parking::new(settings.clone(), level_max));
         let consumers: Arc<ConsumerTable> = Arc::default();
         let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
+        let stuck = StuckQueues::new(
+            settled.store.clone(),
+            settled.topics.clone(),
+            settled.offsets.clone(),
+            consumers.clone(),
+            hold.clone(),
+            settings.clone(),
+        );
         Ok(Parts {
+            stuck: Arc::new(stuck),
             settled,
             settings,
             stats: Arc::new(BrokerStats::new(clock.clone())),
@@ -109,6 +120,7 @@ impl Parts {
             delay: self.delay.clone(),
             settings: self.settings.clone(),
             stats: self.stats.clone(),
+            stuck: self.stuck.clone(),
             clock: self.clock.clone(),
             control,
             broker_addr,
@@ -211,6 +223,7 @@ impl Parts {
             consumers: self.consumers,
             notice: self.notice,
             stats: self.stats,
+            stuck: self.stuck,
             settings: self.settings,
             clock: self.clock,
         }

@@ -27,6 +27,7 @@ use crate::{
     persist::PersistError,
     settings::Settings,
     stats::{BrokerStats, SAMPLE_INTERVAL_MS},
+    stuck::StuckQueues,
 };
 
 /// Pause between two looks of the store and pull threads when nothing else wakes them.
@@ -59,6 +60,8 @@ pub struct Work {
     pub consumers: Arc<ConsumerTable>,
     /// Tells the others of a group.
     pub notice: Arc<ConsumerIdsNotice>,
+    /// Queues that nobody pulls.
+    pub stuck: Arc<StuckQueues>,
     /// Counters.
     pub stats: Arc<BrokerStats>,
     /// Periods.
@@ -313,6 +316,7 @@ impl Work {
             self.flush_timeouts.step(now);
             if clients.is_due(now, CLIENTS_PERIOD_MS) {
                 self.expire_clients(now);
+                self.stuck.step(now);
             }
             if gone.is_due(now, GONE_PULLS_PERIOD_MS) {
                 drop(self.hold.retain(ParkedPull::is_wanted));

@@ -19,9 +19,11 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
+    long_poll::{PullHold, WaiterLimits},
     offsets::OffsetTable,
     settings::Settings,
     stats::BrokerStats,
+    stuck::StuckQueues,
     topics::{TopicLimits, TopicTable},
 };
 
@@ -100,6 +102,18 @@ impl TestParts {
             clock,
             directory,
         }
+    }
+
+    /// What looks for queues that nobody pulls; no pull waits.
+    pub(crate) fn stuck(&self) -> Arc<StuckQueues> {
+        Arc::new(StuckQueues::new(
+            self.store.clone(),
+            self.topics.clone(),
+            self.offsets.clone(),
+            self.consumers.clone(),
+            Arc::new(PullHold::new(WaiterLimits::default())),
+            self.settings.clone(),
+        ))
     }
 
     /// Stops this broker; its directory is left.

@@ -74,6 +74,11 @@ impl<T: Send> PullHold<T> {
         self.left().stopped
     }
 
+    /// Whether one that waits for messages of the queue is as `is_wanted` says.
+    pub fn any(&self, topic: &str, queue_id: i32, is_wanted: impl FnMut(&T) -> bool) -> bool {
+        self.waiters().of_queue(topic, queue_id).any(is_wanted)
+    }
+
     /// Takes a pull in; gives it back where too many wait or none may any more. A message may have arrived since the pull looked: the caller
     /// looks at the queue again, and takes the pull out with [`PullHold::take`] if there is one.
     pub fn park(&self, interest: Interest, pull: T) -> Result<WaiterId, T> {

@@ -99,6 +99,12 @@ impl<T> PullWaiters<T> {
         self.deadlines.is_empty()
     }
 
+    /// Those that wait for messages of a queue.
+    pub fn of_queue(&self, topic: &str, queue_id: i32) -> impl Iterator<Item = &T> {
+        let waiters = self.waiting.get(topic).and_then(|queues| queues.get(&queue_id));
+        waiters.into_iter().flatten().map(|waiter| &waiter.pull)
+    }
+
     /// Takes a pull in; gives it back where too many wait.
     pub fn park(&mut self, interest: Interest, pull: T) -> Result<WaiterId, T> {
         let Interest { topic, queue_id, from, tags, deadline } = interest;

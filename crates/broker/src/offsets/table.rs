@@ -2,14 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use eruca_message::{Clock, names::is_lmq};
+use eruca_message::{Clock, Timestamp, names::is_lmq};
 use eruca_protocol::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 
-use super::{change::Change, resets::Resets};
+use super::{
+    change::Change,
+    pulled::{LastPull, Pulls, TopicPulls},
+    resets::Resets,
+};
 use crate::persist::{PersistError, TableFile};
 
 /// Committed offsets by queue.
@@ -26,8 +31,7 @@ type Offsets = HashMap<String, HashMap<String, QueueOffsets>>;
 #[derive(Debug)]
 pub struct OffsetTable {
     committed: RwLock<Offsets>,
-    /// How far pulls have got; only an estimate for statistics, lost with the process.
-    pulled: Mutex<Offsets>,
+    pulls: Pulls,
     resets: Resets,
     file: TableFile,
     data_version: DataVersion,
@@ -93,7 +97,7 @@ impl OffsetTable {
         }
         Ok(OffsetTable {
             committed: RwLock::new(committed),
-            pulled: Mutex::default(),
+            pulls: Pulls::default(),
             resets: Resets::default(),
             file,
             data_version: content.data_version.unwrap_or_else(|| DataVersion::new(clock.now())),
@@ -137,21 +141,26 @@ impl OffsetTable {
     /// How far `group` has pulled in the queue: behind the last message that it was given; `None` if it was given none
     /// since the broker started.
     pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
-        let pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
-        pulled.get(group)?.get(topic)?.get(&queue_id).copied()
+        self.pulls.last(group, topic, queue_id).map(|pull| pull.next)
     }
 
-    /// Notes that a pull was told to go on at `next`.
-    pub fn note_pulled(&self, group: &str, topic: &str, queue_id: i32, next: u64) {
+    /// Notes that a pull of `by` was told to go on at `next`.
+    pub fn note_pulled(
+        &self,
+        group: &str,
+        topic: &str,
+        queue_id: i32,
+        next: u64,
+        by: SocketAddr,
+        now: Timestamp,
+    ) {
         let next = i64::try_from(next).unwrap_or(i64::MAX);
-        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
-        match pulled.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
-            Some(queues) => drop(queues.insert(queue_id, next)),
-            None => {
-                let topics = pulled.entry(group.to_owned()).or_default();
-                topics.entry(topic.to_owned()).or_default().insert(queue_id, next);
-            }
-        }
+        self.pulls.note(group, topic, queue_id, LastPull { next, at: now, by });
+    }
+
+    /// The last pulls of `group` since the broker started, by topic.
+    pub fn pulls_of(&self, group: &str) -> Vec<(String, TopicPulls)> {
+        self.pulls.of_group(group)
     }
 
     /// Resets where `group` consumes, by the server (Java: `useServerSideResetOffset`): the offset is committed, and the
@@ -252,7 +261,7 @@ impl OffsetTable {
     }
 
     fn change(&self, change: Change<'_>) {
-        apply(&mut self.pulled.lock().unwrap_or_else(PoisonError::into_inner), change);
+        self.pulls.apply(change);
         let mut inner = self.write();
         apply(&mut inner, change);
         self.note(change);

@@ -132,6 +132,7 @@ mod tests {
                 delay: Arc::new(delay),
                 settings: Arc::clone(&parts.settings),
                 stats: Arc::clone(&parts.stats),
+                stuck: parts.stuck(),
                 clock: parts.clock.clone(),
             },
             config_file,

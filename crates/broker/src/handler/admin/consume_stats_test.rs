@@ -31,7 +31,7 @@ fn parts() -> TestParts {
         parts.store(topic, 0, "x", b"");
     }
     parts.offsets.commit("g", "T", 0, 1);
-    parts.offsets.note_pulled("g", "T", 0, 2);
+    parts.offsets.note_pulled("g", "T", 0, 2, ([10, 0, 0, 1], 4000).into(), Timestamp(1));
     parts.offsets.commit("g", "%RETRY%g", 0, 0);
     parts
 }

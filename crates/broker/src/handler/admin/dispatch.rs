@@ -29,6 +29,7 @@ use crate::{
     offsets::OffsetTable,
     settings::Settings,
     stats::BrokerStats,
+    stuck::StuckQueues,
     topics::TopicTable,
 };
 
@@ -53,6 +54,8 @@ pub struct AdminParts {
     pub settings: Arc<Settings>,
     /// The counters.
     pub stats: Arc<BrokerStats>,
+    /// Queues that nobody pulls.
+    pub stuck: Arc<StuckQueues>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where answers are waited for.
@@ -82,7 +85,8 @@ impl AdminHandler {
     /// A handler of these parts.
     pub fn new(parts: AdminParts) -> Self {
         let AdminParts { store, topics, groups, offsets, producers, consumers, .. } = &parts;
-        let AdminParts { delay, settings, stats, clock, control, broker_addr, config_file, .. } = &parts;
+        let AdminParts { delay, settings, stats, stuck, clock, control, broker_addr, config_file, .. } =
+            &parts;
         AdminHandler {
             topic: TopicAdmin {
                 store: store.clone(),
@@ -137,6 +141,7 @@ impl AdminHandler {
                     delay: delay.clone(),
                     settings: settings.clone(),
                     stats: stats.clone(),
+                    stuck: stuck.clone(),
                     clock: clock.clone(),
                 },
                 store: store.clone(),

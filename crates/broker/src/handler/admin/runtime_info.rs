@@ -5,14 +5,16 @@
 //!
 //! Ours alone are the rows that tell whether the broker takes messages: `storeWriteState` is `open` or `stopped`; then
 //! `storeWriteStoppedReason` is what senders are told, and `storeWriteStoppedSince` a time in ms; and
-//! `storeDamagedMessagesSkipped`: how often a message was not given to a consumer because it is damaged on the disk.
+//! `storeDamagedMessagesSkipped`: how often a message was not given to a consumer because it is damaged on the disk;
+//! `stuckConsumerQueues`: how many queues of groups that are online nobody pulls (`stuckConsumerSeconds`), and
+//! `stuckConsumerQueueList`: which.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use eruca_message::{Clock, Record, Timestamp};
 use eruca_store::{MessageStore, WriteState};
 
-use crate::{delay::DelaySchedule, settings::Settings, stats::BrokerStats};
+use crate::{delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues};
 
 /// Numbers of things that this broker does not have.
 const ABSENT: &[(&str, &str)] = &[
@@ -56,6 +58,7 @@ pub(super) struct RuntimeInfo {
     pub(super) delay: Arc<DelaySchedule>,
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
+    pub(super) stuck: Arc<StuckQueues>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -66,6 +69,11 @@ impl RuntimeInfo {
         let mut put = |name: &str, value: String| drop(table.insert(name.to_owned(), value));
         self.general(&mut put);
         self.write_state(&mut put);
+        let (stuck, which) = self.stuck.summary(self.clock.now());
+        put("stuckConsumerQueues", stuck.to_string());
+        if stuck > 0 {
+            put("stuckConsumerQueueList", which);
+        }
         self.log(&mut put);
         self.messages(&mut put);
         for (level, (next, max)) in self.delay.offsets() {
@@ -211,12 +219,18 @@ mod tests {
             delay: Arc::new(delay),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
+            stuck: parts.stuck(),
             clock: parts.clock.clone(),
         };
         let table = info.table();
         let mut names: Vec<&str> = JAVAS_NAMES.split_whitespace().collect();
         let path = format!("commitLogDiskRatio_{}", parts.directory.path().join("commitlog").display());
-        names.extend([path.as_str(), "storeDamagedMessagesSkipped", "storeWriteState"]);
+        names.extend([
+            path.as_str(),
+            "storeDamagedMessagesSkipped",
+            "storeWriteState",
+            "stuckConsumerQueues",
+        ]);
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
         for (name, value) in [
@@ -242,6 +256,7 @@ mod tests {
             ),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
+            stuck: parts.stuck(),
             clock: parts.clock.clone(),
         };
         assert_eq!(info.table()["storeWriteState"], "open");

@@ -1,6 +1,6 @@
 //! Reading for a pull, and parking it where there is nothing yet.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use eruca_message::{Clock, QueueOffset};
 use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
@@ -58,6 +58,11 @@ impl ParkedPull {
     pub fn is_wanted(&self) -> bool {
         self.responder.caller().is_open()
     }
+
+    /// The consumer group.
+    pub fn group(&self) -> &str {
+        &self.plan.group
+    }
 }
 
 /// An admitted pull: what to read and how to answer.
@@ -74,6 +79,7 @@ struct Plan {
     group_sys_flag: i32,
     broker_id: i64,
     broker_id_when_slow: i64,
+    peer: SocketAddr,
 }
 
 impl PullMessageHandler {
@@ -121,7 +127,7 @@ impl PullMessageHandler {
             let (group, topic) = (&header.consumer_group, &header.topic);
             self.offsets.commit(group, topic, header.queue_id, header.commit_offset);
         }
-        let plan = Plan::new(&header, &admitted);
+        let plan = Plan::new(&header, &admitted, caller.peer_addr());
         let Some(served) = self.serve_cached(&plan, &config) else {
             return self.wait_for_the_disk(caller, request, plan, commits);
         };
@@ -252,7 +258,8 @@ impl PullMessageHandler {
             let is_slow = read.lag_bytes > self.recent_bytes(config);
             position.suggested_broker_id = if is_slow { plan.broker_id_when_slow } else { plan.broker_id };
         }
-        self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next);
+        let now = self.clock.now();
+        self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next, plan.peer, now);
         match read.message_count {
             0 => self.stats.got_nothing(),
             count => self.stats.got(&plan.group, &plan.topic, count as u64, read.records.len() as u64),
@@ -330,7 +337,7 @@ struct Served {
 }
 
 impl Plan {
-    fn new(header: &PullMessageRequest, admitted: &Admitted) -> Plan {
+    fn new(header: &PullMessageRequest, admitted: &Admitted, peer: SocketAddr) -> Plan {
         Plan {
             group: header.consumer_group.as_str().into(),
             topic: header.topic.as_str().into(),
@@ -343,6 +350,7 @@ impl Plan {
             group_sys_flag: admitted.group.group_sys_flag,
             broker_id: admitted.group.broker_id,
             broker_id_when_slow: admitted.group.which_broker_when_consume_slowly,
+            peer,
         }
     }
 

@@ -137,6 +137,24 @@ eruca_config::keys! {
         timer_max_delay_sec: i64 = "timerMaxDelaySec", 259_200, [1..=2_147_483_647], live;
         /// Length of a slot of the timer wheel, in ms; delivery is exact to the ms in any case.
         timer_precision: i64 = "timerPrecisionMs", 1_000, [1..];
+        /// Slots after which a message that waits is parked anew.
+        timer_roll_window_slot: i64 = "timerRollWindowSlot", 172_800;
+        /// Whether messages that are sent are not taken into the timer wheel; they wait in their topic.
+        timer_stop_enqueue: bool = "timerStopEnqueue", false, live;
+        /// Whether messages are not delivered when their time comes.
+        timer_stop_dequeue: bool = "timerStopDequeue", false, live;
+        /// Most messages that are due in one slot; more are refused, at first by chance.
+        timer_congest_num_each_slot: i32 = "timerCongestNumEachSlot", i32::MAX, [1..], live;
+        /// Pause between two flushes of the timer files, in ms.
+        timer_flush_interval: i64 = "timerFlushIntervalMs", 1_000, [100..];
+        /// Size of a file of the timer log, in bytes.
+        mapped_file_size_timer_log: u64 = "mappedFileSizeTimerLog", 100 << 20, [4_096..];
+        /// Whether messages with a time of delivery may be recalled.
+        recall_message_enable: bool = "recallMessageEnable", false, live;
+        /// Whether they may while the broker takes no messages.
+        allow_recall_when_broker_not_writeable: bool = "allowRecallWhenBrokerNotWriteable", true, live;
+        /// Whether a recall names the topic with the message's id; a Java broker must be told the same.
+        append_topic_for_timer_delete_key: bool = "appendTopicForTimerDeleteKey", false, live;
         /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
         /// Most messages that any query by key answers.

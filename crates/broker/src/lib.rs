@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod settings;
 pub mod stats;
 pub mod stuck;
+pub mod timer;
 pub mod topics;
 
 pub use broker::{Broker, Environment, StartError};

@@ -29,6 +29,7 @@ use crate::{
     settings::Settings,
     stats::BrokerStats,
     stuck::StuckQueues,
+    timer::TimerSchedule,
     topics::{BATCH, QUEUE_TYPE, TopicTable},
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     stuck: Arc<StuckQueues>,
     delay: Arc<DelaySchedule>,
     parking: Arc<Parking>,
+    timers: Arc<TimerSchedule>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     flush_timeouts: Arc<FlushTimeouts>,
     memory_bytes: u64,
@@ -70,11 +72,15 @@ impl Parts {
         adopt_batch_topics(&settled);
         settled.topics.adopt_queues(&settled.store.topics_with_queues());
         let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
-        let hold = Arc::new(PullHold::new(WaiterLimits::default()));
-        let listener = Arrivals { hold: hold.clone(), delay: delay.clone() };
-        settled.store.set_arrival_listener(Arc::new(listener));
-        let flush_timeouts = Arc::new(FlushTimeouts::new(config.sync_flush_timeout));
         let settings = Arc::new(Settings::new(config));
+        let stats = Arc::new(BrokerStats::new(clock.clone()));
+        let timers =
+            TimerSchedule::open(settled.store.clone(), settings.clone(), stats.clone(), clock.clone())?;
+        let timers = Arc::new(timers);
+        let hold = Arc::new(PullHold::new(WaiterLimits::default()));
+        let listener = Arrivals { hold: hold.clone(), delay: delay.clone(), timers: timers.clone() };
+        settled.store.set_arrival_listener(Arc::new(listener));
+        let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
         let level_max = settled.store.config().delay_levels.max_level();
         let parking = Arc::new(Parking::new(settings.clone(), level_max));
         let consumers: Arc<ConsumerTable> = Arc::default();
@@ -91,13 +97,14 @@ impl Parts {
             stuck: Arc::new(stuck),
             settled,
             settings,
-            stats: Arc::new(BrokerStats::new(clock.clone())),
+            stats,
             clock,
             consumers,
             producers: Arc::default(),
             notice: Arc::new(notice),
             delay,
             parking,
+            timers,
             hold,
             flush_timeouts,
             memory_bytes: environment.memory_bytes,
@@ -118,6 +125,7 @@ impl Parts {
             producers: self.producers.clone(),
             consumers: self.consumers.clone(),
             delay: self.delay.clone(),
+            timers: self.timers.clone(),
             settings: self.settings.clone(),
             stats: self.stats.clone(),
             stuck: self.stuck.clone(),
@@ -217,6 +225,7 @@ impl Parts {
         Work {
             settled: self.settled,
             delay: self.delay,
+            timers: self.timers,
             hold: self.hold,
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,
@@ -249,11 +258,13 @@ fn adopt_batch_topics(settled: &Settled) {
 struct Arrivals {
     hold: Arc<PullHold<ParkedPull>>,
     delay: Arc<DelaySchedule>,
+    timers: Arc<TimerSchedule>,
 }
 
 impl ArrivalListener for Arrivals {
     fn arrived(&self, arrivals: &[Arrival]) {
         self.hold.arrived(arrivals);
         self.delay.arrived(arrivals);
+        self.timers.arrived(arrivals);
     }
 }

@@ -7,6 +7,7 @@
 //! | `eruca-index` | puts new messages into the index of keys: when there are many, or some for a while |
 //! | `eruca-pull` | pulls whose time is over or that were left to it, sends that wait too long, silent clients |
 //! | `eruca-delay` | delivers delayed messages |
+//! | `eruca-timer` | delivers messages with a time of delivery of their own |
 
 use std::{
     io,
@@ -28,6 +29,7 @@ use crate::{
     settings::Settings,
     stats::{BrokerStats, SAMPLE_INTERVAL_MS},
     stuck::StuckQueues,
+    timer::TimerSchedule,
 };
 
 /// Pause between two looks of the store and pull threads when nothing else wakes them.
@@ -50,6 +52,8 @@ pub struct Work {
     pub settled: Settled,
     /// Delayed messages.
     pub delay: Arc<DelaySchedule>,
+    /// Messages with a time of delivery.
+    pub timers: Arc<TimerSchedule>,
     /// Waiting pulls.
     pub hold: Arc<PullHold<ParkedPull>>,
     /// Waiting sends.
@@ -191,7 +195,11 @@ impl Schedule {
             let work = work.clone();
             move || work.let_go()
         })?;
-        schedule.thread("eruca-delay", move || work.delay.run())?;
+        schedule.thread("eruca-delay", {
+            let work = work.clone();
+            move || work.delay.run()
+        })?;
+        schedule.thread("eruca-timer", move || work.timers.run())?;
         Ok(schedule)
     }
 
@@ -204,6 +212,7 @@ impl Schedule {
     /// Writes the tables, closes the store, and ends all threads. A second call does nothing.
     pub fn stop(&self) {
         self.work.delay.stop();
+        self.work.timers.stop();
         self.work.hold.stop();
         self.stop.stop();
         self.index_bell.stop();
@@ -273,6 +282,7 @@ impl Work {
         let mut retention = Every::from(now, RETENTION_PERIOD_MS);
         let mut tables = Every::from(now, 0);
         let mut delay = Every::from(now, 0);
+        let mut timers = Every::from(now, 0);
         let mut index = Every::from(now, INDEX_PERIOD_MS);
         let mut flushed_up_to = None;
         while stop.sleep(TICK) {
@@ -293,8 +303,12 @@ impl Work {
             }
             if retention.is_due(now, RETENTION_PERIOD_MS) {
                 self.store().retention_step(now);
+                self.timers.expire_step();
             }
             let config = self.settings.now();
+            if timers.is_due(now, config.timer_flush_interval) {
+                self.timers.flush_step();
+            }
             let is_urgent = self.settled.offsets.is_persist_urgent();
             if is_urgent || tables.is_due(now, config.flush_consumer_offset_interval) {
                 self.persist_tables();
@@ -347,6 +361,7 @@ impl Work {
         self.settled.offsets.settle();
         self.persist_tables();
         note("delayOffset.json", self.delay.persist_step());
+        self.timers.flush_step();
     }
 }
 

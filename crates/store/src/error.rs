@@ -36,6 +36,20 @@ pub enum OpenError {
         /// The key that says so.
         key: &'static str,
     },
+    /// The timer wheel was made with slots of another length.
+    #[error(
+        "{} says that the timer wheel has slots of {found_ms} ms, timerPrecisionMs says {configured_ms}: set timerPrecisionMs={found_ms}; \
+         another value needs a directory in which no timer waits",
+        path.display()
+    )]
+    TimerPrecision {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        found_ms: u32,
+        /// What the configuration says.
+        configured_ms: i64,
+    },
     /// Files of a log do not follow each other.
     #[error(
         "{} is missing: the files before and after it are there; bring it back from a copy, or move the files before it away to go on without them",

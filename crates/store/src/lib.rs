@@ -2,7 +2,7 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read` (`damage`, `cold`), `read_batch`, `query` → `index` → `retention`; then `recovery`, and below
+//! `queue_log` → `flush` → `read` (`damage`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; then `recovery`, and below
 //! all of it `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
@@ -54,6 +54,7 @@ mod retention;
 mod segment;
 mod settle;
 mod store;
+mod timer;
 mod unfinished;
 mod watermark;
 mod write_state;
@@ -80,5 +81,8 @@ pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 pub use recovery::{Damage, Foreign, RecoveryReport, TornTail};
 pub use retention::{DiskUsage, RetentionReport};
 pub use store::MessageStore;
+pub use timer::{
+    Delivered, NewTimer, TimerFiles, TimerFlush, TimerFull, TimerSettings, TimerUnit, UnitKind, WHEEL_SLOTS,
+};
 pub use watermark::{FlushWaiter, FlushWork, Watermarks};
 pub use write_state::{WriteState, WriteStopped};

@@ -18,3 +18,4 @@ mod wake;
 pub use out_time::OutTime;
 pub use parking::{ParkError, Parked, Parking};
 pub use schedule::{DelaySchedule, NextStep};
+pub(crate) use wake::Wake;

@@ -12,7 +12,7 @@ const SLEEP_MAX_MS: i64 = 30_000;
 
 /// The bed of one thread.
 #[derive(Debug)]
-pub(super) struct Wake {
+pub(crate) struct Wake {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -34,7 +34,7 @@ impl Default for Wake {
 
 impl Wake {
     /// Something is due at `due`: wakes the sleeper if that is earlier than what it waits for.
-    pub(super) fn due_at(&self, due: Timestamp) {
+    pub(crate) fn due_at(&self, due: Timestamp) {
         let mut state = self.lock();
         if due < state.wakes_at {
             state.is_called = true;
@@ -43,23 +43,23 @@ impl Wake {
     }
 
     /// Ends the sleep now and for ever.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.lock().is_stopped = true;
         self.changed.notify_one();
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.lock().is_stopped
     }
 
     /// To be called before looking for what is due: what comes from now on is not missed.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.lock().is_called = false;
     }
 
     /// Sleeps until `due` (`None`: without end), until [`Wake::due_at`] something earlier since [`Wake::begin`], or
     /// until stopped.
-    pub(super) fn sleep(&self, due: Option<Timestamp>, clock: &dyn Clock) {
+    pub(crate) fn sleep(&self, due: Option<Timestamp>, clock: &dyn Clock) {
         let mut state = self.lock();
         state.wakes_at = due.unwrap_or(Timestamp(i64::MAX));
         while !state.is_called && !state.is_stopped {
@@ -69,6 +69,21 @@ impl Wake {
             };
             // The clock shows whole milliseconds that have passed: never early.
             let left_ms = due.ms_since(clock.now()).clamp(0, SLEEP_MAX_MS);
+            if left_ms == 0 {
+                break;
+            }
+            let left = Duration::from_millis(left_ms.unsigned_abs());
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.wakes_at = Timestamp(i64::MAX);
+    }
+
+    /// Sleeps until `until`, whatever comes before that, or until stopped: what came is found by the look after it.
+    pub(crate) fn rest(&self, until: Timestamp, clock: &dyn Clock) {
+        let mut state = self.lock();
+        state.wakes_at = Timestamp(i64::MIN);
+        while !state.is_stopped {
+            let left_ms = until.ms_since(clock.now()).clamp(0, SLEEP_MAX_MS);
             if left_ms == 0 {
                 break;
             }

@@ -24,6 +24,7 @@ use crate::{
     settings::Settings,
     stats::BrokerStats,
     stuck::StuckQueues,
+    timer::TimerSchedule,
     topics::{TopicLimits, TopicTable},
 };
 
@@ -133,6 +134,17 @@ impl TestParts {
         let heartbeat = Heartbeat { consumer, fingerprint: 0, is_without_sub: false };
         let now = eruca_message::Clock::now(&*self.clock);
         self.consumers.heartbeat(caller, &client, &heartbeat, now).unwrap();
+    }
+
+    /// Its timers, which nobody runs.
+    pub(crate) fn timers(&self) -> Arc<TimerSchedule> {
+        let timers = TimerSchedule::open(
+            Arc::clone(&self.store),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.stats),
+            self.clock.clone(),
+        );
+        Arc::new(timers.unwrap())
     }
 
     /// Creates a topic.

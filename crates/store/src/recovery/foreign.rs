@@ -90,14 +90,6 @@ const KINDS: &[Kind] = &[
         remedy: "they stay where they are, and are not readable here",
         refused: false,
     },
-    Kind {
-        dir: "timerlog",
-        holds: Holds::Anything,
-        what: "messages that wait for a time of delivery (timerWheelEnable)",
-        remedy: "this version does not deliver at arbitrary times: those that still wait stay in the log until they \
-                 expire; the Java broker delivers them when it opens the store again",
-        refused: false,
-    },
 ];
 
 /// Everything in the store at `root` that this version does not read.
@@ -177,7 +169,6 @@ mod tests {
             (&[("rocksdbstore/CURRENT", 16), ("rocksdbstore/000012.sst", 9)], "rocksdbstore", true),
             (&[("compaction/compactionLog/T/0/x", 16)], "compaction/compactionLog", true),
             (&[("dledger-n0/data/0", 16)], "dledger-n0", true),
-            (&[("timerlog/00000000000000000000", 16)], "timerlog", false),
         ] {
             let found = with(files);
             assert_eq!(found.len(), 1, "{dir}");

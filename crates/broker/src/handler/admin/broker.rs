@@ -130,6 +130,7 @@ mod tests {
             runtime_info: RuntimeInfo {
                 store: Arc::clone(&parts.store),
                 delay: Arc::new(delay),
+                timers: parts.timers(),
                 settings: Arc::clone(&parts.settings),
                 stats: Arc::clone(&parts.stats),
                 stuck: parts.stuck(),

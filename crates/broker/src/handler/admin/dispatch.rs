@@ -30,6 +30,7 @@ use crate::{
     settings::Settings,
     stats::BrokerStats,
     stuck::StuckQueues,
+    timer::TimerSchedule,
     topics::TopicTable,
 };
 
@@ -50,6 +51,8 @@ pub struct AdminParts {
     pub consumers: Arc<ConsumerTable>,
     /// The delay levels.
     pub delay: Arc<DelaySchedule>,
+    /// Messages with a time of delivery.
+    pub timers: Arc<TimerSchedule>,
     /// The configuration.
     pub settings: Arc<Settings>,
     /// The counters.
@@ -85,8 +88,18 @@ impl AdminHandler {
     /// A handler of these parts.
     pub fn new(parts: AdminParts) -> Self {
         let AdminParts { store, topics, groups, offsets, producers, consumers, .. } = &parts;
-        let AdminParts { delay, settings, stats, stuck, clock, control, broker_addr, config_file, .. } =
-            &parts;
+        let AdminParts {
+            delay,
+            timers,
+            settings,
+            stats,
+            stuck,
+            clock,
+            control,
+            broker_addr,
+            config_file,
+            ..
+        } = &parts;
         AdminHandler {
             topic: TopicAdmin {
                 store: store.clone(),
@@ -139,6 +152,7 @@ impl AdminHandler {
                 runtime_info: RuntimeInfo {
                     store: store.clone(),
                     delay: delay.clone(),
+                    timers: timers.clone(),
                     settings: settings.clone(),
                     stats: stats.clone(),
                     stuck: stuck.clone(),

@@ -1,6 +1,6 @@
 //! `GET_BROKER_RUNTIME_INFO`: Java's table of numbers, with the same names.
 //!
-//! Where Java speaks of a thing that is not there (thread pools and their queues, a page cache lock, the timer wheel),
+//! Where Java speaks of a thing that is not there (thread pools and their queues, a page cache lock),
 //! the number is the one that a Java broker shows when nothing waits.
 //!
 //! Ours alone are the rows that tell whether the broker takes messages: `storeWriteState` is `open` or `stopped`; then
@@ -14,7 +14,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use eruca_message::{Clock, Record, Timestamp};
 use eruca_store::{MessageStore, WriteState};
 
-use crate::{delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues};
+use crate::{
+    delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues, timer::TimerSchedule,
+};
 
 /// Numbers of things that this broker does not have.
 const ABSENT: &[(&str, &str)] = &[
@@ -44,11 +46,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("sendThreadPoolQueueCapacity", "10000"),
     ("sendThreadPoolQueueHeadWaitTimeMills", "0"),
     ("sendThreadPoolQueueSize", "0"),
-    ("timerCongestNum", "0"),
-    ("timerDequeueTps", "0.0"),
-    ("timerEnqueueTps", "0.0"),
-    ("timerOffsetBehind", "0"),
-    ("timerReadBehind", "0"),
 ];
 
 /// Gathers the table.
@@ -56,6 +53,7 @@ const ABSENT: &[(&str, &str)] = &[
 pub(super) struct RuntimeInfo {
     pub(super) store: Arc<MessageStore>,
     pub(super) delay: Arc<DelaySchedule>,
+    pub(super) timers: Arc<TimerSchedule>,
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
     pub(super) stuck: Arc<StuckQueues>,
@@ -76,10 +74,20 @@ impl RuntimeInfo {
         }
         self.log(&mut put);
         self.messages(&mut put);
+        self.timers(&mut put);
         for (level, (next, max)) in self.delay.offsets() {
             put(&format!("scheduleMessageOffset_{level}"), format!("{next},{max}"));
         }
         table
+    }
+
+    fn timers(&self, put: &mut impl FnMut(&str, String)) {
+        let info = self.timers.info();
+        put("timerReadBehind", info.read_behind_s.to_string());
+        put("timerOffsetBehind", info.offset_behind.to_string());
+        put("timerCongestNum", info.congest_num.to_string());
+        put("timerEnqueueTps", format!("{:?}", info.enqueue_tps));
+        put("timerDequeueTps", format!("{:?}", info.dequeue_tps));
     }
 
     fn general(&self, put: &mut impl FnMut(&str, String)) {
@@ -217,6 +225,7 @@ mod tests {
         let info = RuntimeInfo {
             store: Arc::clone(&parts.store),
             delay: Arc::new(delay),
+            timers: parts.timers(),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
@@ -254,6 +263,7 @@ mod tests {
             delay: Arc::new(
                 DelaySchedule::open(&config, Arc::clone(&parts.store), parts.clock.clone()).unwrap(),
             ),
+            timers: parts.timers(),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),

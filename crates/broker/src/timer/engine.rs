@@ -1,0 +1,521 @@
+//! One step of the timers: what came into the timer topic is taken into the wheel, and what is due is delivered.
+
+use std::collections::{BTreeMap, HashSet};
+
+use eruca_message::{LogOffset, QueueOffset, Record, Timestamp, names::TIMER_TOPIC};
+use eruca_store::{
+    AppendError, ConsumeQueueEntry, Delivered, DiskError, FlushMode, MessageStore, NewTimer, ReadError,
+    TimerFiles, TimerFull, UnitKind, WriteStopped,
+};
+
+use super::{
+    delivery::{deliver, roll},
+    intake::{Taken, take},
+    recall_key::RecallKeys,
+    slot::{Due, Gather, LoadedSlot},
+};
+use crate::{delay::OutTime, stats::BrokerStats};
+
+/// Most messages taken in, or delivered, by one step.
+const BATCH_MESSAGES: usize = 1_000;
+/// Most bytes of them.
+const BATCH_BYTES: u64 = 4 << 20;
+/// How long before it comes a slot is read into memory.
+const LOOK_AHEAD_MS: i64 = 1_000;
+/// Slots that are in memory ahead of their time.
+const SLOTS_LOADED: usize = 3;
+/// Most messages of a slot in memory; the rest comes when these are delivered.
+const SLOT_MESSAGES: usize = 200_000;
+/// Pause after the store or a disk refused something.
+const STUCK_PAUSE_MS: i64 = 1_000;
+
+/// When there is something to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextStep {
+    /// At once: not all was done.
+    Now,
+    /// Then, unless something arrives.
+    At(Timestamp),
+    /// When something arrives.
+    OnArrival,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) next: NextStep,
+    /// Messages of the timer topic's queue that were taken.
+    pub(super) taken: usize,
+    /// Messages that were delivered.
+    pub(super) delivered: usize,
+}
+
+/// What may be changed while the broker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// After which wait a message is parked anew.
+    pub(super) window_ms: i64,
+    pub(super) stop_enqueue: bool,
+    pub(super) stop_dequeue: bool,
+}
+
+/// Why a step did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Stuck {
+    #[error(transparent)]
+    Files(#[from] TimerFull),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Read(ReadError),
+    #[error(transparent)]
+    Stopped(#[from] WriteStopped),
+}
+
+/// The state of all timers; without a thread, a clock, or a lock.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) files: TimerFiles,
+    keys: RecallKeys,
+    /// Nothing is delivered before the queue is taken up to here, as it was at this time: a recall that was acknowledged by
+    /// then is heeded.
+    barrier: Option<(QueueOffset, Timestamp)>,
+    loaded: BTreeMap<Timestamp, LoadedSlot>,
+    record: Vec<u8>,
+    properties: Vec<u8>,
+    is_stuck: bool,
+}
+
+/// Messages of the queue, one after the other, that either all wait or all are due.
+#[derive(Debug, Default)]
+struct Run {
+    is_past: bool,
+    messages: Vec<(QueueOffset, Taken)>,
+}
+
+/// A message that is delivered now.
+#[derive(Debug, Clone, Copy)]
+struct Out {
+    log_offset: LogOffset,
+    size_bytes: u32,
+    written: Option<Timestamp>,
+    is_roll: bool,
+}
+
+impl Engine {
+    pub(super) fn new(files: TimerFiles) -> Engine {
+        Engine {
+            files,
+            keys: RecallKeys::default(),
+            barrier: None,
+            loaded: BTreeMap::new(),
+            record: Vec::new(),
+            properties: Vec::new(),
+            is_stuck: false,
+        }
+    }
+
+    /// Does what is to be done at `now`, as far as one step goes.
+    pub(super) fn step(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Step {
+        let mut step = Step { next: NextStep::OnArrival, taken: 0, delivered: 0 };
+        let result = self.try_step(store, stats, rules, now, &mut step);
+        let was_stuck = std::mem::replace(&mut self.is_stuck, result.is_err());
+        match result {
+            Ok(next) => step.next = next,
+            Err(why) => {
+                if !was_stuck {
+                    tracing::warn!(%why, "messages with a time of delivery wait; it is tried again every second");
+                }
+                step.next = NextStep::At(now.add_ms(STUCK_PAUSE_MS));
+            }
+        }
+        step
+    }
+
+    fn try_step(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        rules: &Rules,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> Result<NextStep, Stuck> {
+        let range = store.queue_range(TIMER_TOPIC, 0);
+        let (until, at) = *self.barrier.get_or_insert((range.max, now));
+        if !rules.stop_enqueue && !self.is_far_behind(now) {
+            step.taken = self.take_in(store, stats, rules, now)?;
+            if self.files.queue_offset() < until.min(range.max) {
+                return Ok(NextStep::Now);
+            }
+        }
+        self.barrier = None;
+        if rules.stop_dequeue {
+            return Ok(NextStep::At(now.add_ms(STUCK_PAUSE_MS)));
+        }
+        self.deliver_due(store, stats, at, &mut step.delivered)
+    }
+
+    /// Whether so much was not delivered that a slot of the future could be one of the past: first that.
+    fn is_far_behind(&self, now: Timestamp) -> bool {
+        let reach_ms = (eruca_store::WHEEL_SLOTS / 2).saturating_mul(self.files.precision_ms());
+        now.ms_since(self.files.delivered().before) > reach_ms
+    }
+
+    /// Takes messages of the timer topic's queue into the wheel. How many.
+    fn take_in(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<usize, Stuck> {
+        let range = store.queue_range(TIMER_TOPIC, 0);
+        let from = self.files.queue_offset().clamp(range.min, range.max);
+        let entries = store.queue_entries(TIMER_TOPIC, 0, from, BATCH_MESSAGES);
+        let mut run = Run::default();
+        let (mut next, mut bytes) = (from, 0);
+        for entry in &entries {
+            if let Some(taken) = self.look(store, entry, rules.window_ms, now)? {
+                let is_past = self.is_past(&taken, now);
+                if is_past != run.is_past {
+                    // In the order of the queue, so that a failure does not have anything taken twice.
+                    self.end_run(&mut run, next, store, stats, now)?;
+                    run.is_past = is_past;
+                }
+                run.messages.push((next, taken));
+            }
+            next = next.add_messages(1);
+            bytes += u64::from(entry.size_bytes);
+            if bytes > BATCH_BYTES {
+                break;
+            }
+        }
+        if next != self.files.queue_offset() {
+            self.end_run(&mut run, next, store, stats, now)?;
+        }
+        Ok(usize::try_from(next.0 - from.0).unwrap_or(usize::MAX))
+    }
+
+    /// Messages before `next` wait from now on, or are delivered.
+    fn end_run(
+        &mut self,
+        run: &mut Run,
+        next: QueueOffset,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        now: Timestamp,
+    ) -> Result<(), Stuck> {
+        let messages = std::mem::take(&mut run.messages);
+        if !run.is_past {
+            return self.put(&messages, next, now, store);
+        }
+        let mut done = (next, Ok(()));
+        for (offset, Taken { timer, .. }) in messages {
+            if timer.kind == UnitKind::Recall {
+                continue;
+            }
+            let out = Out {
+                log_offset: timer.log_offset,
+                size_bytes: timer.size_bytes,
+                written: None,
+                is_roll: timer.kind.is_roll(),
+            };
+            if let Err(stuck) = self.append(store, stats, out, None, now) {
+                done = (offset, Err(stuck));
+                break;
+            }
+        }
+        settle(store)?;
+        self.note(self.files.delivered(), done.0, store);
+        done.1
+    }
+
+    /// What a message of the queue is; `None` where nothing ever can become of it, which is said.
+    fn look(
+        &mut self,
+        store: &MessageStore,
+        entry: &ConsumeQueueEntry,
+        window_ms: i64,
+        now: Timestamp,
+    ) -> Result<Option<Taken>, Stuck> {
+        let at = entry.log_offset;
+        let lost = |why: &dyn std::fmt::Display| {
+            tracing::error!(log_offset = at.0, %why, "a message of the timer topic cannot be delivered, it is passed over");
+            Ok(None)
+        };
+        if entry.is_blank() {
+            return lost(&"its queue entry is blank");
+        }
+        match store.record_into(at, entry.size_bytes, &mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return lost(&"its record is not in the log any more"),
+            Err(damaged @ ReadError::Damaged { .. }) => return lost(&damaged),
+            Err(error) => return Err(Stuck::Read(error)),
+        }
+        let record = match Record::decode(&self.record) {
+            Ok(record) => record,
+            Err(error) => return lost(&error),
+        };
+        match take(&record, &self.keys, self.files.precision_ms(), window_ms, now) {
+            Ok(taken) => Ok(Some(taken)),
+            Err(why) => lost(&why),
+        }
+    }
+
+    /// Whether the slot of a message was delivered already. A clock that was set back has slots come again.
+    fn is_past(&mut self, taken: &Taken, now: Timestamp) -> bool {
+        let delivered = self.files.delivered();
+        let slot = self.files.slot_start(taken.timer.out);
+        let is_past = slot < delivered.before || (slot == delivered.before && taken.due < delivered.due);
+        if is_past && taken.due > now {
+            self.files.note(Delivered::before(slot), self.files.queue_offset(), LogOffset(0));
+            return false;
+        }
+        is_past
+    }
+
+    /// Puts messages into the wheel; everything before `next` was taken then.
+    fn put(
+        &mut self,
+        waiting: &[(QueueOffset, Taken)],
+        next: QueueOffset,
+        now: Timestamp,
+        store: &MessageStore,
+    ) -> Result<(), Stuck> {
+        let timers: Vec<NewTimer> = waiting.iter().map(|(_, taken)| taken.timer).collect();
+        let positions = self.files.put(&timers, now)?;
+        for ((_, taken), pos) in waiting.iter().zip(positions) {
+            let slot = self.files.slot_start(taken.timer.out);
+            let Some(loaded) = self.loaded.get_mut(&slot) else { continue };
+            match taken.recalls {
+                Some(key) => loaded.recall(key),
+                None if taken.timer.kind == UnitKind::Recall => {}
+                None => loaded.push(Due {
+                    at: taken.due,
+                    pos,
+                    log_offset: taken.timer.log_offset,
+                    size_bytes: taken.timer.size_bytes,
+                    written: now,
+                    is_roll: taken.timer.kind.is_roll(),
+                }),
+            }
+        }
+        self.note(self.files.delivered(), next, store);
+        Ok(())
+    }
+
+    fn note(&mut self, delivered: Delivered, next: QueueOffset, store: &MessageStore) {
+        self.files.note(delivered, next, store.log_range().1);
+    }
+
+    /// Delivers what is due at `now`, as far as one step goes.
+    fn deliver_due(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        now: Timestamp,
+        count: &mut usize,
+    ) -> Result<NextStep, Stuck> {
+        let precision_ms = self.files.precision_ms();
+        loop {
+            let ahead = self.load_ahead(store, now)?;
+            let Some((start, next_at, is_more)) =
+                self.loaded.first_key_value().map(|(start, slot)| (*start, slot.next_at(), slot.is_more()))
+            else {
+                self.pass_to(self.files.slot_start(now));
+                return Ok(ahead.map_or(NextStep::OnArrival, NextStep::At));
+            };
+            self.pass_to(self.files.slot_start(now).min(start));
+            let end = start.add_ms(precision_ms);
+            match next_at {
+                Some(at) if at <= now => {
+                    if *count > 0 {
+                        return Ok(NextStep::Now);
+                    }
+                    *count += self.deliver_batch(store, stats, start, now)?;
+                }
+                // The end of the slot is no time at which anything is due; the slot after it may be.
+                Some(at) => return Ok(NextStep::At(ahead.map_or(at, |ahead| ahead.min(at)))),
+                None if is_more => drop(self.loaded.remove(&start)),
+                None if now >= end => {
+                    self.files.finish(start)?;
+                    self.loaded.remove(&start);
+                    self.note(Delivered::before(end), self.files.queue_offset(), store);
+                }
+                None => return Ok(NextStep::At(ahead.map_or(end, |ahead| ahead.min(end)))),
+            }
+        }
+    }
+
+    /// All slots before `start` are empty and stay so.
+    fn pass_to(&mut self, start: Timestamp) {
+        if start > self.files.delivered().before {
+            self.files.pass_to(start);
+        }
+    }
+
+    /// Reads the slots that come next into memory; when the next one after them is to be read.
+    fn load_ahead(&mut self, store: &MessageStore, now: Timestamp) -> Result<Option<Timestamp>, Stuck> {
+        let precision_ms = self.files.precision_ms();
+        let mut from = self.files.delivered().before;
+        for place in 0.. {
+            let Some(start) = self.files.next_slot(from) else { return Ok(None) };
+            if start > now.add_ms(LOOK_AHEAD_MS) {
+                return Ok(Some(start.add_ms(-LOOK_AHEAD_MS)));
+            }
+            if !self.loaded.contains_key(&start) {
+                if place >= SLOTS_LOADED {
+                    return Ok(None);
+                }
+                let slot = self.load(store, start)?;
+                self.loaded.insert(start, slot);
+            }
+            from = start.add_ms(precision_ms);
+        }
+        Ok(None)
+    }
+
+    fn load(&mut self, store: &MessageStore, start: Timestamp) -> Result<LoadedSlot, Stuck> {
+        let precision_ms = self.files.precision_ms();
+        let mut gather = Gather::new(start, self.files.delivered(), SLOT_MESSAGES);
+        let mut recalled = HashSet::new();
+        let (record, keys) = (&mut self.record, &self.keys);
+        let mut failed = None;
+        self.files.walk(start, |pos, unit| {
+            let is_coarse = unit.kind == UnitKind::Deliver && unit.out.0.rem_euclid(precision_ms) == 0;
+            let is_recall = unit.kind == UnitKind::Recall;
+            let mut at =
+                if unit.kind.is_roll() { unit.out } else { OutTime(unit.out.0).due(b"", precision_ms) };
+            if (is_coarse || is_recall) && failed.is_none() {
+                // Only the message itself says it.
+                let read = store.record_into(unit.log_offset, unit.size_bytes, record);
+                let fields = match read {
+                    Ok(true) => Record::decode(record).ok().map(|record| record.fields),
+                    Ok(false) | Err(ReadError::Damaged { .. }) => None,
+                    Err(error) => {
+                        failed = Some(error);
+                        None
+                    }
+                };
+                if let Some(fields) = fields {
+                    at = OutTime(unit.out.0).due(fields.properties, precision_ms);
+                    recalled.extend(is_recall.then(|| keys.recalled(fields.properties)).flatten());
+                }
+            }
+            if !is_recall {
+                gather.add(Due {
+                    at,
+                    pos,
+                    log_offset: unit.log_offset,
+                    size_bytes: unit.size_bytes,
+                    written: unit.written,
+                    is_roll: unit.kind.is_roll(),
+                });
+            }
+        })?;
+        match failed {
+            Some(error) => Err(Stuck::Read(error)),
+            None => Ok(gather.finish(recalled)),
+        }
+    }
+
+    /// Delivers a batch of a slot. How many messages went on.
+    fn deliver_batch(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        start: Timestamp,
+        now: Timestamp,
+    ) -> Result<usize, Stuck> {
+        let Some(mut slot) = self.loaded.remove(&start) else { return Ok(0) };
+        let mut delivered = self.files.delivered();
+        let (mut count, mut bytes) = (0, 0);
+        let mut result = Ok(());
+        while let Some(due) = slot.peek(now)
+            && count < BATCH_MESSAGES
+            && bytes < BATCH_BYTES
+        {
+            let Due { at, log_offset, size_bytes, written, is_roll, .. } = due;
+            let out = Out { log_offset, size_bytes, written: Some(written), is_roll };
+            result = self.append(store, stats, out, Some(&slot), now);
+            if result.is_err() {
+                break;
+            }
+            slot.pop();
+            delivered = Delivered { before: start, due: at, pos: due.place().1 };
+            count += 1;
+            bytes += u64::from(size_bytes);
+        }
+        // First the messages are safe, then the progress: a crash in between delivers them again rather than never.
+        let settled = settle(store);
+        if settled.is_ok() {
+            self.loaded.insert(start, slot);
+            self.note(delivered, self.files.queue_offset(), store);
+        }
+        // Where it was not settled the slot is loaded again, from what was noted last.
+        settled?;
+        result.map(|()| count)
+    }
+
+    /// Appends a message to where it goes. Nothing is done with one that was recalled, or that never can be delivered, which
+    /// is said.
+    fn append(
+        &mut self,
+        store: &MessageStore,
+        stats: &BrokerStats,
+        out: Out,
+        slot: Option<&LoadedSlot>,
+        now: Timestamp,
+    ) -> Result<(), Stuck> {
+        let lost = |why: &dyn std::fmt::Display| {
+            tracing::error!(log_offset = out.log_offset.0, %why, "a message with a time of delivery cannot be delivered, it is passed over");
+            Ok(())
+        };
+        match store.record_into(out.log_offset, out.size_bytes, &mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return lost(&"its record is not in the log any more"),
+            Err(damaged @ ReadError::Damaged { .. }) => return lost(&damaged),
+            Err(error) => return Err(Stuck::Read(error)),
+        }
+        let record = match Record::decode(&self.record) {
+            Ok(record) if record.fields.topic == TIMER_TOPIC => record,
+            Ok(_) => return lost(&"its record in the log is that of another message"),
+            Err(error) => return lost(&error),
+        };
+        if slot.is_some_and(|slot| slot.is_recalled(self.keys.own(record.fields.properties))) {
+            return Ok(());
+        }
+        let message = match out.written {
+            Some(written) if out.is_roll => roll(&record, written, now, &mut self.properties),
+            _ => match deliver(&record, out.written, now, &mut self.properties) {
+                Ok(message) => message,
+                Err(why) => return lost(&why),
+            },
+        };
+        match store.append(&message) {
+            Ok(appended) => {
+                if !out.is_roll {
+                    stats.put(message.topic, 1, appended.log_offset_end.0 - appended.log_offset.0);
+                }
+                Ok(())
+            }
+            Err(AppendError::Stopped(why)) => Err(Stuck::Stopped(why)),
+            Err(error) => lost(&error),
+        }
+    }
+}
+
+/// Makes what was appended as safe as an acknowledged message.
+fn settle(store: &MessageStore) -> Result<(), WriteStopped> {
+    store.settle()?;
+    match store.config().flush_mode {
+        FlushMode::Sync => store.flush_step().map(drop),
+        FlushMode::Async => Ok(()),
+    }
+}

@@ -1,0 +1,234 @@
+//! The thread of the timers, and what others ask of them.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use eruca_message::{Clock, Timestamp, names::TIMER_TOPIC};
+use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
+
+use super::engine::{Engine, NextStep, Rules};
+use crate::{delay::Wake, settings::Settings, stats::BrokerStats};
+
+/// While messages keep coming they are taken in so often: not one by one.
+const REST_MS: i64 = 5;
+/// Slots at the end of the wheel that no message is put into, as in Java.
+const BLANK_SLOTS: i64 = 60;
+/// A message must be parked anew before its record expires; this is no less than Java's smallest.
+const WINDOW_MIN_MS: i64 = 60_000;
+
+/// Delivers messages at a time of their own (Java: `TimerMessageStore`).
+#[derive(Debug)]
+pub struct TimerSchedule {
+    /// None with `timerWheelEnable=false`.
+    engine: Option<Mutex<Engine>>,
+    store: Arc<MessageStore>,
+    settings: Arc<Settings>,
+    stats: Arc<BrokerStats>,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+    taken: AtomicU64,
+    delivered: AtomicU64,
+    rates: Mutex<Rates>,
+}
+
+/// What an administrator is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct TimerInfo {
+    /// How far delivery is behind, in s.
+    pub read_behind_s: i64,
+    /// Messages of the timer topic that were not taken into the wheel.
+    pub offset_behind: i64,
+    /// Messages in the wheel, less recalls.
+    pub congest_num: i64,
+    /// Messages taken into the wheel in a second.
+    pub enqueue_tps: f64,
+    /// Messages delivered in a second.
+    pub dequeue_tps: f64,
+}
+
+#[derive(Debug, Default)]
+struct Rates {
+    at: Timestamp,
+    taken: u64,
+    delivered: u64,
+    shown: (f64, f64),
+}
+
+impl TimerSchedule {
+    /// Over the store's timer topic and timer files.
+    ///
+    /// # Errors
+    /// The files cannot be read, or were made with other settings.
+    pub fn open(
+        store: Arc<MessageStore>,
+        settings: Arc<Settings>,
+        stats: Arc<BrokerStats>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let config = settings.now();
+        let files = TimerSettings {
+            log_file_bytes: config.mapped_file_size_timer_log,
+            precision_ms: config.timer_precision_ms(),
+        };
+        let engine = match config.timer_wheel_enable {
+            true => Some(Mutex::new(Engine::new(store.open_timers(files, clock.now())?))),
+            false => None,
+        };
+        Ok(TimerSchedule {
+            engine,
+            store,
+            settings,
+            stats,
+            clock,
+            wake: Wake::default(),
+            taken: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            rates: Mutex::default(),
+        })
+    }
+
+    fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        self.engine.as_ref().map(|engine| engine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Delivers until [`TimerSchedule::stop`]: for a thread of its own, which sleeps as long as nothing is due or comes.
+    pub fn run(&self) {
+        while !self.wake.is_stopped() {
+            self.wake.begin();
+            let now = self.clock.now();
+            let Some((next, has_taken)) = self.step(now) else { return };
+            match next {
+                NextStep::Now => {}
+                NextStep::At(due) if has_taken => self.wake.rest(due.min(now.add_ms(REST_MS)), &*self.clock),
+                NextStep::OnArrival if has_taken => self.wake.rest(now.add_ms(REST_MS), &*self.clock),
+                NextStep::At(due) => self.wake.sleep(Some(due), &*self.clock),
+                NextStep::OnArrival => self.wake.sleep(None, &*self.clock),
+            }
+        }
+    }
+
+    fn step(&self, now: Timestamp) -> Option<(NextStep, bool)> {
+        let rules = self.rules();
+        let step = self.engine()?.step(&self.store, &self.stats, &rules, now);
+        self.taken.fetch_add(step.taken as u64, Ordering::Relaxed);
+        self.delivered.fetch_add(step.delivered as u64, Ordering::Relaxed);
+        Some((step.next, step.taken > 0))
+    }
+
+    fn rules(&self) -> Rules {
+        let config = self.settings.now();
+        let reserved_ms = i64::from(self.store.config().file_reserved_hours).saturating_mul(3_600_000);
+        Rules {
+            window_ms: window_ms(config.timer_roll_window_slot, config.timer_precision_ms(), reserved_ms),
+            stop_enqueue: config.timer_stop_enqueue,
+            stop_dequeue: config.timer_stop_dequeue,
+        }
+    }
+
+    /// Ends [`TimerSchedule::run`].
+    pub fn stop(&self) {
+        self.wake.stop();
+    }
+
+    /// Messages became visible: wakes the thread if some are for it. To be called by the store's listener.
+    pub fn arrived(&self, arrivals: &[Arrival]) {
+        if arrivals.iter().any(|arrival| &*arrival.topic == TIMER_TOPIC) {
+            self.wake.due_at(Timestamp(i64::MIN + 1));
+        }
+    }
+
+    /// Brings the timer files to the disk. To be called every `timerFlushIntervalMs`, and at the end.
+    pub fn flush_step(&self) {
+        let Some(flush) = self.engine().and_then(|mut engine| engine.files.begin_flush(self.clock.now()))
+        else {
+            return;
+        };
+        // The messages first: the files must not know of any that the log lacks, nor lack any that the log lost.
+        if let Err(error) = self.store.flush_step() {
+            tracing::warn!(%error, "the timer files are not flushed: the log could not be");
+            return;
+        }
+        let check = flush.run().and_then(|()| {
+            let engine = self.engine();
+            engine.map(|mut engine| engine.files.end_flush(&flush)).transpose()
+        });
+        let result = check.and_then(|file| file.map_or(Ok(()), |file| flush.finish(&*file)));
+        if let Err(error) = result {
+            tracing::error!(%error, "the timer files are not on the disk, trying again");
+        }
+    }
+
+    /// Removes files of the timer log whose messages have expired.
+    pub fn expire_step(&self) {
+        let log_min = self.store.log_range().0;
+        let result = self.engine().map_or(Ok(()), |mut engine| engine.files.expire(log_min));
+        if let Err(error) = result {
+            tracing::error!(%error, "old files of the timer log are left");
+        }
+    }
+
+    /// Messages that wait in the slot of a time, less recalls; 0 where that cannot be told.
+    pub fn count_at(&self, time: Timestamp) -> i64 {
+        self.engine().and_then(|engine| engine.files.count_at(time).ok()).map_or(0, i64::from)
+    }
+
+    /// What an administrator is shown.
+    pub fn info(&self) -> TimerInfo {
+        let now = self.clock.now();
+        let Some((count, slot_behind_ms, next)) = self.engine().map(|engine| {
+            let delivered = engine.files.delivered().before;
+            // An empty wheel is not behind, however long ago the last slot was.
+            let next = engine.files.next_slot(delivered).map_or(0, |slot| now.ms_since(slot).max(0));
+            (engine.files.count(), next, engine.files.queue_offset())
+        }) else {
+            return TimerInfo::default();
+        };
+        let (enqueue_tps, dequeue_tps) = self.rates(now);
+        let max = self.store.queue_range(TIMER_TOPIC, 0).max;
+        TimerInfo {
+            read_behind_s: slot_behind_ms / 1_000,
+            offset_behind: i64::try_from(max.0.saturating_sub(next.0)).unwrap_or(i64::MAX),
+            congest_num: count,
+            enqueue_tps,
+            dequeue_tps,
+        }
+    }
+
+    /// Rates since the last time that somebody asked, of at least a second.
+    fn rates(&self, now: Timestamp) -> (f64, f64) {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed_ms = now.ms_since(rates.at);
+        if passed_ms >= 1_000 {
+            let taken = self.taken.load(Ordering::Relaxed);
+            let delivered = self.delivered.load(Ordering::Relaxed);
+            let per_second = |count: u64| count as f64 * 1_000.0 / passed_ms as f64;
+            rates.shown = (per_second(taken - rates.taken), per_second(delivered - rates.delivered));
+            (rates.at, rates.taken, rates.delivered) = (now, taken, delivered);
+        }
+        rates.shown
+    }
+}
+
+/// After which wait a message is parked anew: as configured, as far as the wheel reaches, and before its record expires.
+fn window_ms(slots: i64, precision_ms: i64, reserved_ms: i64) -> i64 {
+    let longest = WHEEL_SLOTS / 2 - BLANK_SLOTS;
+    let slots = if (2..=longest).contains(&slots) { slots } else { longest };
+    slots.saturating_mul(precision_ms).min((reserved_ms / 3 * 2).max(WINDOW_MIN_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_parked_anew_before_their_records_expire() {
+        const HOUR_MS: i64 = 3_600_000;
+        assert_eq!(window_ms(172_800, 1_000, 72 * HOUR_MS), 48 * HOUR_MS, "Java's default");
+        assert_eq!(window_ms(172_800, 1_000, 24 * HOUR_MS), 16 * HOUR_MS);
+        assert_eq!(window_ms(0, 1_000, 1_000 * HOUR_MS), 604_740_000);
+        assert_eq!(window_ms(2, 1_000, 72 * HOUR_MS), 2_000);
+        assert_eq!(window_ms(172_800, 1_000, 0), 60_000);
+    }
+}

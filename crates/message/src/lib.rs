@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what things are called (`names`, `message_queue`, `offset`, `time`), what a
 //! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `batch`,
-//! `message_id`). No I/O, no protocol.
+//! `message_id`, `transaction`). No I/O, no protocol.
 
 mod batch;
 mod delay_level;
@@ -18,6 +18,7 @@ mod record;
 pub mod sys_flag;
 mod tag;
 mod time;
+pub mod transaction;
 
 pub use batch::{BatchEntry, BatchError, decode_batch, encode_batch_entry};
 pub use delay_level::{DelayLevels, DelayLevelsError};

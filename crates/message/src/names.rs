@@ -18,6 +18,8 @@ pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where the operations on half messages are noted.
 pub const TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// The group whose offsets tell how far half messages and the operations on them are settled.
+pub const TRANS_GROUP: &str = "CID_RMQ_SYS_TRANS";
 /// Where half messages go whose checks are used up.
 pub const TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// Message trace data.

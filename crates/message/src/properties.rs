@@ -27,6 +27,14 @@ pub const REAL_TOPIC: &str = "REAL_TOPIC";
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
 /// `true` for the half message of a transaction.
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+/// Id of the transaction of a half message: its unique id.
+pub const TRANSACTION_ID: &str = "__transactionId__";
+/// How often the producers were asked for the outcome of a half message.
+pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+/// Queue offset of the half message of which this one is a copy, where the copy was made before the first check.
+pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
+/// For how many seconds the outcome of a half message is not asked for.
+pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
 /// Producer group.
 pub const PRODUCER_GROUP: &str = "PGROUP";
 /// Region of the broker.

@@ -13,6 +13,7 @@ import interop.scenarios.RetryScenarios;
 import interop.scenarios.SendErrorScenarios;
 import interop.scenarios.SendScenarios;
 import interop.scenarios.SharingScenarios;
+import interop.scenarios.TransactionScenarios;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -27,6 +28,7 @@ public final class Main {
         all.addAll(ConsumeFromScenarios.LIST);
         all.addAll(OrderlyScenarios.LIST);
         all.addAll(SharingScenarios.LIST);
+        all.addAll(TransactionScenarios.LIST);
         all.addAll(RetryScenarios.LIST);
         all.addAll(SendScenarios.LIST);
         all.addAll(SendErrorScenarios.LIST);

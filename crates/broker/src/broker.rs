@@ -120,7 +120,7 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
-        let parts = Parts::open(store, config, environment)?;
+        let parts = Parts::open(store, config, environment, store_host)?;
         let admin =
             AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
         let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));

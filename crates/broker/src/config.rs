@@ -82,6 +82,14 @@ eruca_config::keys! {
         validate_system_topic_when_update_topic: bool = "validateSystemTopicWhenUpdateTopic", true, live;
         /// Whether half messages of transactions are refused.
         reject_transaction_message: bool = "rejectTransactionMessage", false, live;
+        /// For how long a producer is not asked for the outcome of a transaction, in ms.
+        transaction_time_out: i64 = "transactionTimeOut", 6_000, [1..=86_400_000], live;
+        /// How often it is asked before the transaction is given up.
+        transaction_check_max: i32 = "transactionCheckMax", 15, [0..=10_000], live;
+        /// Pause between two questions for the same transaction, in ms.
+        transaction_check_interval: i64 = "transactionCheckInterval", 30_000, [1..=86_400_000], live;
+        /// Most bytes of a record that says which transactions are ended.
+        transaction_op_msg_max_size: usize = "transactionOpMsgMaxSize", 4096, [1..=1_048_576], live;
         /// Time (ms since 1970) before which no message is taken.
         start_accept_send_request_time_stamp: i64 = "startAcceptSendRequestTimeStamp", 0, live;
 

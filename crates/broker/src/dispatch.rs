@@ -13,13 +13,14 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     groups::GroupTable,
     handler::{
-        AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, HeartbeatHandler,
-        LockQueueHandler, PullMessageHandler, QueryMessageHandler, ReplyMessageHandler, SendBackHandler,
-        SendMessageHandler,
+        AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, EndTransactionHandler,
+        HeartbeatHandler, LockQueueHandler, PullMessageHandler, QueryMessageHandler, ReplyMessageHandler,
+        SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
     reply::HandlerError,
     topics::TopicTable,
+    transaction::Transactions,
 };
 
 /// A request that takes longer on its connection's thread is logged: all connections of the thread wait with it.
@@ -44,6 +45,8 @@ pub struct Handlers {
     pub lock_queue: LockQueueHandler,
     /// `CONSUMER_SEND_MSG_BACK`.
     pub send_back: SendBackHandler,
+    /// `END_TRANSACTION`, `RESUME_CHECK_HALF_MESSAGE`.
+    pub transaction: EndTransactionHandler,
     /// Offsets: committed ones, and the ends of queues.
     pub offset: ConsumerOffsetHandler,
     /// `QUERY_MESSAGE`, `VIEW_MESSAGE_BY_ID`, `QUERY_CONSUME_QUEUE`.
@@ -81,13 +84,19 @@ pub struct Clients {
 pub struct Dispatcher {
     handlers: Handlers,
     settled: Settled,
+    transactions: Arc<Transactions>,
     clients: Clients,
 }
 
 impl Dispatcher {
     /// A dispatcher to these handlers.
-    pub fn new(handlers: Handlers, settled: Settled, clients: Clients) -> Self {
-        Dispatcher { handlers, settled, clients }
+    pub fn new(
+        handlers: Handlers,
+        settled: Settled,
+        transactions: Arc<Transactions>,
+        clients: Clients,
+    ) -> Self {
+        Dispatcher { handlers, settled, transactions, clients }
     }
 
     fn route(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
@@ -108,6 +117,8 @@ impl Dispatcher {
             Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
             Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
             Code::CONSUMER_SEND_MSG_BACK => to.send_back.handle(caller, request),
+            Code::END_TRANSACTION => to.transaction.end(caller, request),
+            Code::RESUME_CHECK_HALF_MESSAGE => to.transaction.resume(request),
             Code::QUERY_CONSUMER_OFFSET => to.offset.query(request),
             Code::UPDATE_CONSUMER_OFFSET => to.offset.update(request),
             Code::GET_MAX_OFFSET => to.offset.max(request),
@@ -158,7 +169,10 @@ impl CommandService for Dispatcher {
         topics.settle();
         groups.settle();
         offsets.settle();
-        store.settle().map_err(|why| {
+        self.transactions.before_settle();
+        let settled = store.settle();
+        self.transactions.after_settle(settled.is_ok());
+        settled.map_err(|why| {
             let HandlerError { code, remark } = why.into();
             SettleError { code, remark }
         })

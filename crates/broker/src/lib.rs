@@ -1,8 +1,8 @@
 //! RocketMQ broker: handlers, topics, groups, offsets, long polling, retry and dead letters.
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
-//! `groups`, `offsets`, `clients`), how that stays on disk (`persist`), what waits (`long_poll`), and what the broker
-//! does by itself (`registration`, `schedule`).
+//! `groups`, `offsets`, `clients`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`, `transaction`), and
+//! what the broker does by itself (`registration`, `schedule`).
 
 pub mod broker;
 pub mod clients;
@@ -28,6 +28,7 @@ pub mod stats;
 pub mod stuck;
 pub mod timer;
 pub mod topics;
+pub mod transaction;
 
 pub use broker::{Broker, Environment, StartError};
 pub use config::{BrokerConfig, ConfigError};

@@ -18,9 +18,9 @@ use crate::{
     dispatch::{Clients, Dispatcher, Handlers, Settled},
     groups::GroupTable,
     handler::{
-        AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, FlushTimeouts,
-        HeartbeatHandler, LockQueueHandler, ParkedPull, PullMessageHandler, QueryMessageHandler,
-        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
+        EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPull,
+        PullMessageHandler, QueryMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     locks::QueueLocks,
     long_poll::{PullHold, PullRunner, WaiterLimits},
@@ -31,6 +31,7 @@ use crate::{
     stuck::StuckQueues,
     timer::TimerSchedule,
     topics::{BATCH, QUEUE_TYPE, TopicTable},
+    transaction::Transactions,
 };
 
 /// What handlers and threads share.
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     delay: Arc<DelaySchedule>,
     parking: Arc<Parking>,
     timers: Arc<TimerSchedule>,
+    transactions: Arc<Transactions>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     flush_timeouts: Arc<FlushTimeouts>,
     memory_bytes: u64,
@@ -56,6 +58,7 @@ impl Parts {
         store: Arc<MessageStore>,
         config: BrokerConfig,
         environment: &Environment,
+        store_host: SocketAddr,
     ) -> Result<Parts, StartError> {
         let clock = environment.clock.clone();
         let directory = config.store_root().join("config");
@@ -93,6 +96,19 @@ impl Parts {
             hold.clone(),
             settings.clone(),
         );
+        let stats = Arc::new(BrokerStats::new(clock.clone()));
+        let producers: Arc<ProducerTable> = Arc::default();
+        let transactions = Arc::new(Transactions::open(
+            settled.store.clone(),
+            settled.topics.clone(),
+            settled.offsets.clone(),
+            producers.clone(),
+            parking.clone(),
+            settings.clone(),
+            stats.clone(),
+            clock.clone(),
+            store_host,
+        ));
         Ok(Parts {
             stuck: Arc::new(stuck),
             settled,
@@ -100,7 +116,8 @@ impl Parts {
             stats,
             clock,
             consumers,
-            producers: Arc::default(),
+            producers,
+            transactions,
             notice: Arc::new(notice),
             delay,
             parking,
@@ -126,6 +143,7 @@ impl Parts {
             consumers: self.consumers.clone(),
             delay: self.delay.clone(),
             timers: self.timers.clone(),
+            transactions: self.transactions.clone(),
             settings: self.settings.clone(),
             stats: self.stats.clone(),
             stuck: self.stuck.clone(),
@@ -167,6 +185,7 @@ impl Parts {
                 groups.clone(),
                 locks.clone(),
                 self.parking.clone(),
+                self.transactions.clone(),
                 self.settings.clone(),
                 self.stats.clone(),
                 self.clock.clone(),
@@ -197,6 +216,13 @@ impl Parts {
                 self.clock.clone(),
                 store_host,
             ),
+            transaction: EndTransactionHandler::new(
+                self.transactions.clone(),
+                store.clone(),
+                self.settings.clone(),
+                self.clock.clone(),
+                self.flush_timeouts.clone(),
+            ),
             offset: ConsumerOffsetHandler::new(
                 store.clone(),
                 topics.clone(),
@@ -218,7 +244,7 @@ impl Parts {
             consumers: self.consumers.clone(),
             notice: self.notice.clone(),
         };
-        Dispatcher::new(handlers, self.settled.clone(), clients)
+        Dispatcher::new(handlers, self.settled.clone(), self.transactions.clone(), clients)
     }
 
     pub(crate) fn into_work(self) -> Work {
@@ -226,6 +252,7 @@ impl Parts {
             settled: self.settled,
             delay: self.delay,
             timers: self.timers,
+            transactions: self.transactions,
             hold: self.hold,
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,

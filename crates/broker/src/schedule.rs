@@ -8,6 +8,7 @@
 //! | `eruca-pull` | pulls whose time is over or that were left to it, sends that wait too long, silent clients |
 //! | `eruca-delay` | delivers delayed messages |
 //! | `eruca-timer` | delivers messages with a time of delivery of their own |
+//! | `eruca-transaction` | asks producers what becomes of their half messages |
 
 use std::{
     io,
@@ -30,6 +31,7 @@ use crate::{
     stats::{BrokerStats, SAMPLE_INTERVAL_MS},
     stuck::StuckQueues,
     timer::TimerSchedule,
+    transaction::Transactions,
 };
 
 /// Pause between two looks of the store and pull threads when nothing else wakes them.
@@ -54,6 +56,8 @@ pub struct Work {
     pub delay: Arc<DelaySchedule>,
     /// Messages with a time of delivery.
     pub timers: Arc<TimerSchedule>,
+    /// Half messages.
+    pub transactions: Arc<Transactions>,
     /// Waiting pulls.
     pub hold: Arc<PullHold<ParkedPull>>,
     /// Waiting sends.
@@ -199,7 +203,11 @@ impl Schedule {
             let work = work.clone();
             move || work.delay.run()
         })?;
-        schedule.thread("eruca-timer", move || work.timers.run())?;
+        schedule.thread("eruca-timer", {
+            let work = work.clone();
+            move || work.timers.run()
+        })?;
+        schedule.thread("eruca-transaction", move || work.transactions.run())?;
         Ok(schedule)
     }
 
@@ -213,6 +221,7 @@ impl Schedule {
     pub fn stop(&self) {
         self.work.delay.stop();
         self.work.timers.stop();
+        self.work.transactions.stop();
         self.work.hold.stop();
         self.stop.stop();
         self.index_bell.stop();
@@ -356,6 +365,7 @@ impl Work {
     }
 
     fn persist_all(&self) {
+        self.transactions.persist();
         self.settled.topics.settle();
         self.settled.groups.settle();
         self.settled.offsets.settle();

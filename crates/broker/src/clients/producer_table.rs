@@ -14,6 +14,9 @@ use super::{ClientInfo, Member, TableFull};
 /// Most places in groups; more clients are refused, and told so.
 const MEMBERS_MAX: usize = 1_000_000;
 
+/// Most connections of a group that are tried for one question.
+const ASKED_MAX: usize = 3;
+
 /// Producer groups that are online (Java: `ProducerManager`).
 #[derive(Debug, Default)]
 pub struct ProducerTable {
@@ -97,6 +100,21 @@ impl ProducerTable {
     /// The members of a group; empty where it is not online.
     pub fn members(&self, group: &str) -> Vec<Member> {
         self.lock().groups.get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Whether somebody of a group is here.
+    pub fn is_online(&self, group: &str) -> bool {
+        self.lock().groups.get(group).is_some_and(|members| members.values().any(|m| m.caller.is_open()))
+    }
+
+    /// Some open connections of a group, beginning with the one whose `turn` it is.
+    pub fn callers_from(&self, group: &str, turn: u64) -> Vec<Caller> {
+        let inner = self.lock();
+        let Some(members) = inner.groups.get(group) else { return Vec::new() };
+        let first = usize::try_from(turn % (members.len().max(1) as u64)).unwrap_or(0);
+        let in_turn = members.values().skip(first).chain(members.values().take(first));
+        let open = in_turn.map(|member| &member.caller).filter(|caller| caller.is_open());
+        open.take(ASKED_MAX).cloned().collect()
     }
 
     /// The connection of a client, in whatever group it is (Java: `findChannel`).

@@ -26,6 +26,7 @@ use crate::{
     stuck::StuckQueues,
     timer::TimerSchedule,
     topics::{TopicLimits, TopicTable},
+    transaction::Transactions,
 };
 
 pub(crate) const BROKER: &str = "127.0.0.1:10911";
@@ -66,6 +67,11 @@ impl TestParts {
     /// An empty broker with its store on `disk`, of which nothing is expected in the page cache.
     pub(crate) fn with_cold_store(disk: Arc<dyn Disk>) -> Self {
         Self::with_store(tempfile::tempdir().unwrap(), |store| store.hot_tail_bytes = 0, disk)
+    }
+
+    /// A broker over what an earlier one left, its tables in `directory` and its store on `disk`.
+    pub(crate) fn on_disk(directory: TempDir, disk: Arc<dyn Disk>) -> Self {
+        Self::with_store(directory, |_| (), disk)
     }
 
     fn with_store(directory: TempDir, change: impl FnOnce(&mut StoreConfig), disk: Arc<dyn Disk>) -> Self {
@@ -117,6 +123,21 @@ impl TestParts {
         ))
     }
 
+    /// Its transactions, found anew in the store.
+    pub(crate) fn transactions(&self) -> Arc<Transactions> {
+        Arc::new(Transactions::open(
+            Arc::clone(&self.store),
+            Arc::clone(&self.topics),
+            Arc::clone(&self.offsets),
+            Arc::clone(&self.producers),
+            Arc::clone(&self.parking),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.stats),
+            self.clock.clone(),
+            BROKER.parse().unwrap(),
+        ))
+    }
+
     /// Stops this broker; its directory is left.
     pub(crate) fn stop(self) -> TempDir {
         self.store.close().unwrap();
@@ -154,19 +175,7 @@ impl TestParts {
 
     /// Stores a message that can be read at once.
     pub(crate) fn store(&self, topic: &str, queue_id: i32, body: &str, properties: &[u8]) -> Appended {
-        let appended = self.store.append(&AppendMessage {
-            topic,
-            queue_id,
-            flag: 7,
-            sys_flag: 0,
-            born_timestamp: Timestamp(900_000),
-            born_host: "10.0.0.1:4000".parse().unwrap(),
-            store_host: BROKER.parse().unwrap(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: body.as_bytes(),
-            properties,
-        });
+        let appended = self.store.append(&message(topic, queue_id, body, properties));
         self.store.settle().unwrap();
         appended.unwrap()
     }
@@ -186,5 +195,27 @@ pub(crate) fn answer(request: &RemotingCommand, result: Result<Reply, HandlerErr
         Ok(Reply::Now(reply) | Reply::AfterSettle(reply)) => reply,
         Ok(other) => panic!("no answer: {other:?}"),
         Err(error) => error.into_reply(request),
+    }
+}
+
+/// A message of a producer at 10.0.0.1:4000.
+pub(crate) fn message<'a>(
+    topic: &'a str,
+    queue_id: i32,
+    body: &'a str,
+    properties: &'a [u8],
+) -> AppendMessage<'a> {
+    AppendMessage {
+        topic,
+        queue_id,
+        flag: 7,
+        sys_flag: 0,
+        born_timestamp: Timestamp(900_000),
+        born_host: "10.0.0.1:4000".parse().unwrap(),
+        store_host: BROKER.parse().unwrap(),
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: body.as_bytes(),
+        properties,
     }
 }

@@ -131,6 +131,7 @@ mod tests {
                 store: Arc::clone(&parts.store),
                 delay: Arc::new(delay),
                 timers: parts.timers(),
+                transactions: parts.transactions(),
                 settings: Arc::clone(&parts.settings),
                 stats: Arc::clone(&parts.stats),
                 stuck: parts.stuck(),

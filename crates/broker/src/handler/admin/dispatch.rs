@@ -32,6 +32,7 @@ use crate::{
     stuck::StuckQueues,
     timer::TimerSchedule,
     topics::TopicTable,
+    transaction::Transactions,
 };
 
 /// What the administrative handlers are made of.
@@ -53,6 +54,8 @@ pub struct AdminParts {
     pub delay: Arc<DelaySchedule>,
     /// Messages with a time of delivery.
     pub timers: Arc<TimerSchedule>,
+    /// The transactions.
+    pub transactions: Arc<Transactions>,
     /// The configuration.
     pub settings: Arc<Settings>,
     /// The counters.
@@ -153,6 +156,7 @@ impl AdminHandler {
                     store: store.clone(),
                     delay: delay.clone(),
                     timers: timers.clone(),
+                    transactions: parts.transactions.clone(),
                     settings: settings.clone(),
                     stats: stats.clone(),
                     stuck: stuck.clone(),

@@ -7,7 +7,8 @@
 //! `storeWriteStoppedReason` is what senders are told, and `storeWriteStoppedSince` a time in ms; and
 //! `storeDamagedMessagesSkipped`: how often a message was not given to a consumer because it is damaged on the disk;
 //! `stuckConsumerQueues`: how many queues of groups that are online nobody pulls (`stuckConsumerSeconds`), and
-//! `stuckConsumerQueueList`: which.
+//! `stuckConsumerQueueList`: which;
+//! `transaction…`: half messages that are open, those that wait for a producer of their group to come, and counts since the start.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,6 +17,7 @@ use eruca_store::{MessageStore, WriteState};
 
 use crate::{
     delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues, timer::TimerSchedule,
+    transaction::Transactions,
 };
 
 /// Numbers of things that this broker does not have.
@@ -54,6 +56,7 @@ pub(super) struct RuntimeInfo {
     pub(super) store: Arc<MessageStore>,
     pub(super) delay: Arc<DelaySchedule>,
     pub(super) timers: Arc<TimerSchedule>,
+    pub(super) transactions: Arc<Transactions>,
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
     pub(super) stuck: Arc<StuckQueues>,
@@ -75,6 +78,7 @@ impl RuntimeInfo {
         self.log(&mut put);
         self.messages(&mut put);
         self.timers(&mut put);
+        self.half_messages(&mut put);
         for (level, (next, max)) in self.delay.offsets() {
             put(&format!("scheduleMessageOffset_{level}"), format!("{next},{max}"));
         }
@@ -163,6 +167,19 @@ impl RuntimeInfo {
     }
 }
 
+impl RuntimeInfo {
+    fn half_messages(&self, put: &mut impl FnMut(&str, String)) {
+        let counts = self.transactions.counts();
+        put("transactionOpenHalfMessages", counts.open.to_string());
+        put("transactionOrphanedHalfMessages", counts.orphaned.to_string());
+        put("transactionPreparedTotal", counts.prepared.to_string());
+        put("transactionCommittedTotal", counts.committed.to_string());
+        put("transactionRolledBackTotal", counts.rolled_back.to_string());
+        put("transactionChecksTotal", counts.checks.to_string());
+        put("transactionGivenUpTotal", counts.given_up.to_string());
+    }
+}
+
 /// 10 s, 1 min and 10 min, separated by blanks; tools read the first.
 fn rates(rates: [f64; 3]) -> String {
     rates.map(|rate| format!("{rate:?}")).join(" ")
@@ -226,6 +243,7 @@ mod tests {
             store: Arc::clone(&parts.store),
             delay: Arc::new(delay),
             timers: parts.timers(),
+            transactions: parts.transactions(),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
@@ -239,6 +257,13 @@ mod tests {
             "storeDamagedMessagesSkipped",
             "storeWriteState",
             "stuckConsumerQueues",
+            "transactionOpenHalfMessages",
+            "transactionOrphanedHalfMessages",
+            "transactionPreparedTotal",
+            "transactionCommittedTotal",
+            "transactionRolledBackTotal",
+            "transactionChecksTotal",
+            "transactionGivenUpTotal",
         ]);
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
@@ -264,6 +289,7 @@ mod tests {
                 DelaySchedule::open(&config, Arc::clone(&parts.store), parts.clock.clone()).unwrap(),
             ),
             timers: parts.timers(),
+            transactions: parts.transactions(),
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),

@@ -25,7 +25,7 @@ struct Waiting {
 
 /// A shared place from which either side takes the answer.
 #[derive(Debug, Clone)]
-pub(super) struct WaitingSend(Arc<Mutex<Option<Waiting>>>);
+pub(in crate::handler) struct WaitingSend(Arc<Mutex<Option<Waiting>>>);
 
 impl WaitingSend {
     fn take(&self) -> Option<Waiting> {
@@ -33,7 +33,7 @@ impl WaitingSend {
     }
 
     /// The disk has it, or will not have it.
-    pub(super) fn flushed(&self, result: Result<(), WriteStopped>) {
+    pub(in crate::handler) fn flushed(&self, result: Result<(), WriteStopped>) {
         let Some(Waiting { responder, success }) = self.take() else { return };
         responder.send(match result {
             Ok(()) => success,
@@ -67,7 +67,12 @@ impl FlushTimeouts {
     /// Takes over the answer to a send that waits from `now` on.
     ///
     /// The queue is as long as sends come within the time-out; the store bounds its waiters, and with them these.
-    pub(super) fn wait(&self, responder: Responder, success: RemotingCommand, now: Timestamp) -> WaitingSend {
+    pub(in crate::handler) fn wait(
+        &self,
+        responder: Responder,
+        success: RemotingCommand,
+        now: Timestamp,
+    ) -> WaitingSend {
         let send = WaitingSend(Arc::new(Mutex::new(Some(Waiting { responder, success }))));
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // Those in front that the disk has already confirmed.

@@ -5,6 +5,7 @@
 
 mod admission;
 mod flush_timeouts;
+mod half_message;
 mod header;
 mod once;
 mod properties;

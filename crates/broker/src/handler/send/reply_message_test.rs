@@ -40,6 +40,7 @@ impl Replier {
             parts.groups.clone(),
             Arc::default(),
             parts.parking.clone(),
+            parts.transactions(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),

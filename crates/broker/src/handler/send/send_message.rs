@@ -10,7 +10,7 @@ use std::{
 use eruca_message::{
     Clock, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, RecallHandle, Timestamp, UniqueIdGenerator,
     decode_batch,
-    names::{MAX_TOPIC_LEN_BYTES, is_retry_topic},
+    names::{MAX_TOPIC_LEN_BYTES, TRANS_HALF_TOPIC, is_retry_topic},
     properties::{
         DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH,
     },
@@ -23,6 +23,7 @@ use eruca_store::{AppendMessage, Appended, FlushMode, MessageStore};
 use super::{
     admission::Destination,
     flush_timeouts::FlushTimeouts,
+    half_message::flags_without_transaction,
     header::SendHeader,
     properties::{Asked, BrokersOwn, rewrite, trace_text},
 };
@@ -36,6 +37,7 @@ use crate::{
     settings::Settings,
     stats::BrokerStats,
     topics::{TopicTable, has_batch_queues},
+    transaction::Transactions,
 };
 
 /// What a property buffer keeps after a message with many.
@@ -63,7 +65,8 @@ pub struct SendMessageHandler {
     pub(super) self_test_group: String,
     own: BrokersOwn,
     unique_ids: UniqueIdGenerator,
-    parking: Arc<Parking>,
+    pub(super) parking: Arc<Parking>,
+    pub(super) transactions: Arc<Transactions>,
     /// Spreads messages over queues whose producer did not choose one.
     pub(super) spread: AtomicU32,
     pub(super) idempotent: IdempotentSends,
@@ -96,6 +99,8 @@ pub(super) struct Stored<'a> {
     pub(super) no_wait: bool,
     /// All of them are one record.
     pub(super) is_inner_batch: bool,
+    /// It waits in the half topic.
+    pub(super) is_half: bool,
     /// When the only one is delivered, where it has a time of its own.
     pub(super) deliver_at: Option<Timestamp>,
 }
@@ -118,6 +123,7 @@ impl SendMessageHandler {
         groups: Arc<GroupTable>,
         locks: Arc<QueueLocks>,
         parking: Arc<Parking>,
+        transactions: Arc<Transactions>,
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
@@ -129,6 +135,7 @@ impl SendMessageHandler {
         SendMessageHandler {
             parking,
             idempotent: IdempotentSends::new(store.clone(), clock.now()),
+            transactions,
             own: BrokersOwn::new(&config.region_id, &config.broker_cluster_name),
             unique_ids: UniqueIdGenerator::new(store_host.ip(), std::process::id(), 0),
             store,
@@ -148,11 +155,7 @@ impl SendMessageHandler {
     /// Answers one send; the answer goes out after the store has settled.
     pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Reply {
         let config = self.settings.now();
-        let header = match SendHeader::decode(request) {
-            Ok(header) => header,
-            Err(error) => return Reply::Now(HandlerError::from(error).into_reply(request)),
-        };
-        self.send(caller, request, &header, &config).unwrap_or_else(|error| {
+        self.send(caller, request, &config).unwrap_or_else(|error| {
             // Java says region and trace switch in refusals, too: its clients look for them.
             let mut reply = error.into_reply(request);
             self.push_region(&mut reply.ext_fields, config.trace_on);
@@ -164,24 +167,25 @@ impl SendMessageHandler {
         &self,
         caller: &Caller,
         request: &RemotingCommand,
-        header: &SendHeader<'_>,
         config: &BrokerConfig,
     ) -> Result<Reply, HandlerError> {
+        let header = SendHeader::decode(request)?;
         let now = self.clock.now();
-        let mut destination = self.admit(header, config, caller.peer_addr(), now)?;
+        let mut destination = self.admit(&header, config, caller.peer_addr(), now)?;
         if request.body.is_empty() {
             return Err(self.illegal(config));
         }
         let asked = Asked::scan(header.properties);
         if !header.is_batch {
-            self.redirect_retry(header, request, &mut destination, now)?;
+            self.redirect_retry(&header, request, &mut destination, now)?;
         }
-        let send = Send { caller, request, header, asked: &asked, config, now };
+        let send = Send { caller, request, header: &header, asked: &asked, config, now };
         let stored = match IdempotentSends::window_ms(&destination.topic) {
             Some(window_ms) => self.append_once(&send, &mut destination, window_ms)?,
             None => self.append_new(&send, &destination)?,
         };
-        self.stats.put(header.topic, stored.messages as u64, stored.bytes);
+        let counted_in = if stored.is_half { TRANS_HALF_TOPIC } else { header.topic };
+        self.stats.put(counted_in, stored.messages as u64, stored.bytes);
         let success = self.success(request, config, &destination, &stored);
         if self.store.config().flush_mode == FlushMode::Async || stored.no_wait {
             return Ok(Reply::AfterSettle(success));
@@ -210,7 +214,7 @@ impl SendMessageHandler {
         destination: &Destination,
     ) -> Result<Stored<'a>, HandlerError> {
         let Send { caller, request, header, asked, config, now } = *send;
-        refuse_later_kinds(header, asked, config, self.store_host)?;
+        let is_half = self.is_half(header, asked, destination, config)?;
         if asked.is_inner_batch {
             return Err(self.illegal(config));
         }
@@ -221,9 +225,14 @@ impl SendMessageHandler {
         let made_key = asked.unique_key.is_none().then_some(&*unique_key);
         let mut properties = SCRATCH.take();
         self.own.add_to(header.properties, asked, made_key, config.trace_on, &mut properties);
+        if is_half {
+            let appended = self.append_half(send, destination, &mut properties);
+            give_back(properties);
+            return Ok(Stored { is_half, ..self.stored_one(appended?, unique_key, asked) });
+        }
         let target = destination.topic.topic_name.as_str();
         if destination.is_dead_letter {
-            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "-1"));
+            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
         }
         let parked = match asked.may_wait() {
             true => rewrite(&mut properties, |properties| {
@@ -241,16 +250,18 @@ impl SendMessageHandler {
                     topic,
                     queue_id,
                     properties: &properties,
+                    sys_flag: flags_without_transaction(header, asked),
                     ..self.message(caller, request, header)
                 })
                 .map_err(|error| HandlerError::from_append(error, config.max_message_size))
         };
-        properties.clear();
-        properties.shrink_to(SCRATCH_KEPT_BYTES);
-        SCRATCH.set(properties);
+        give_back(properties);
+        let deliver_at = parked.and_then(|parked| parked.deliver_at);
+        Ok(Stored { deliver_at, ..self.stored_one(appended?, unique_key, asked) })
+    }
 
-        let first = appended?;
-        Ok(Stored {
+    fn stored_one<'a>(&self, first: Appended, unique_key: Cow<'a, str>, asked: &Asked<'a>) -> Stored<'a> {
+        Stored {
             first,
             log_offset_end: first.log_offset_end,
             messages: 1,
@@ -260,8 +271,9 @@ impl SendMessageHandler {
             unique_key,
             no_wait: asked.no_wait,
             is_inner_batch: false,
-            deliver_at: parked.and_then(|parked| parked.deliver_at),
-        })
+            is_half: false,
+            deliver_at: None,
+        }
     }
 
     fn append_batch<'a>(
@@ -279,6 +291,9 @@ impl SendMessageHandler {
         }
         if request.body.len() > config.max_message_size {
             return Err(self.illegal(config));
+        }
+        if self.is_half(header, asked, destination, config)? {
+            return Err(illegal("a batch cannot be a half message: send its messages one by one".to_owned()));
         }
         let entries = decode_batch(&request.body)?;
         // As in Java a batch without an id of its own is stored message by message.
@@ -317,6 +332,7 @@ impl SendMessageHandler {
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
             no_wait: asked.no_wait,
             is_inner_batch: false,
+            is_half: false,
             deliver_at: None,
             batch: placed,
         })
@@ -360,12 +376,13 @@ impl SendMessageHandler {
             unique_key: Cow::Borrowed(batch.unique_key),
             no_wait: batch.no_wait,
             is_inner_batch: true,
+            is_half: false,
             deliver_at: None,
         })
     }
 
     /// What all messages of a request have in common.
-    fn message<'a>(
+    pub(super) fn message<'a>(
         &self,
         caller: &Caller,
         request: &'a RemotingCommand,
@@ -446,20 +463,9 @@ impl SendMessageHandler {
     }
 }
 
-/// What this version does not serve and must not deliver as if it were an ordinary message.
-fn refuse_later_kinds(
-    header: &SendHeader<'_>,
-    asked: &Asked<'_>,
-    config: &BrokerConfig,
-    store_host: SocketAddr,
-) -> Result<(), HandlerError> {
-    let is_half = asked.is_half || sys_flag::transaction(header.sys_flag) == sys_flag::TRANSACTION_PREPARED;
-    let delays = asked.delay_level.is_some_and(|level| level != "0");
-    if is_half && !(header.reconsume_times > 0 && delays) {
-        return Err(HandlerError::no_permission(match config.reject_transaction_message {
-            true => format!("the broker[{}] sending transaction message is forbidden", store_host.ip()),
-            false => "transaction messages are not served by this version of Eruca".to_owned(),
-        }));
-    }
-    Ok(())
+/// Keeps a property buffer for the next message.
+fn give_back(mut properties: Vec<u8>) {
+    properties.clear();
+    properties.shrink_to(SCRATCH_KEPT_BYTES);
+    SCRATCH.set(properties);
 }

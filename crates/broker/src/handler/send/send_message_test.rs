@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eruca_config::Properties as ConfigProperties;
 use eruca_message::{
     BatchEntry, Clock, MessageQueue, StoredMessage, encode_batch_entry,
-    names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC, TIMER_TOPIC},
+    names::{AUTO_CREATE_TOPIC, SCHEDULE_TOPIC, SELF_TEST_TOPIC, TIMER_TOPIC, TRANS_HALF_TOPIC},
 };
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode, body::TopicConfig, request::SendMessageRequest,
@@ -16,6 +16,7 @@ use super::{FlushTimeouts, SendMessageHandler};
 use crate::{
     handler::test_parts::{BROKER, TestParts},
     locks::QueueLocks,
+    stats::StatsName,
 };
 
 const SELF_TEST_GROUP: &str = "CID_RMQ_SYS_SELF_TEST_1";
@@ -45,6 +46,7 @@ impl Sender {
             parts.groups.clone(),
             locks.clone(),
             parts.parking.clone(),
+            parts.transactions(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
@@ -254,19 +256,89 @@ fn a_time_of_delivery_that_cannot_be_is_refused_with_the_limit() {
 }
 
 #[test]
-fn what_comes_with_a_later_version_is_refused_and_never_stored_as_an_ordinary_message() {
+fn a_half_message_waits_in_the_half_topic_as_javas() {
     let sender = Sender::new();
-    let (code, remark) = sender.refused(&message("T", 0, "TRAN_MSG=true PGROUP=p"));
-    assert_eq!(code, ResponseCode::NO_PERMISSION);
-    assert!(remark.contains("transaction"), "{remark}");
-    let mut half = header("T", 0, "");
+    let mut half = header("T", 2, "TAGS=a UNIQ_KEY=FD01 TRAN_MSG=true PGROUP=p ");
     half.sys_flag = 4;
-    assert_eq!(sender.refused(&request(&half)).0, ResponseCode::NO_PERMISSION);
+    let reply = sender.send(&request(&half));
+    let field = |name| reply.ext_fields.get(name);
+    assert_eq!(
+        (field("queueId"), field("queueOffset"), field("transactionId")),
+        (Some("2"), Some("0"), Some("FD01"))
+    );
+    let stored = sender.only(TRANS_HALF_TOPIC, 0);
+    assert_eq!(field("msgId"), Some(stored.offset_message_id().as_str()));
+    assert_eq!((stored.queue_id, stored.sys_flag, stored.message.flag), (0, 0, 3));
+    let properties = &stored.message.properties;
+    for (name, value) in [
+        ("REAL_TOPIC", "T"),
+        ("REAL_QID", "2"),
+        ("__transactionId__", "FD01"),
+        ("TRAN_MSG", "true"),
+        ("PGROUP", "p"),
+        ("CLUSTER", "DefaultCluster"),
+    ] {
+        assert_eq!(properties.get(name), Some(value), "{name}");
+    }
+    assert_eq!(sender.parts.store.queue_range("T", 2).max.0, 0);
+    let counted = sender.parts.stats.data(StatsName::TopicPutNums, TRANS_HALF_TOPIC);
+    assert!(counted.is_some() && sender.parts.stats.data(StatsName::TopicPutNums, "T").is_none());
+}
+
+#[test]
+fn a_half_message_lacks_nothing_that_its_end_needs() {
+    let sender = Sender::new();
+    // Without id and group, and with a delay, which begins when it is committed.
+    sender.send(&message("T", 0, "TRAN_MSG=true DELAY=3 "));
+    let properties = sender.only(TRANS_HALF_TOPIC, 0).message.properties;
+    assert_eq!((properties.get("PGROUP"), properties.get("DELAY")), (Some("p"), Some("3")));
+    assert_eq!(properties.get("UNIQ_KEY"), properties.get("__transactionId__"));
+    assert!(properties.get("UNIQ_KEY").is_some());
+    let (code, remark) = sender.refused(&message("T", 0, "TRAN_MSG=true TIMER_DELAY_SEC=999999999 "));
+    assert!(code == ResponseCode::MESSAGE_ILLEGAL && remark.contains("timerMaxDelaySec"), "{remark}");
+    let almost = format!("TRAN_MSG=true k={}", "x".repeat(32_600));
+    let (code, remark) = sender.refused(&message("T", 0, &almost));
+    assert!(code == ResponseCode::MESSAGE_ILLEGAL && remark.contains("32703"), "{remark}");
+}
+
+#[test]
+fn what_is_retried_is_no_half_message_any_more() {
+    let sender = Sender::new();
+    sender.parts.groups.get_or_create("g").unwrap();
+    let retried = SendMessageRequest {
+        sys_flag: 4,
+        reconsume_times: Some(1),
+        ..header("%RETRY%g", 0, "TRAN_MSG=true DELAY=1 PGROUP=p ")
+    };
+    sender.send(&request(&retried));
+    assert_eq!(sender.only("SCHEDULE_TOPIC_XXXX", 0).sys_flag & 0xC, 0);
+    let dead = SendMessageRequest { reconsume_times: Some(99), ..retried };
+    sender.send(&request(&dead));
+    assert_eq!(sender.only("%DLQ%g", 0).sys_flag & 0xC, 0);
+    assert_eq!(sender.parts.store.queue_range(TRANS_HALF_TOPIC, 0).max.0, 0);
+}
+
+#[test]
+fn what_would_never_be_delivered_is_refused() {
+    let sender = Sender::new();
+    for flags in [4, 12] {
+        let mut half = header("T", 0, "");
+        half.sys_flag = flags;
+        let (code, remark) = sender.refused(&request(&half));
+        assert!(code == ResponseCode::MESSAGE_ILLEGAL && remark.contains("TRAN_MSG"), "{remark}");
+    }
     let (code, _) = sender.refused(&message("T", 0, "INNER_NUM=3 "));
     assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL, "only the broker makes inner batches");
     let mut inner = header("T", 0, "");
     inner.sys_flag = 0x80;
     assert_eq!(sender.refused(&request(&inner)).0, ResponseCode::MESSAGE_ILLEGAL);
+    let set = |text: &str| sender.parts.settings.update(&ConfigProperties::parse(text).unwrap()).unwrap();
+    set("rejectTransactionMessage=true");
+    let (code, remark) = sender.refused(&message("T", 0, "TRAN_MSG=true "));
+    assert!(
+        code == ResponseCode::NO_PERMISSION && remark.contains("transaction message is forbidden"),
+        "{remark}"
+    );
 }
 
 #[test]
@@ -323,12 +395,13 @@ fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
         (header.reconsume_times, header.max_reconsume_times) = (Some(times), times_max);
         request(&header)
     };
-    assert!(sender.parts.groups.get("g").is_none(), "autoCreateSubscriptionGroup creates it, as in Java");
+    assert_eq!(sender.refused(&retry(1, None)).0, ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST);
+    sender.parts.groups.get_or_create("g");
     sender.send(&retry(16, None));
     assert_eq!(sender.only(SCHEDULE_TOPIC, 3).message.properties.get("REAL_TOPIC"), Some("%RETRY%g"));
     sender.send(&retry(17, None));
     let dead = sender.only("%DLQ%g", 0);
-    assert_eq!((dead.reconsume_times, dead.message.properties.get("DELAY")), (17, Some("-1")));
+    assert_eq!((dead.reconsume_times, dead.message.properties.get("DELAY")), (17, Some("0")));
     sender.send(&retry(3, Some(2)));
     assert_eq!(sender.parts.read("%DLQ%g", 0).len(), 2, "the client's own limit counts");
     let mut old = retry(3, Some(2));
@@ -407,11 +480,9 @@ fn a_store_that_takes_nothing_is_told_with_its_cause() {
 fn a_header_that_lacks_a_field_is_named() {
     let sender = Sender::new();
     let empty = RemotingCommand::request_without_header(RequestCode::SEND_MESSAGE_V2);
-    let reply = sender.send(&empty);
-    assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
-    let remark = reply.remark.unwrap();
+    let (code, remark) = sender.refused(&empty);
+    assert_eq!(code, ResponseCode::SYSTEM_ERROR);
     assert!(remark.contains("producerGroup"), "{remark}");
-    assert_eq!(reply.ext_fields.get("MSG_REGION"), None, "as in Java, which does not get so far");
 }
 
 #[test]

@@ -1,0 +1,20 @@
+//! Transactions: messages that wait until their producer says what becomes of them.
+//!
+//! A transactional send stores a *half message* in the half topic. `END_TRANSACTION` commits it (the message is stored in its
+//! topic) or rolls it back; an *operation* in the op topic says that the half message is settled. Producers that say
+//! nothing are asked (`CHECK_TRANSACTION_STATE`). Read in this order: what is open and what is due (`table`, pure), how far
+//! all is settled (`progress`), how a start finds what is open (`rebuild`), the parts that do it (`service`, `check`).
+
+mod check;
+mod counters;
+mod groups;
+mod progress;
+mod rebuild;
+mod service;
+#[cfg(test)]
+mod simulation_test;
+mod table;
+
+pub use counters::TransactionCounts;
+pub(crate) use service::CHECK_TIMES_ROOM_BYTES;
+pub use service::{Ended, HALF_MESSAGES_MAX, Outcome, Transactions};

@@ -103,8 +103,14 @@ eruca_config::keys! {
         use_server_side_reset_offset: bool = "useServerSideResetOffset", true, live;
         /// Whether members of a consumer group are told when it changes.
         notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable", true, live;
-        /// Whether SQL92 filters are evaluated; this version refuses them.
-        enable_property_filter: bool = "enablePropertyFilter", false;
+        /// Whether consumers may filter by SQL92 expressions.
+        enable_property_filter: bool = "enablePropertyFilter", false, live;
+        /// How long the expressions of a group that is gone are kept in consumerFilter.json, in ms.
+        filter_data_clean_time_span: i64 = "filterDataCleanTimeSpan", 86_400_000, [0..];
+        /// For the bloom filter that a Java broker expects there: its rate of errors (percent).
+        max_error_rate_of_bloom_filter: i32 = "maxErrorRateOfBloomFilter", 20, [1..=99];
+        /// And the number of groups that it is made for.
+        expect_consumer_num_use_filter: i32 = "expectConsumerNumUseFilter", 32, [1..=1_000_000];
         /// Most messages of a pull.
         pull_batch_max_message_count: i32 = "pullBatchMaxMessageCount", 160, [1..=1024], live;
         /// Most bytes of a pull of recent messages.
@@ -375,11 +381,6 @@ impl BrokerConfig {
             "there are no slaves, this broker alone acknowledges messages",
         );
         say(self.slave_read_enable, "slaveReadEnable=true", "there are no slaves to read from");
-        say(
-            self.enable_property_filter,
-            "enablePropertyFilter=true",
-            "consumers with SQL92 filters are refused",
-        );
         say(self.broker_ip2.is_some(), "brokerIP2", "name servers are told, but no slave is served");
     }
 

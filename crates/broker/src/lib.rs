@@ -1,8 +1,8 @@
 //! RocketMQ broker: handlers, topics, groups, offsets, long polling, retry and dead letters.
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
-//! `groups`, `offsets`, `clients`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`, `transaction`), and
-//! what the broker does by itself (`registration`, `schedule`).
+//! `groups`, `offsets`, `clients`, `filter`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`,
+//! `transaction`), and what the broker does by itself (`registration`, `schedule`).
 
 pub mod broker;
 pub mod clients;
@@ -11,6 +11,7 @@ pub mod control;
 pub mod dead_letter;
 pub mod delay;
 pub mod dispatch;
+pub mod filter;
 pub mod groups;
 pub mod handler;
 pub mod idempotence;

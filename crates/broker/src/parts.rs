@@ -16,6 +16,7 @@ use crate::{
     control::Control,
     delay::{DelaySchedule, Parking},
     dispatch::{Clients, Dispatcher, Handlers, Settled},
+    filter::{CompiledFilters, ConsumerFilters},
     groups::GroupTable,
     handler::{
         AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Arc<dyn Clock>,
     consumers: Arc<ConsumerTable>,
+    filters: Arc<CompiledFilters>,
+    consumer_filters: Arc<ConsumerFilters>,
     producers: Arc<ProducerTable>,
     notice: Arc<ConsumerIdsNotice>,
     stats: Arc<BrokerStats>,
@@ -86,7 +89,15 @@ impl Parts {
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
         let level_max = settled.store.config().delay_levels.max_level();
         let parking = Arc::new(Parking::new(settings.clone(), level_max));
-        let consumers: Arc<ConsumerTable> = Arc::default();
+        let filters: Arc<CompiledFilters> = Arc::default();
+        let consumers = Arc::new(ConsumerTable::new(filters.clone()));
+        let consumer_filters = ConsumerFilters::open(
+            &directory,
+            settings.now().max_error_rate_of_bloom_filter,
+            settings.now().expect_consumer_num_use_filter,
+            settings.now().filter_data_clean_time_span,
+            clock.now(),
+        )?;
         let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
         let stuck = StuckQueues::new(
             settled.store.clone(),
@@ -116,6 +127,8 @@ impl Parts {
             stats,
             clock,
             consumers,
+            filters,
+            consumer_filters: Arc::new(consumer_filters),
             producers,
             transactions,
             notice: Arc::new(notice),
@@ -169,6 +182,7 @@ impl Parts {
             self.consumers.clone(),
             offsets.clone(),
             self.hold.clone(),
+            self.filters.clone(),
             self.settings.clone(),
             self.clock.clone(),
             self.memory_bytes,
@@ -203,7 +217,13 @@ impl Parts {
                 self.notice.clone(),
                 self.clock.clone(),
             ),
-            client: ClientHandler::new(self.producers.clone(), self.consumers.clone(), self.notice.clone()),
+            client: ClientHandler::new(
+                self.producers.clone(),
+                self.consumers.clone(),
+                self.notice.clone(),
+                self.filters.clone(),
+                self.settings.clone(),
+            ),
             consumer_list: ConsumerListHandler::new(self.consumers.clone()),
             lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
             send_back: SendBackHandler::new(
@@ -257,6 +277,7 @@ impl Parts {
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,
             consumers: self.consumers,
+            consumer_filters: self.consumer_filters,
             notice: self.notice,
             stats: self.stats,
             stuck: self.stuck,

@@ -24,6 +24,7 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     delay::DelaySchedule,
     dispatch::Settled,
+    filter::ConsumerFilters,
     handler::{FlushTimeouts, ParkedPull},
     long_poll::PullHold,
     persist::PersistError,
@@ -66,6 +67,8 @@ pub struct Work {
     pub producers: Arc<ProducerTable>,
     /// Clients that may fall silent.
     pub consumers: Arc<ConsumerTable>,
+    /// What they filter by.
+    pub consumer_filters: Arc<ConsumerFilters>,
     /// Tells the others of a group.
     pub notice: Arc<ConsumerIdsNotice>,
     /// Queues that nobody pulls.
@@ -362,6 +365,8 @@ impl Work {
         note("topics.json", self.settled.topics.persist_step());
         note("subscriptionGroup.json", self.settled.groups.persist_step());
         note("consumerOffset.json", self.settled.offsets.persist_step());
+        let filters = self.consumer_filters.step(&self.consumers.expressions(), self.clock.now());
+        note("consumerFilter.json", filters);
     }
 
     fn persist_all(&self) {

@@ -177,6 +177,7 @@ fn broker_config(args: &UpArgs, data: &Path, name_server: &str) -> BrokerConfig 
         namesrv_addr: Some(name_server.into()),
         store_path_root_dir: Some(data.to_string_lossy().into_owned()),
         flush_disk_type: FlushDiskType::Sync,
+        enable_property_filter: true,
         ..BrokerConfig::default()
     }
 }

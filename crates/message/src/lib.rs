@@ -1,8 +1,8 @@
 //! RocketMQ messages: names, offsets, and the bytes of a message at rest.
 //!
 //! Read in this order: what things are called (`names`, `message_queue`, `offset`, `time`), what a
-//! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `batch`,
-//! `message_id`, `transaction`). No I/O, no protocol.
+//! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `record_tail`,
+//! `batch`, `message_id`, `transaction`). No I/O, no protocol.
 
 mod batch;
 mod delay_level;
@@ -15,6 +15,7 @@ mod offset;
 pub mod properties;
 mod recall_handle;
 mod record;
+mod record_tail;
 pub mod sys_flag;
 mod tag;
 mod time;
@@ -35,5 +36,6 @@ pub use record::{
     BLANK_MAGIC, MAGIC_V1, MAGIC_V2, Record, RecordError, RecordFields, RecordHeader, append_properties,
     encode_record, encoded_record_len, patch_offsets,
 };
+pub use record_tail::{HEAD_LEN_BYTES, TAIL_MAX_LEN_BYTES, tail_properties, tail_start};
 pub use tag::{java_hash_code, tags_code};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

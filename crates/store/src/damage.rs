@@ -7,7 +7,10 @@ use std::sync::{
 
 use eruca_message::{LogOffset, QueueOffset, Record, RecordError, Timestamp};
 
-use crate::{read::is_record_at, store::MessageStore};
+use crate::{
+    read::{is_head_at, is_record_at},
+    store::MessageStore,
+};
 
 /// So many warnings are given within [`SPAN_MS`]; a rotten file has very many.
 const WARNINGS_MAX: u32 = 20;
@@ -30,6 +33,11 @@ pub(crate) fn check_record(record: &[u8], at: u64) -> Result<(), Unreadable> {
         return Err(Unreadable::Frame);
     }
     Ok(Record::decode(record)?.verify_crc()?)
+}
+
+/// Checks that `head`, with which a record of `len_bytes` begins, is that of the one at log offset `at`.
+pub(crate) fn check_head(head: &[u8], len_bytes: usize, at: u64) -> Result<(), Unreadable> {
+    if is_head_at(head, len_bytes, at) { Ok(()) } else { Err(Unreadable::Frame) }
 }
 
 /// Where a damaged record lies.

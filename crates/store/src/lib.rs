@@ -2,7 +2,7 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read` (`damage`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; then `recovery`, and below
+//! `queue_log` → `flush` → `read` (`damage`, `look`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; then `recovery`, and below
 //! all of it `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
@@ -45,6 +45,7 @@ mod error;
 mod flush;
 mod index;
 pub mod inspect;
+mod look;
 mod query;
 mod queue_log;
 mod read;

@@ -6,8 +6,9 @@ use eruca_message::{LogOffset, QueueOffset, RecordHeader};
 use crate::{
     cold::Wait,
     consume_queue::{ConsumeQueue, ConsumeQueueEntry},
-    damage::{DamagedAt, check_record},
+    damage::{DamagedAt, Unreadable, check_record},
     disk::DiskError,
+    look::Look,
     store::MessageStore,
 };
 
@@ -41,13 +42,18 @@ pub trait EntryFilter {
     /// Whether a message may match, by the `tagsCode` of its entry.
     fn matches_entry(&self, tags_code: i64) -> bool;
 
-    /// Whether it does match, by its record; asked only where [`EntryFilter::needs_record`].
-    fn matches_record(&self, _record: &[u8]) -> bool {
+    /// Whether it does match, by its encoded properties; asked only where [`EntryFilter::needs_properties`].
+    fn matches_properties(&self, _properties: &[u8]) -> bool {
         true
     }
 
-    /// Whether records have to be looked at.
-    fn needs_record(&self) -> bool {
+    /// Whether the properties have to be looked at.
+    fn needs_properties(&self) -> bool {
+        false
+    }
+
+    /// Whether it has done so much in this read that the rest is left to the next one.
+    fn is_spent(&self) -> bool {
         false
     }
 }
@@ -234,6 +240,7 @@ impl MessageStore {
         let mut result = outcome(ReadStatus::NoMatchedMessage, from, range);
         let mut gathered = Gathered::default();
         let mut records = Vec::new();
+        let mut look = Look::default();
         let mut entries = Vec::new();
         let mut next = from;
         let scan_end = range.1.min(from.saturating_add(limits.max_entries_scanned.max(1) as u64));
@@ -251,12 +258,15 @@ impl MessageStore {
                 }
                 break;
             }
-            for entry in &entries {
+            for (index, entry) in entries.iter().enumerate() {
                 let size = entry.size_bytes as usize;
                 let count = gathered.chosen.len();
                 let is_full = count >= limits.max_messages.max(1)
                     || gathered.bytes.saturating_add(size) > limits.max_bytes;
                 if count > 0 && is_full && !entry.is_blank() {
+                    break 'scan;
+                }
+                if next > from && filter.is_spent() {
                     break 'scan;
                 }
                 next += 1;
@@ -270,10 +280,11 @@ impl MessageStore {
                 if !filter.matches_entry(entry.tags_code) {
                     continue;
                 }
-                if filter.needs_record()
-                    && !self.record_matches(queue, next - 1, entry, filter, wait, &mut records)?
-                {
-                    continue;
+                if filter.needs_properties() {
+                    let ahead = entries.get(index..).unwrap_or_default();
+                    if !self.properties_match(queue, next - 1, ahead, filter, wait, &mut look)? {
+                        continue;
+                    }
                 }
                 gathered.push(entry, next - 1, self.config.segment_size_bytes);
             }
@@ -283,33 +294,12 @@ impl MessageStore {
             result.lag_bytes = self.progress.written().saturating_sub(result.last_log_offset.0);
         }
         if !gathered.chosen.is_empty() {
-            records.clear();
             result.message_count = self.read_runs(queue, &gathered, wait, &mut records)?;
             let all_gone = result.message_count == 0;
             result.status = if all_gone { ReadStatus::MessageWasRemoving } else { ReadStatus::Found };
             result.records = Bytes::from(records);
         }
         Ok(result)
-    }
-
-    /// Whether the filter takes a message by its record; `scratch` is overwritten. A damaged one is passed over here: what
-    /// a filter says of it means nothing.
-    fn record_matches(
-        &self,
-        queue: &ConsumeQueue,
-        queue_offset: u64,
-        entry: &ConsumeQueueEntry,
-        filter: &dyn EntryFilter,
-        wait: Wait,
-        scratch: &mut Vec<u8>,
-    ) -> Result<bool, DiskError> {
-        scratch.clear();
-        let (at, len) = (entry.log_offset.0, entry.size_bytes as usize);
-        if !self.read_log(scratch, len, at, wait)? {
-            return Ok(false);
-        }
-        let chosen = Chosen { size_bytes: entry.size_bytes, queue_offset };
-        Ok(self.is_sound(queue, chosen, at, scratch) && filter.matches_record(scratch))
     }
 
     /// Reads what was gathered into `records`, and leaves out what is damaged or not there as its entry says. How many
@@ -354,23 +344,40 @@ impl MessageStore {
     /// Whether a record may be given to a consumer; what is wrong with it is told otherwise.
     fn is_sound(&self, queue: &ConsumeQueue, chosen: Chosen, at: u64, record: &[u8]) -> bool {
         let Err(why) = check_record(record, at) else { return true };
+        self.pass_over_in(queue, chosen.queue_offset, at, u64::from(chosen.size_bytes), &why);
+        false
+    }
+
+    /// Says of a record of a queue that it is passed over.
+    pub(crate) fn pass_over_in(
+        &self,
+        queue: &ConsumeQueue,
+        queue_offset: u64,
+        at: u64,
+        len_bytes: u64,
+        why: &Unreadable,
+    ) {
         let place = DamagedAt {
             topic: queue.topic(),
             queue_id: queue.queue_id(),
-            queue_offset: QueueOffset(chosen.queue_offset),
+            queue_offset: QueueOffset(queue_offset),
             log_offset: LogOffset(at),
-            len_bytes: u64::from(chosen.size_bytes),
+            len_bytes,
         };
-        self.pass_over(&place, &why);
-        false
+        self.pass_over(&place, why);
     }
 }
 
 /// Whether `record` is a whole record that lies at log offset `at`, as far as its frame says.
 pub(crate) fn is_record_at(record: &[u8], at: u64) -> bool {
-    let place = record.get(LOG_OFFSET_AT..).and_then(|rest| rest.first_chunk::<8>());
-    RecordHeader::peek(record)
-        .is_some_and(|header| header.is_record() && usize::try_from(header.total_len) == Ok(record.len()))
+    is_head_at(record, record.len(), at)
+}
+
+/// Whether a record of `len_bytes` at log offset `at` begins with `head`, as far as its frame says.
+pub(crate) fn is_head_at(head: &[u8], len_bytes: usize, at: u64) -> bool {
+    let place = head.get(LOG_OFFSET_AT..).and_then(|rest| rest.first_chunk::<8>());
+    RecordHeader::peek(head)
+        .is_some_and(|header| header.is_record() && usize::try_from(header.total_len) == Ok(len_bytes))
         && place.map(|place| u64::from_be_bytes(*place)) == Some(at)
 }
 

@@ -1,7 +1,7 @@
 //! Reading a batch queue: whole inner batches, which the client splits.
 
 use bytes::Bytes;
-use eruca_message::{LogOffset, QueueOffset, Timestamp};
+use eruca_message::{LogOffset, QueueOffset, Record, Timestamp};
 
 use crate::{
     cold::Wait,
@@ -86,6 +86,9 @@ impl MessageStore {
                 if result.message_count > 0 && is_full {
                     break 'scan;
                 }
+                if next > from && filter.is_spent() {
+                    break 'scan;
+                }
                 next = entry.end_offset().0;
                 scanned += 1;
                 result.last_log_offset = entry.log_offset;
@@ -113,7 +116,11 @@ impl MessageStore {
                     }
                     continue;
                 }
-                if filter.needs_record() && !filter.matches_record(record) {
+                let matches = |record| {
+                    Record::decode(record)
+                        .is_ok_and(|record| filter.matches_properties(record.fields.properties))
+                };
+                if filter.needs_properties() && !matches(record) {
                     records.truncate(start);
                     continue;
                 }

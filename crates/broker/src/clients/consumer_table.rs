@@ -6,12 +6,11 @@ use std::{
 };
 
 use eruca_message::Timestamp;
-use eruca_protocol::body::{
-    ConsumeFromWhere, ConsumeType, ConsumerConnection, ConsumerData, MessageModel, SubscriptionData,
-};
+use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerConnection, ConsumerData, MessageModel};
 use eruca_remoting::Caller;
 
-use super::{ClientInfo, Member};
+use super::{ClientInfo, Member, group::Group};
+use crate::filter::{CompiledFilters, Subscription};
 
 /// Most places in groups; more clients are refused, and told so.
 const MEMBERS_MAX: usize = 1_000_000;
@@ -52,8 +51,8 @@ pub struct ConsumerGroupView {
     pub consume_from_where: ConsumeFromWhere,
     /// Its members.
     pub members: Vec<Member>,
-    /// What it subscribes to, by topic.
-    pub subscriptions: BTreeMap<String, Arc<SubscriptionData>>,
+    /// What it subscribes to, by topic: where members do not agree, the newest.
+    pub subscriptions: BTreeMap<String, Arc<Subscription>>,
 }
 
 impl ConsumerGroupView {
@@ -64,21 +63,9 @@ impl ConsumerGroupView {
             consume_from_where: Some(self.consume_from_where),
             consume_type: Some(self.consume_type),
             message_model: Some(self.message_model),
-            subscription_table: self.subscriptions.iter().map(|(t, s)| (t.clone(), (**s).clone())).collect(),
+            subscription_table: self.subscriptions.iter().map(|(t, s)| (t.clone(), s.data.clone())).collect(),
         }
     }
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    consume_type: ConsumeType,
-    message_model: MessageModel,
-    consume_from_where: ConsumeFromWhere,
-    /// By connection.
-    members: BTreeMap<u64, Member>,
-    subscriptions: BTreeMap<String, Arc<SubscriptionData>>,
-    /// Of the heartbeat that brought the subscriptions.
-    fingerprint: i32,
 }
 
 /// Consumer groups that are online (Java: `ConsumerManager`).
@@ -87,6 +74,7 @@ struct Group {
 #[derive(Debug, Default)]
 pub struct ConsumerTable {
     inner: RwLock<Inner>,
+    filters: Arc<CompiledFilters>,
 }
 
 #[derive(Debug, Default)]
@@ -95,9 +83,18 @@ struct Inner {
     /// Groups by connection, so that a closed one need not be looked for in all groups.
     groups_of: HashMap<u64, Vec<String>>,
     members: usize,
+    /// Groups of which the members ask for different messages.
+    differing: usize,
+    /// Whether anybody ever filtered by an expression.
+    expressions: bool,
 }
 
 impl ConsumerTable {
+    /// An empty table; subscriptions are compiled by `filters`.
+    pub fn new(filters: Arc<CompiledFilters>) -> Self {
+        ConsumerTable { inner: RwLock::default(), filters }
+    }
+
     /// Takes note of a client in a group.
     ///
     /// # Errors
@@ -110,21 +107,23 @@ impl ConsumerTable {
         now: Timestamp,
     ) -> Result<Changed, TableFull> {
         let mut inner = self.write();
-        let is_new = inner.join(caller, client, &heartbeat.consumer.group_name, now)?;
-        let Some(group) = inner.groups.get_mut(&heartbeat.consumer.group_name) else {
-            return Ok(Changed::default());
-        };
+        let name = &heartbeat.consumer.group_name;
+        let is_new = inner.join(caller, client, name, now)?;
+        let Inner { groups, differing, expressions, .. } = &mut *inner;
+        let Some(group) = groups.get_mut(name) else { return Ok(Changed::default()) };
         group.consume_type = heartbeat.consumer.consume_type;
         group.message_model = heartbeat.consumer.message_model;
         group.consume_from_where = heartbeat.consumer.consume_from_where;
         if heartbeat.is_without_sub {
-            // Another member may have brought other subscriptions, or a restart may have lost this one's.
-            let needs_subscriptions = group.fingerprint != heartbeat.fingerprint;
+            // A restart may have lost them.
+            let needs_subscriptions = group.needs_subscriptions(caller.id(), heartbeat.fingerprint);
             return Ok(Changed { group: is_new, needs_subscriptions });
         }
-        group.fingerprint = heartbeat.fingerprint;
-        let has_new_topics = group.subscribe(&heartbeat.consumer.subscription_data_set);
-        Ok(Changed { group: is_new || has_new_topics, needs_subscriptions: false })
+        let asked = &heartbeat.consumer.subscription_data_set;
+        *expressions |= asked.iter().any(|data| !data.is_tag_type());
+        let topics = group.subscribe(caller.id(), heartbeat.fingerprint, asked, &self.filters);
+        group.count_differences(name, differing);
+        Ok(Changed { group: is_new || topics, needs_subscriptions: false })
     }
 
     /// Removes the caller from a group. Whether it was a member.
@@ -149,7 +148,7 @@ impl ConsumerTable {
         let expired: Vec<(String, Member)> = {
             let inner = self.read();
             let members =
-                inner.groups.iter().flat_map(|(name, group)| group.members.values().map(move |m| (name, m)));
+                inner.groups.iter().flat_map(|(name, group)| group.members().map(move |m| (name, m)));
             let expired = members.filter(|(_, member)| member.is_expired(now, timeout_ms));
             expired.map(|(name, member)| (name.clone(), member.clone())).collect()
         };
@@ -165,9 +164,34 @@ impl ConsumerTable {
         changed
     }
 
-    /// What `group` subscribes to of `topic`; `None` also where the group is not online.
-    pub fn subscription(&self, group: &str, topic: &str) -> Option<Arc<SubscriptionData>> {
-        self.read().groups.get(group)?.subscriptions.get(topic).cloned()
+    /// What `group` subscribes to of `topic`, where members do not agree the newest; `None` also where it is not online.
+    pub fn subscription(&self, group: &str, topic: &str) -> Option<Arc<Subscription>> {
+        self.read().groups.get(group)?.subscription(topic).cloned()
+    }
+
+    /// What the caller subscribes to of `topic` as a member of `group`; of one who does not, as
+    /// [`ConsumerTable::subscription`].
+    pub fn subscription_of(&self, group: &str, topic: &str, caller_id: u64) -> Option<Arc<Subscription>> {
+        let inner = self.read();
+        let group = inner.groups.get(group)?;
+        group.subscription_of(caller_id, topic).or_else(|| group.subscription(topic)).cloned()
+    }
+
+    /// What groups filter by expressions that can be evaluated; their names come with it.
+    pub fn expressions(&self) -> Vec<(String, Arc<Subscription>)> {
+        let inner = self.read();
+        if !inner.expressions {
+            return Vec::new();
+        }
+        let all = inner.groups.iter().flat_map(|(name, group)| group.subscriptions().map(move |s| (name, s)));
+        all.filter(|(_, subscription)| !subscription.data.is_tag_type() && subscription.filter.is_ok())
+            .map(|(name, subscription)| (name.clone(), subscription.clone()))
+            .collect()
+    }
+
+    /// How many groups have members that ask for different messages.
+    pub fn differing_groups(&self) -> usize {
+        self.read().differing
     }
 
     /// The group's model; `None` where it is not online.
@@ -183,7 +207,7 @@ impl ConsumerTable {
     /// The ids of the group's members, each once; empty where it is not online.
     pub fn client_ids(&self, group: &str) -> Vec<String> {
         let inner = self.read();
-        let members = inner.groups.get(group).into_iter().flat_map(|group| group.members.values());
+        let members = inner.groups.get(group).into_iter().flat_map(Group::members);
         let mut ids: Vec<String> = members.map(|member| member.client.client_id.to_string()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -193,14 +217,14 @@ impl ConsumerTable {
     /// The connections of the group's members.
     pub fn callers(&self, group: &str) -> Vec<Caller> {
         let inner = self.read();
-        let members = inner.groups.get(group).into_iter().flat_map(|group| group.members.values());
+        let members = inner.groups.get(group).into_iter().flat_map(Group::members);
         members.map(|member| member.caller.clone()).collect()
     }
 
     /// The newest connection of the group's member `client_id`.
     pub fn member(&self, group: &str, client_id: &str) -> Option<Member> {
         let inner = self.read();
-        let mut members = inner.groups.get(group)?.members.values().rev();
+        let mut members = inner.groups.get(group)?.members().rev();
         members.find(|member| &*member.client.client_id == client_id).cloned()
     }
 
@@ -212,15 +236,15 @@ impl ConsumerTable {
             consume_type: group.consume_type,
             message_model: group.message_model,
             consume_from_where: group.consume_from_where,
-            members: group.members.values().cloned().collect(),
-            subscriptions: group.subscriptions.clone(),
+            members: group.members().cloned().collect(),
+            subscriptions: group.subscriptions().map(|s| (s.data.topic.clone(), s.clone())).collect(),
         })
     }
 
     /// Groups that subscribe to `topic`.
     pub fn groups_of_topic(&self, topic: &str) -> Vec<String> {
         let inner = self.read();
-        let groups = inner.groups.iter().filter(|(_, group)| group.subscriptions.contains_key(topic));
+        let groups = inner.groups.iter().filter(|(_, group)| group.subscription(topic).is_some());
         groups.map(|(name, _)| name.clone()).collect()
     }
 
@@ -248,54 +272,30 @@ impl Inner {
         group: &str,
         now: Timestamp,
     ) -> Result<bool, TableFull> {
-        if let Some(member) = self.groups.get_mut(group).and_then(|g| g.members.get_mut(&caller.id())) {
-            member.last_update = now;
-            if member.client != *client {
-                member.client = client.clone();
-            }
-            return Ok(false);
-        }
-        if self.members >= MEMBERS_MAX {
+        let is_known = self.groups.get(group).is_some_and(|known| known.has(caller.id()));
+        if !is_known && self.members >= MEMBERS_MAX {
             return Err(TableFull);
         }
-        let member = Member { caller: caller.clone(), client: client.clone(), last_update: now };
-        self.groups.entry(group.to_owned()).or_default().members.insert(caller.id(), member);
-        self.groups_of.entry(caller.id()).or_default().push(group.to_owned());
-        self.members += 1;
-        Ok(true)
+        self.groups.entry(group.to_owned()).or_default().join(caller, client, now);
+        if !is_known {
+            self.groups_of.entry(caller.id()).or_default().push(group.to_owned());
+            self.members += 1;
+        }
+        Ok(!is_known)
     }
 
     fn leave(&mut self, name: &str, caller_id: u64) -> bool {
         let Some(group) = self.groups.get_mut(name) else { return false };
-        let was_member = group.members.remove(&caller_id).is_some();
+        let was_member = group.leave(caller_id);
         self.members -= usize::from(was_member);
-        if group.members.is_empty() {
+        group.count_differences(name, &mut self.differing);
+        if group.is_empty() {
             self.groups.remove(name);
         }
         if self.groups_of.get(&caller_id).is_some_and(Vec::is_empty) {
             self.groups_of.remove(&caller_id);
         }
         was_member
-    }
-}
-
-impl Group {
-    /// Takes over what a member subscribes to: per topic the newest wins, other topics go. Whether topics came or
-    /// went.
-    fn subscribe(&mut self, subscriptions: &[SubscriptionData]) -> bool {
-        let mut is_changed = false;
-        for new in subscriptions {
-            match self.subscriptions.get(&new.topic) {
-                Some(known) if known.sub_version >= new.sub_version => {}
-                known => {
-                    is_changed |= known.is_none();
-                    self.subscriptions.insert(new.topic.clone(), Arc::new(new.clone()));
-                }
-            }
-        }
-        let before = self.subscriptions.len();
-        self.subscriptions.retain(|topic, _| subscriptions.iter().any(|new| new.topic == *topic));
-        is_changed || self.subscriptions.len() < before
     }
 }
 

@@ -1,4 +1,4 @@
-use eruca_protocol::Language;
+use eruca_protocol::{Language, body::SubscriptionData};
 use proptest::prelude::*;
 
 use super::*;
@@ -35,12 +35,14 @@ fn only_new_members_and_topics_change_a_group() {
     let (a, b) = (caller(), caller());
     assert!(beat(&table, &a, "a", &data("g", &[("T", 1)]), 0));
     assert!(!beat(&table, &a, "a", &data("g", &[("T", 2)]), 0), "a newer version of the same topic");
-    assert_eq!(table.subscription("g", "T").unwrap().sub_version, 2);
+    assert_eq!(table.subscription("g", "T").unwrap().data.sub_version, 2);
     assert!(!beat(&table, &a, "a", &data("g", &[("T", 1)]), 0), "an older version is not taken");
-    assert_eq!(table.subscription("g", "T").unwrap().sub_version, 2);
+    assert_eq!(table.subscription("g", "T").unwrap().data.sub_version, 2);
     assert!(beat(&table, &b, "b", &data("g", &[("T", 2)]), 0), "a new member");
     assert!(beat(&table, &a, "a", &data("g", &[("T", 2), ("U", 1)]), 0), "a new topic");
-    assert!(beat(&table, &a, "a", &data("g", &[("U", 1)]), 0), "a topic left");
+    assert!(!beat(&table, &a, "a", &data("g", &[("U", 1)]), 0), "the other one still asks for it");
+    assert!(table.subscription("g", "T").is_some());
+    assert!(beat(&table, &b, "b", &data("g", &[("U", 1)]), 0), "a topic left");
     assert!(table.subscription("g", "T").is_none());
     assert_eq!(table.client_ids("g"), ["a", "b"]);
     assert_eq!(table.groups_of_topic("U"), ["g"]);
@@ -90,25 +92,98 @@ fn a_client_that_leaves_out_unknown_subscriptions_is_asked_for_them() {
     assert!(!beat(&a, 7, &consumer, false));
     assert!(!beat(&a, 7, &bare, true));
     assert!(!beat(&b, 8, &data("g", &[("U", 1)]), false), "another member brought others");
-    assert!(beat(&a, 7, &bare, true));
-    assert!(table.subscription("g", "U").is_some());
+    assert!(!beat(&a, 7, &bare, true));
+    assert!(beat(&b, 7, &bare, true), "they are not its own");
+    assert!(table.subscription("g", "T").is_some() && table.subscription("g", "U").is_some());
+}
+
+fn asking(topic: &str, expression: &str, sub_version: i64) -> SubscriptionData {
+    SubscriptionData {
+        topic: topic.to_owned(),
+        sub_string: expression.to_owned(),
+        sub_version,
+        expression_type: Some("SQL92".to_owned()),
+        ..SubscriptionData::default()
+    }
+}
+
+fn group_of(subscriptions: &[SubscriptionData]) -> ConsumerData {
+    ConsumerData { subscription_data_set: subscriptions.to_vec(), ..data("g", &[]) }
+}
+
+#[test]
+fn each_member_has_what_it_asks_for_itself() {
+    let table = ConsumerTable::default();
+    let (a, b, stranger) = (caller(), caller(), caller());
+    beat(&table, &a, "a", &group_of(&[asking("T", "x > 1", 10)]), 0);
+    assert_eq!(table.differing_groups(), 0);
+    beat(&table, &b, "b", &group_of(&[asking("T", "x > 2", 20)]), 0);
+    assert_eq!(table.differing_groups(), 1);
+    let of = |caller: &Caller| table.subscription_of("g", "T", caller.id()).unwrap().data.sub_string.clone();
+    assert_eq!((of(&a), of(&b), of(&stranger)), ("x > 1".into(), "x > 2".into(), "x > 2".into()));
+    assert_eq!(table.expressions().len(), 1);
+    // The older of two versions is all that is left.
+    table.unregister("g", b.id());
+    assert_eq!((of(&stranger), table.differing_groups()), ("x > 1".into(), 0));
+    // Another topic that only one of them asks for.
+    beat(&table, &b, "b", &group_of(&[asking("T", "x > 1", 30), asking("U", "x > 1", 30)]), 0);
+    assert_eq!(table.differing_groups(), 1);
+    assert_eq!(table.subscription_of("g", "U", a.id()).unwrap().data.sub_string, "x > 1");
+    beat(&table, &b, "b", &group_of(&[asking("T", "x > 1", 30)]), 0);
+    assert_eq!(table.differing_groups(), 0);
+    // Members that each get all messages may ask for what they like.
+    let broadcasting =
+        ConsumerData { message_model: MessageModel::Broadcasting, ..group_of(&[asking("T", "y", 40)]) };
+    beat(&table, &b, "b", &broadcasting, 0);
+    assert_eq!(table.differing_groups(), 0);
+}
+
+#[test]
+fn a_wrong_expression_is_kept_with_what_is_wrong() {
+    let table = ConsumerTable::default();
+    let a = caller();
+    beat(&table, &a, "a", &group_of(&[asking("T", "x >", 1)]), 0);
+    assert!(table.subscription("g", "T").unwrap().filter.is_err());
+    assert!(table.expressions().is_empty());
+    beat(&table, &a, "a", &group_of(&[asking("T", "x > 1", 1)]), 0);
+    assert!(table.subscription("g", "T").unwrap().filter.is_ok(), "also without a newer version");
 }
 
 #[derive(Debug, Clone)]
 enum Event {
-    Beat { caller: usize, group: u8, topics: Vec<u8> },
+    Beat { caller: usize, group: u8, topics: Vec<u8>, version: i64 },
     Unregister { caller: usize, group: u8 },
     Disconnect { caller: usize },
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        3 => (0..4usize, 0..3u8, proptest::collection::vec(0..4u8, 0..3))
-            .prop_map(|(caller, group, topics)| Event::Beat { caller, group, topics }),
+        3 => (0..4usize, 0..3u8, proptest::collection::vec(0..4u8, 0..3), 1..5i64)
+            .prop_map(|(caller, group, topics, version)| Event::Beat { caller, group, topics, version }),
         1 => (0..4usize, 0..3u8).prop_map(|(caller, group)| Event::Unregister { caller, group }),
         1 => (0..4usize).prop_map(|caller| Event::Disconnect { caller }),
     ];
     proptest::collection::vec(event, 0..40)
+}
+
+/// What a group asks for is what its members ask for, and the newest of it.
+fn check_topics(table: &ConsumerTable) -> Result<(), TestCaseError> {
+    let inner = table.read();
+    for group in inner.groups.values() {
+        let mut newest = BTreeMap::new();
+        for member in group.members() {
+            for topic in (0..4).map(|topic| format!("t{topic}")) {
+                if let Some(asked) = group.subscription_of(member.caller.id(), &topic) {
+                    let version = newest.entry(topic).or_insert(0);
+                    *version = asked.data.sub_version.max(*version);
+                }
+            }
+        }
+        let known: BTreeMap<String, i64> =
+            group.subscriptions().map(|known| (known.data.topic.clone(), known.data.sub_version)).collect();
+        prop_assert_eq!(known, newest);
+    }
+    Ok(())
 }
 
 proptest! {
@@ -119,9 +194,9 @@ proptest! {
         let mut model = std::collections::BTreeSet::new();
         for event in events {
             match event {
-                Event::Beat { caller, group, topics } => {
+                Event::Beat { caller, group, topics, version } => {
                     let names: Vec<String> = topics.iter().map(|topic| format!("t{topic}")).collect();
-                    let topics: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+                    let topics: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), version)).collect();
                     beat(&table, &callers[caller], &format!("c{caller}"), &data(&format!("g{group}"), &topics), 0);
                     model.insert((group, caller));
                 }
@@ -136,6 +211,7 @@ proptest! {
                     prop_assert_eq!(groups, before - model.len());
                 }
             }
+            check_topics(&table)?;
             for group in 0..3u8 {
                 let expected: Vec<String> =
                     model.iter().filter(|(g, _)| *g == group).map(|(_, caller)| format!("c{caller}")).collect();

@@ -3,6 +3,7 @@
 //! Nothing of it is on disk: after a restart clients send their heartbeats again within seconds of reconnecting.
 
 mod consumer_table;
+mod group;
 mod member;
 mod notice;
 mod producer_table;

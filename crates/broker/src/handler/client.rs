@@ -12,6 +12,8 @@ use eruca_remoting::{Caller, Reply};
 use crate::{
     HandlerError,
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
+    filter::{CompiledFilters, Subscription, check_expression_type},
+    settings::Settings,
 };
 
 /// Lets clients go, and tells them beforehand what this broker does not do (Java: `ClientManageProcessor`).
@@ -20,6 +22,8 @@ pub struct ClientHandler {
     producers: Arc<ProducerTable>,
     consumers: Arc<ConsumerTable>,
     notice: Arc<ConsumerIdsNotice>,
+    filters: Arc<CompiledFilters>,
+    settings: Arc<Settings>,
 }
 
 impl ClientHandler {
@@ -28,8 +32,10 @@ impl ClientHandler {
         producers: Arc<ProducerTable>,
         consumers: Arc<ConsumerTable>,
         notice: Arc<ConsumerIdsNotice>,
+        filters: Arc<CompiledFilters>,
+        settings: Arc<Settings>,
     ) -> Self {
-        ClientHandler { producers, consumers, notice }
+        ClientHandler { producers, consumers, notice, filters, settings }
     }
 
     /// A client leaves a group.
@@ -50,13 +56,15 @@ impl ClientHandler {
     /// A consumer asks whether its filter will be understood.
     pub fn check(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let content: CheckClientRequestBody = body::from_json(&request.body)?;
-        let subscription = &content.subscription_data;
-        if !subscription.is_tag_type() {
-            return Err(HandlerError::system_error(format!(
-                "The broker does not support consumer to filter message by {}",
-                subscription.expression_type.as_deref().unwrap_or_default()
-            )));
-        }
+        let subscription = content.subscription_data;
+        let enabled = self.settings.now().enable_property_filter;
+        check_expression_type(subscription.expression_type.as_deref(), enabled)?;
+        Subscription::new(subscription, &self.filters).filter.map_err(|error| {
+            HandlerError::new(
+                ResponseCode::SUBSCRIPTION_PARSE_FAILED,
+                format!("the consumer's expression cannot be used: {error}"),
+            )
+        })?;
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 }
@@ -76,6 +84,8 @@ mod tests {
             Arc::clone(&parts.producers),
             Arc::clone(&parts.consumers),
             Arc::clone(&parts.notice),
+            Arc::default(),
+            Arc::clone(&parts.settings),
         )
     }
 
@@ -102,12 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn filters_other_than_tags_are_refused_beforehand() {
+    fn filters_are_looked_at_beforehand() {
         let parts = TestParts::new();
-        let check = |expression_type: &str| {
+        let check = |expression_type: &str, expression: &str| {
             let content = CheckClientRequestBody {
                 subscription_data: SubscriptionData {
                     expression_type: Some(expression_type.into()),
+                    sub_string: expression.into(),
                     ..SubscriptionData::default()
                 },
                 ..CheckClientRequestBody::default()
@@ -116,12 +127,25 @@ mod tests {
                 .with_body(body::to_json(&content));
             answer(&request, handler(&parts).check(&request))
         };
-        assert_eq!(check("TAG").response_code(), ResponseCode::SUCCESS);
-        let reply = check("SQL92");
+        assert_eq!(check("TAG", "*").response_code(), ResponseCode::SUCCESS);
+        let reply = check("SQL92", "a > 5");
         assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
-        assert_eq!(
-            reply.remark.as_deref(),
-            Some("The broker does not support consumer to filter message by SQL92")
+        let remark = reply.remark.unwrap_or_default();
+        assert!(
+            remark.starts_with("The broker does not support consumer to filter message by SQL92"),
+            "{remark}"
+        );
+        let enable = eruca_config::Properties::parse("enablePropertyFilter=true").unwrap();
+        parts.settings.update(&enable).unwrap();
+        assert_eq!(check("SQL92", "a > 5").response_code(), ResponseCode::SUCCESS);
+        let reply = check("SQL92", "a > 5 AND");
+        assert_eq!(reply.response_code(), ResponseCode::SUBSCRIPTION_PARSE_FAILED);
+        let remark = reply.remark.unwrap_or_default();
+        assert!(
+            remark.starts_with(
+                "the consumer's expression cannot be used: at character 10: expected a property"
+            ),
+            "{remark}"
         );
     }
 }

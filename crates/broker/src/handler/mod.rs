@@ -19,7 +19,7 @@ pub use consumer_offset::ConsumerOffsetHandler;
 pub use end_transaction::EndTransactionHandler;
 pub use heartbeat::HeartbeatHandler;
 pub use lock_queue::LockQueueHandler;
-pub use pull::{ParkedPull, PullMessageHandler, parse_subscription};
+pub use pull::{ParkedPull, PullMessageHandler};
 pub use query_message::QueryMessageHandler;
 pub use send::{FlushTimeouts, ReplyMessageHandler, SendMessageHandler};
 pub use send_back::SendBackHandler;

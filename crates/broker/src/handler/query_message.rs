@@ -117,7 +117,7 @@ impl QueryMessageHandler {
         };
         if let Some(group) = &header.consumer_group {
             match self.consumers.subscription(group, &topic) {
-                Some(subscription) => content.subscription_data = Some((*subscription).clone()),
+                Some(subscription) => content.subscription_data = Some(subscription.data.clone()),
                 None => content.filter_data = Some(format!("{group}@{topic} is not online!")),
             }
         }

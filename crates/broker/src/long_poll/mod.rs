@@ -4,8 +4,7 @@
 
 mod pull_hold;
 mod pull_waiters;
-mod tag_interest;
 
 pub use pull_hold::{PullHold, PullRunner};
+pub(crate) use pull_waiters::LET_GO_AFTER_MS;
 pub use pull_waiters::{Interest, PullWaiters, WaiterId, WaiterLimits};
-pub use tag_interest::TagInterest;

@@ -8,11 +8,11 @@ use std::{
 use eruca_message::{QueueOffset, Timestamp};
 use eruca_store::Arrival;
 
-use super::TagInterest;
+use crate::filter::MessageFilter;
 
 /// After a message that does not match, a waiting pull is let go this much later, so that its client learns how far the
 /// queue was looked through. Java: its hold service's period.
-const LET_GO_AFTER_MS: i64 = 5_000;
+pub(crate) const LET_GO_AFTER_MS: i64 = 5_000;
 
 /// A clock that goes back further than this was set.
 const CLOCK_BACK_MAX_MS: i64 = 1_000;
@@ -26,8 +26,8 @@ pub struct Interest {
     pub queue_id: i32,
     /// The offset that is not there yet.
     pub from: QueueOffset,
-    /// Which messages would do.
-    pub tags: TagInterest,
+    /// Which messages would do, as far as their queue entries tell.
+    pub filter: MessageFilter,
     /// When the waiting ends in any case.
     pub deadline: Timestamp,
 }
@@ -55,7 +55,7 @@ pub struct WaiterId(u64);
 struct Waiter<T> {
     id: WaiterId,
     from: QueueOffset,
-    tags: TagInterest,
+    filter: MessageFilter,
     /// As in `deadlines`.
     deadline: Timestamp,
     was_passed_over: bool,
@@ -107,7 +107,7 @@ impl<T> PullWaiters<T> {
 
     /// Takes a pull in; gives it back where too many wait.
     pub fn park(&mut self, interest: Interest, pull: T) -> Result<WaiterId, T> {
-        let Interest { topic, queue_id, from, tags, deadline } = interest;
+        let Interest { topic, queue_id, from, filter, deadline } = interest;
         let of_queue = self.waiting.get(&topic).and_then(|queues| queues.get(&queue_id)).map_or(0, Vec::len);
         if of_queue >= self.limits.per_queue || self.len() >= self.limits.in_all {
             return Err(pull);
@@ -115,7 +115,7 @@ impl<T> PullWaiters<T> {
         let id = WaiterId(self.next_id);
         self.next_id += 1;
         self.deadlines.insert((deadline, id), (topic.clone(), queue_id));
-        let waiter = Waiter { id, from, tags, deadline, was_passed_over: false, pull };
+        let waiter = Waiter { id, from, filter, deadline, was_passed_over: false, pull };
         self.waiting.entry(topic).or_default().entry(queue_id).or_default().push(waiter);
         Ok(id)
     }
@@ -129,7 +129,7 @@ impl<T> PullWaiters<T> {
                 continue;
             };
             let concerns = |waiter: &Waiter<T>| {
-                arrival.queue_offset >= waiter.from && waiter.tags.matches(arrival.tags_code)
+                arrival.queue_offset >= waiter.from && waiter.filter.matches_entry(arrival.tags_code)
             };
             for waiter in waiters.extract_if(.., |waiter| concerns(waiter)) {
                 self.deadlines.remove(&(waiter.deadline, waiter.id));
@@ -250,7 +250,7 @@ mod tests {
             topic: topic.into(),
             queue_id,
             from: QueueOffset(from),
-            tags: if tags.is_empty() { TagInterest::All } else { TagInterest::Hashes(tags.into()) },
+            filter: if tags.is_empty() { MessageFilter::All } else { MessageFilter::Tags(tags.into()) },
             deadline: Timestamp(deadline),
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Replaces `path` by `bytes`. At every moment either the old or the new content is there, whole; when this returns,
 /// the new one survives a power loss.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
     let tmp = with_suffix(path, ".tmp");
     let mut file = File::create(&tmp).map_err(PersistError::io("create", &tmp))?;
     file.write_all(bytes).map_err(PersistError::io("write", &tmp))?;

@@ -13,5 +13,5 @@ mod table_file;
 
 pub(crate) use change::{Change, note_delete, note_put};
 pub use error::PersistError;
-pub(crate) use json_file::read_with_backup;
+pub(crate) use json_file::{read_with_backup, replace};
 pub(crate) use table_file::TableFile;

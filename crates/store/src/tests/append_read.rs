@@ -1,8 +1,8 @@
 //! Appending, rolling, reading within limits.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-use eruca_message::{LogOffset, QueueOffset, StoredMessage, java_hash_code, names};
+use eruca_message::{LogOffset, QueueOffset, StoredMessage, java_hash_code, names, properties};
 
 use super::bench::{Bench, Heard, START, message};
 use crate::{AppendError, AppendMessage, EntryFilter, EveryMessage, ReadLimits, ReadStatus};
@@ -172,25 +172,43 @@ impl EntryFilter for ByTag {
     }
 }
 
-struct ByBody(u8);
-impl EntryFilter for ByBody {
+/// Takes messages whose property `n` is this, of so many of them in one read.
+struct ByProperty(String, Cell<usize>);
+impl EntryFilter for ByProperty {
     fn matches_entry(&self, _: i64) -> bool {
         true
     }
-    fn needs_record(&self) -> bool {
+    fn needs_properties(&self) -> bool {
         true
     }
-    fn matches_record(&self, record: &[u8]) -> bool {
-        StoredMessage::decode(record).unwrap().0.message.body[0] == self.0
+    fn matches_properties(&self, properties: &[u8]) -> bool {
+        self.1.set(self.1.get().saturating_sub(1));
+        properties::find_str(properties, "n") == Some(&self.0)
+    }
+    fn is_spent(&self) -> bool {
+        self.1.get() == 0
     }
 }
 
 #[test]
-fn filters_choose_by_entry_and_by_record() {
-    let bench = Bench::new();
+fn filters_choose_by_entry_and_by_properties() {
+    let config = crate::StoreConfig {
+        segment_size_bytes: 128 << 10,
+        max_message_size_bytes: 8_000,
+        ..super::bench::small_config()
+    };
+    let bench = Bench::with(config, crate::disk::SimDisk::new(3));
     for i in 0..100u8 {
-        let properties: &[u8] = if i % 10 == 0 { b"TAGS\x01x\x02" } else { b"TAGS\x01y\x02" };
-        bench.store().append(&AppendMessage { properties, ..message("T", 0, &[i; 10]) }).unwrap();
+        let tag = if i % 10 == 0 { 'x' } else { 'y' };
+        let properties = format!("TAGS\u{1}{tag}\u{2}n\u{1}{i}\u{2}");
+        // Some are too large to be looked at as a whole.
+        let body = vec![i; if i % 7 == 0 { 5_000 } else { 10 }];
+        let tagged = AppendMessage { properties: properties.as_bytes(), ..message("T", 0, &body) };
+        bench.store().append(&tagged).unwrap();
+        // Another queue's message lies between.
+        if i % 5 == 0 {
+            bench.store().append(&message("U", 0, &body)).unwrap();
+        }
     }
     bench.store().settle().unwrap();
     let limits = ReadLimits { max_entries_scanned: 75, ..ReadLimits::default() };
@@ -203,10 +221,16 @@ fn filters_choose_by_entry_and_by_record() {
     );
     let none = read(0, &ByTag(5));
     assert_eq!((none.status, none.next_offset), (ReadStatus::NoMatchedMessage, QueueOffset(75)));
-    let by_body = read(0, &ByBody(42));
-    assert_eq!((by_body.message_count, by_body.next_offset), (1, QueueOffset(75)));
-    assert_eq!(StoredMessage::decode(&by_body.records).unwrap().0.queue_offset, QueueOffset(42));
-    assert_eq!(read(80, &ByBody(42)).status, ReadStatus::NoMatchedMessage);
+    for n in [0u64, 1, 7, 41, 42, 49, 50, 74] {
+        let found = read(0, &ByProperty(n.to_string(), Cell::new(1000)));
+        assert_eq!((found.message_count, found.next_offset), (1, QueueOffset(75)), "{n}");
+        assert_eq!(StoredMessage::decode(&found.records).unwrap().0.queue_offset, QueueOffset(n));
+    }
+    assert_eq!(read(80, &ByProperty("42".to_owned(), Cell::new(1000))).status, ReadStatus::NoMatchedMessage);
+    // One that has done enough goes on in the next read, and does something in each.
+    let some = read(0, &ByProperty("42".to_owned(), Cell::new(10)));
+    assert_eq!((some.status, some.next_offset), (ReadStatus::NoMatchedMessage, QueueOffset(10)));
+    assert_eq!(read(42, &ByProperty("42".to_owned(), Cell::new(0))).next_offset, QueueOffset(43));
 }
 
 #[test]

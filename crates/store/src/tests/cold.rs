@@ -5,12 +5,12 @@ use eruca_message::QueueOffset;
 use super::bench::{Bench, small_config};
 use crate::{EntryFilter, EveryMessage, ReadLimits, ReadStatus, StoreConfig, disk::SimDisk};
 
-struct ByRecord;
-impl EntryFilter for ByRecord {
+struct ByProperties;
+impl EntryFilter for ByProperties {
     fn matches_entry(&self, _: i64) -> bool {
         true
     }
-    fn needs_record(&self) -> bool {
+    fn needs_properties(&self) -> bool {
         true
     }
 }
@@ -27,7 +27,7 @@ fn filled(hot_tail_bytes: u64) -> Bench {
 fn what_the_disk_would_have_to_be_waited_for_is_not_read() {
     let bench = filled(1000);
     let limits = ReadLimits::default();
-    for filter in [&EveryMessage as &dyn EntryFilter, &ByRecord] {
+    for filter in [&EveryMessage as &dyn EntryFilter, &ByProperties] {
         let cached = |from| bench.store().read_cached("T", 0, QueueOffset(from), &limits, filter);
         let waiting = |from| bench.store().read("T", 0, QueueOffset(from), &limits, filter);
         for from in [0, 10, 29, 30, 31] {

@@ -129,6 +129,7 @@ mod tests {
             clock: parts.clock.clone(),
             runtime_info: RuntimeInfo {
                 store: Arc::clone(&parts.store),
+                consumers: Arc::clone(&parts.consumers),
                 delay: Arc::new(delay),
                 timers: parts.timers(),
                 transactions: parts.transactions(),

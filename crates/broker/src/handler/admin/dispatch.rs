@@ -154,6 +154,7 @@ impl AdminHandler {
             broker: BrokerAdmin {
                 runtime_info: RuntimeInfo {
                     store: store.clone(),
+                    consumers: parts.consumers.clone(),
                     delay: delay.clone(),
                     timers: timers.clone(),
                     transactions: parts.transactions.clone(),

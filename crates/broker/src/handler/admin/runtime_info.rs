@@ -8,6 +8,7 @@
 //! `storeDamagedMessagesSkipped`: how often a message was not given to a consumer because it is damaged on the disk;
 //! `stuckConsumerQueues`: how many queues of groups that are online nobody pulls (`stuckConsumerSeconds`), and
 //! `stuckConsumerQueueList`: which;
+//! `consumerGroupsWithDifferentSubscriptions`: how many groups have members that ask for different messages;
 //! `transaction…`: half messages that are open, those that wait for a producer of their group to come, and counts since the start.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,8 +17,8 @@ use eruca_message::{Clock, Record, Timestamp};
 use eruca_store::{MessageStore, WriteState};
 
 use crate::{
-    delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues, timer::TimerSchedule,
-    transaction::Transactions,
+    clients::ConsumerTable, delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues,
+    timer::TimerSchedule, transaction::Transactions,
 };
 
 /// Numbers of things that this broker does not have.
@@ -54,6 +55,7 @@ const ABSENT: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub(super) struct RuntimeInfo {
     pub(super) store: Arc<MessageStore>,
+    pub(super) consumers: Arc<ConsumerTable>,
     pub(super) delay: Arc<DelaySchedule>,
     pub(super) timers: Arc<TimerSchedule>,
     pub(super) transactions: Arc<Transactions>,
@@ -100,6 +102,7 @@ impl RuntimeInfo {
         put("runtime", runtime_text(self.clock.now().ms_since(started_at)));
         put("brokerActive", "true".to_owned());
         put("brokerVersionDesc", "V5_5_0".to_owned());
+        put("consumerGroupsWithDifferentSubscriptions", self.consumers.differing_groups().to_string());
         let accepts_at = self.settings.now().start_accept_send_request_time_stamp;
         put("startAcceptSendRequestTimeStamp", accepts_at.to_string());
     }
@@ -241,6 +244,7 @@ mod tests {
         delay.deliver_step(Timestamp(1_100_000));
         let info = RuntimeInfo {
             store: Arc::clone(&parts.store),
+            consumers: Arc::clone(&parts.consumers),
             delay: Arc::new(delay),
             timers: parts.timers(),
             transactions: parts.transactions(),
@@ -265,6 +269,7 @@ mod tests {
             "transactionChecksTotal",
             "transactionGivenUpTotal",
         ]);
+        names.push("consumerGroupsWithDifferentSubscriptions");
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
         for (name, value) in [
@@ -285,6 +290,7 @@ mod tests {
         let config = parts.directory.path().join("config");
         let info = RuntimeInfo {
             store: Arc::clone(&parts.store),
+            consumers: Arc::clone(&parts.consumers),
             delay: Arc::new(
                 DelaySchedule::open(&config, Arc::clone(&parts.store), parts.clock.clone()).unwrap(),
             ),

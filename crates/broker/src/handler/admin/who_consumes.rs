@@ -53,7 +53,7 @@ impl WhoConsumesHandler {
         let topic = topic.unwrap_or_default();
         let known = self.consumers.subscription(&group, &topic);
         let content = QuerySubscriptionResponseBody {
-            subscription_data: known.map(|subscription| (*subscription).clone()),
+            subscription_data: known.map(|subscription| subscription.data.clone()),
             group,
             topic,
         };

@@ -1,18 +1,21 @@
 //! Whether a group may pull from a queue: the checks of a pull, in Java's order.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use eruca_protocol::{
     RequestCode, ResponseCode,
-    body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig},
+    body::{MessageModel, SubscriptionGroupConfig, TopicConfig},
     request::PullMessageRequest,
 };
+use eruca_remoting::Caller;
 
-use super::{
-    pull_message::PullMessageHandler,
-    subscription::{of_request, refuse_expressions},
+use super::pull_message::PullMessageHandler;
+use crate::{
+    config::BrokerConfig,
+    filter::{MessageFilter, Subscription, check_expression_type},
+    reply::HandlerError,
+    topics::perm,
 };
-use crate::{config::BrokerConfig, reply::HandlerError, topics::perm};
 
 /// Bits of a pull's sysFlag (Java: `PullSysFlag`).
 pub(super) mod flag {
@@ -29,7 +32,7 @@ const FORBIDDEN_READ: i32 = 1 << 2;
 pub(super) struct Admitted {
     pub(super) topic: Arc<TopicConfig>,
     pub(super) group: Arc<SubscriptionGroupConfig>,
-    pub(super) subscription: Arc<SubscriptionData>,
+    pub(super) filter: MessageFilter,
 }
 
 impl PullMessageHandler {
@@ -38,7 +41,7 @@ impl PullMessageHandler {
         code: RequestCode,
         header: &PullMessageRequest,
         config: &BrokerConfig,
-        consumer: SocketAddr,
+        caller: &Caller,
     ) -> Result<Admitted, HandlerError> {
         let (group, topic) = (header.consumer_group.as_str(), header.topic.as_str());
         if !perm::is_readable(config.broker_permission) {
@@ -67,24 +70,38 @@ impl PullMessageHandler {
         }
         if !(0..topic_config.read_queue_nums).contains(&header.queue_id) {
             return Err(HandlerError::invalid_parameter(format!(
-                "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{consumer}]",
-                header.queue_id, topic_config.read_queue_nums
+                "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{}]",
+                header.queue_id,
+                topic_config.read_queue_nums,
+                caller.peer_addr()
             )));
         }
         let subscription = if header.sys_flag & flag::SUBSCRIPTION != 0 {
-            of_request(topic, header.subscription.as_deref(), header.expression_type.as_deref())?
+            let kind = header.expression_type.as_deref();
+            check_expression_type(kind, config.enable_property_filter)?;
+            Arc::new(Subscription::of_pull(topic, header.subscription.as_deref(), kind, &self.filters)?)
         } else {
-            self.registered_subscription(header, &group_config)?
+            self.registered_subscription(header, &group_config, caller, config)?
         };
-        Ok(Admitted { topic: topic_config, group: group_config, subscription })
+        let filter = subscription.filter.clone().map_err(|error| {
+            HandlerError::new(
+                ResponseCode::FILTER_DATA_NOT_EXIST,
+                format!(
+                    "The broker's consumer filter data is not exist!Your expression may be wrong! {error}"
+                ),
+            )
+        })?;
+        Ok(Admitted { topic: topic_config, group: group_config, filter })
     }
 
-    /// The subscription that the group's heartbeats told.
+    /// The subscription that the caller's heartbeat told; of one that sends none, as its group's.
     fn registered_subscription(
         &self,
         header: &PullMessageRequest,
         group_config: &SubscriptionGroupConfig,
-    ) -> Result<Arc<SubscriptionData>, HandlerError> {
+        caller: &Caller,
+        config: &BrokerConfig,
+    ) -> Result<Arc<Subscription>, HandlerError> {
         let (group, topic) = (header.consumer_group.as_str(), header.topic.as_str());
         let not_exist = |remark: &str| {
             HandlerError::new(
@@ -108,18 +125,18 @@ impl PullMessageHandler {
         }
         let subscription = self
             .consumers
-            .subscription(group, topic)
+            .subscription_of(group, topic, caller.id())
             .ok_or_else(|| not_exist("the consumer's subscription not exist"))?;
-        if subscription.sub_version < header.sub_version {
+        if subscription.data.sub_version < header.sub_version {
             return Err(HandlerError::new(
                 ResponseCode::SUBSCRIPTION_NOT_LATEST,
                 format!(
                     "the consumer's subscription not latest: version {} is known, the pull says {}",
-                    subscription.sub_version, header.sub_version
+                    subscription.data.sub_version, header.sub_version
                 ),
             ));
         }
-        refuse_expressions(subscription.expression_type.as_deref())?;
+        check_expression_type(subscription.data.expression_type.as_deref(), config.enable_property_filter)?;
         Ok(subscription)
     }
 }

@@ -1,22 +1,24 @@
-//! Reading for a pull, and parking it where there is nothing yet.
+//! Reading for a pull.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use eruca_message::{Clock, QueueOffset};
 use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
-use eruca_remoting::{Caller, Reply, Responder};
+use eruca_remoting::{Caller, Reply};
 use eruca_store::{MessageStore, ReadLimits, ReadOutcome, ReadStatus};
 
 use super::{
     admission::{Admitted, flag},
     answer::{Position, Verdict, may_wait, reply},
+    parked::ParkedPull,
 };
 use crate::{
     clients::ConsumerTable,
     config::BrokerConfig,
     control::Control,
+    filter::{CompiledFilters, MessageFilter},
     groups::GroupTable,
-    long_poll::{Interest, PullHold, PullRunner, TagInterest},
+    long_poll::PullHold,
     offsets::OffsetTable,
     reply::HandlerError,
     settings::Settings,
@@ -32,49 +34,32 @@ const ENTRY_LEN_BYTES: i32 = 20;
 /// Answers pulls.
 #[derive(Debug)]
 pub struct PullMessageHandler {
-    store: Arc<MessageStore>,
+    pub(super) store: Arc<MessageStore>,
     pub(super) topics: Arc<TopicTable>,
     pub(super) groups: Arc<GroupTable>,
     pub(super) consumers: Arc<ConsumerTable>,
     offsets: Arc<OffsetTable>,
-    hold: Arc<PullHold<ParkedPull>>,
-    settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
+    pub(super) hold: Arc<PullHold<ParkedPull>>,
+    /// Compiles what pulls ask for themselves.
+    pub(super) filters: Arc<CompiledFilters>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Of the machine or its cgroup.
     memory_bytes: u64,
     stats: Arc<BrokerStats>,
     control: Arc<Control>,
 }
 
-/// A pull that waits.
-#[derive(Debug)]
-pub struct ParkedPull {
-    plan: Plan,
-    responder: Responder,
-}
-
-impl ParkedPull {
-    /// Whether the client is still there.
-    pub fn is_wanted(&self) -> bool {
-        self.responder.caller().is_open()
-    }
-
-    /// The consumer group.
-    pub fn group(&self) -> &str {
-        &self.plan.group
-    }
-}
-
 /// An admitted pull: what to read and how to answer.
 #[derive(Debug)]
-struct Plan {
-    group: Box<str>,
-    topic: Arc<str>,
-    queue_id: i32,
-    offset: i64,
+pub(super) struct Plan {
+    pub(super) group: Box<str>,
+    pub(super) topic: Arc<str>,
+    pub(super) queue_id: i32,
+    pub(super) offset: i64,
     max_messages: i32,
     max_bytes: Option<i32>,
-    tags: TagInterest,
+    pub(super) filter: MessageFilter,
     topic_sys_flag: i32,
     group_sys_flag: i32,
     broker_id: i64,
@@ -92,6 +77,7 @@ impl PullMessageHandler {
         consumers: Arc<ConsumerTable>,
         offsets: Arc<OffsetTable>,
         hold: Arc<PullHold<ParkedPull>>,
+        filters: Arc<CompiledFilters>,
         settings: Arc<Settings>,
         clock: Arc<dyn Clock>,
         memory_bytes: u64,
@@ -105,6 +91,7 @@ impl PullMessageHandler {
             consumers,
             offsets,
             hold,
+            filters,
             settings,
             clock,
             memory_bytes,
@@ -121,7 +108,7 @@ impl PullMessageHandler {
     ) -> Result<Reply, HandlerError> {
         let config = self.settings.now();
         let header: PullMessageRequest = request.header()?;
-        let admitted = self.admit(request.request_code(), &header, &config, caller.peer_addr())?;
+        let admitted = self.admit(request.request_code(), &header, &config, caller)?;
         let commits = header.sys_flag & flag::COMMIT_OFFSET != 0 && header.commit_offset >= 0;
         if commits {
             let (group, topic) = (&header.consumer_group, &header.topic);
@@ -171,55 +158,14 @@ impl PullMessageHandler {
         Ok(Reply::Later)
     }
 
-    fn park(
-        &self,
-        caller: &Caller,
-        request: &RemotingCommand,
-        plan: Plan,
-        wait_ms: i64,
-    ) -> Result<Reply, HandlerError> {
-        let (topic, queue_id, from) = (plan.topic.clone(), plan.queue_id, plan.from());
-        let interest = Interest {
-            topic: topic.clone(),
-            queue_id,
-            from,
-            tags: plan.tags.clone(),
-            deadline: self.clock.now().add_ms(wait_ms),
-        };
-        let parked = ParkedPull { plan, responder: caller.responder(request) };
-        match self.hold.park(interest, parked) {
-            Err(refused) => {
-                let remark = match self.hold.is_stopped() {
-                    true => "the broker is shutting down: pull from another one, or again later".to_owned(),
-                    false => format!(
-                        "[OVERLOAD] too many pulls wait for messages of queue {queue_id} of topic {topic} or in all \
-                         ({}): use fewer consumers",
-                        self.hold.len()
-                    ),
-                };
-                let busy = HandlerError::new(ResponseCode::SYSTEM_BUSY, remark);
-                refused.responder.send(busy.into_reply(request));
-            }
-            Ok(id) => {
-                // A message may have come between the look and the parking.
-                if self.store.queue_range(&topic, queue_id).max > from
-                    && let Some(pull) = self.hold.take(&topic, queue_id, id)
-                {
-                    self.run(pull);
-                }
-            }
-        }
-        Ok(Reply::Later)
-    }
-
     /// Reads and makes the answer, however long the disk takes.
-    fn serve(&self, plan: &Plan, config: &BrokerConfig) -> Served {
+    pub(super) fn serve(&self, plan: &Plan, config: &BrokerConfig) -> Served {
         if let Some(reset) = self.reset(plan) {
             return reset;
         }
         let limits = self.limits(plan, config);
         let read = match plan.offset {
-            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.tags),
+            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.filter.for_read()),
             // No queue starts below 0.
             _ => self.before_the_first(plan),
         };
@@ -237,7 +183,13 @@ impl PullMessageHandler {
         }
         let limits = self.limits(plan, config);
         let read = match plan.offset {
-            0.. => self.store.read_cached(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.tags)?,
+            0.. => self.store.read_cached(
+                &plan.topic,
+                plan.queue_id,
+                plan.from(),
+                &limits,
+                &plan.filter.for_read(),
+            )?,
             _ => self.before_the_first(plan),
         };
         Some(self.answer(plan, config, read))
@@ -248,7 +200,7 @@ impl PullMessageHandler {
         let reset = self.offsets.take_reset(&plan.group, &plan.topic, plan.queue_id)?;
         let range = self.store.queue_range(&plan.topic, plan.queue_id);
         let position = plan.position(reset.max(0).unsigned_abs(), range.min.0, range.max.0);
-        Some(Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false })
+        Some(Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false, passed_over: None })
     }
 
     fn answer(&self, plan: &Plan, config: &BrokerConfig, read: ReadOutcome) -> Served {
@@ -265,7 +217,8 @@ impl PullMessageHandler {
             count => self.stats.got(&plan.group, &plan.topic, count as u64, read.records.len() as u64),
         }
         let may_wait = may_wait(verdict, &read, plan.offset);
-        Served { reply: reply(verdict, &position).with_body(read.records), may_wait }
+        let passed_over = (read.status == ReadStatus::NoMatchedMessage).then_some(read.next_offset.0);
+        Served { reply: reply(verdict, &position).with_body(read.records), may_wait, passed_over }
     }
 
     fn before_the_first(&self, plan: &Plan) -> ReadOutcome {
@@ -320,20 +273,13 @@ impl PullMessageHandler {
     }
 }
 
-/// A woken pull is read again and answered, whatever is found.
-impl PullRunner<ParkedPull> for PullMessageHandler {
-    fn run(&self, pull: ParkedPull) {
-        if pull.is_wanted() {
-            let config = self.settings.now();
-            pull.responder.send(self.serve(&pull.plan, &config).reply);
-        }
-    }
-}
-
 /// A reading and what may become of it.
-struct Served {
-    reply: RemotingCommand,
-    may_wait: bool,
+pub(super) struct Served {
+    pub(super) reply: RemotingCommand,
+    /// Whether there is nothing yet.
+    pub(super) may_wait: bool,
+    /// Where the next read begins, if no message of those looked at was wanted.
+    pub(super) passed_over: Option<u64>,
 }
 
 impl Plan {
@@ -345,7 +291,7 @@ impl Plan {
             offset: header.queue_offset,
             max_messages: header.max_msg_nums,
             max_bytes: header.max_msg_bytes,
-            tags: TagInterest::of(&admitted.subscription),
+            filter: admitted.filter.clone(),
             topic_sys_flag: admitted.topic.topic_sys_flag,
             group_sys_flag: admitted.group.group_sys_flag,
             broker_id: admitted.group.broker_id,
@@ -354,7 +300,7 @@ impl Plan {
         }
     }
 
-    fn from(&self) -> QueueOffset {
+    pub(super) fn from(&self) -> QueueOffset {
         QueueOffset(self.offset.max(0).unsigned_abs())
     }
 

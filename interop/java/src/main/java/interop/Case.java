@@ -33,6 +33,11 @@ public final class Case implements AutoCloseable {
         this.cluster = cluster;
     }
 
+    /** Work on a cluster that is no scenario. */
+    public static Case of(String name, String clusterName) {
+        return new Case(name, Cluster.named(clusterName));
+    }
+
     /** The same scenario on another cluster; closed together with this one. */
     public Case on(String clusterName) {
         Case other = new Case(name, Cluster.named(clusterName));

@@ -1,0 +1,65 @@
+package interop.diff;
+
+import interop.Await;
+import interop.Case;
+import interop.Cluster;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.remoting.RemotingClient;
+import org.apache.rocketmq.remoting.protocol.RemotingCommand;
+
+/** One of the two systems, and everything that was seen of it. */
+final class Side {
+    final Case c;
+    final String broker;
+    /** What was seen, by the step that saw it. */
+    final Map<String, String> transcript = new ConcurrentSkipListMap<>();
+    final DefaultMQProducer producer;
+    private final RemotingClient remoting;
+    /** Of queues by topic and number, behind the last message that was acknowledged. */
+    private final Map<String, Long> ends = new HashMap<>();
+
+    Side(Case c) throws Exception {
+        this.c = c;
+        broker = c.cluster.brokerAddr();
+        producer = c.producer();
+        remoting = producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl().getRemotingClient();
+    }
+
+    /** A request as no client would check it; {@code fields} may be wrong on purpose. */
+    RemotingCommand ask(int code, Map<String, String> fields, byte[] body) throws Exception {
+        RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
+        fields.forEach(request::addExtField);
+        request.setBody(body);
+        return remoting.invokeSync(broker, request, 20_000);
+    }
+
+    /** A send was acknowledged. */
+    void stored(String topic, Map<String, String> answer) {
+        long end = Long.parseLong(answer.get("queueOffset")) + answer.get("msgId").split(",").length;
+        ends.merge(topic + ":" + answer.get("queueId"), end, Math::max);
+    }
+
+    /** The Java broker shows messages a moment after it has acknowledged them. */
+    void awaitVisible(String topic, String queueId) {
+        Long end = ends.get(topic + ":" + queueId);
+        if (end != null) {
+            Map<String, String> fields = Map.of("topic", topic, "queueId", queueId);
+            Await.until("acknowledged messages are visible",
+                () -> Long.parseLong(ask(30, fields, null).getExtFields().get("offset")) >= end);
+        }
+    }
+
+    void see(String step, String what) {
+        String before = transcript.put(step, what);
+        if (before != null) {
+            throw new IllegalStateException("two steps are called " + step);
+        }
+    }
+
+    Cluster cluster() {
+        return c.cluster;
+    }
+}

@@ -14,8 +14,8 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, EndTransactionHandler,
-        HeartbeatHandler, LockQueueHandler, PullMessageHandler, QueryMessageHandler, ReplyMessageHandler,
-        SendBackHandler, SendMessageHandler,
+        HeartbeatHandler, LockQueueHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
+        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
     reply::HandlerError,
@@ -43,6 +43,8 @@ pub struct Handlers {
     pub consumer_list: ConsumerListHandler,
     /// `LOCK_BATCH_MQ`, `UNLOCK_BATCH_MQ`.
     pub lock_queue: LockQueueHandler,
+    /// `RECALL_MESSAGE`.
+    pub recall: RecallMessageHandler,
     /// `CONSUMER_SEND_MSG_BACK`.
     pub send_back: SendBackHandler,
     /// `END_TRANSACTION`, `RESUME_CHECK_HALF_MESSAGE`.
@@ -116,6 +118,7 @@ impl Dispatcher {
             Code::GET_CONSUMER_LIST_BY_GROUP => to.consumer_list.handle(request),
             Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
             Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
+            Code::RECALL_MESSAGE => to.recall.handle(caller, request),
             Code::CONSUMER_SEND_MSG_BACK => to.send_back.handle(caller, request),
             Code::END_TRANSACTION => to.transaction.end(caller, request),
             Code::RESUME_CHECK_HALF_MESSAGE => to.transaction.resume(request),

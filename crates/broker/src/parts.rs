@@ -21,7 +21,8 @@ use crate::{
     handler::{
         AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
         EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPull,
-        PullMessageHandler, QueryMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        PullMessageHandler, QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler,
+        SendMessageHandler,
     },
     locks::QueueLocks,
     long_poll::{PullHold, PullRunner, WaiterLimits},
@@ -226,6 +227,15 @@ impl Parts {
             ),
             consumer_list: ConsumerListHandler::new(self.consumers.clone()),
             lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
+            recall: RecallMessageHandler::new(
+                store.clone(),
+                topics.clone(),
+                self.parking.clone(),
+                self.settings.clone(),
+                self.stats.clone(),
+                self.clock.clone(),
+                store_host,
+            ),
             send_back: SendBackHandler::new(
                 store.clone(),
                 topics.clone(),

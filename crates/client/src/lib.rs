@@ -63,7 +63,9 @@ pub use error::{CallError, ConfigError, StartError};
 pub use eruca_message::{Message, MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
 pub use eruca_protocol::body::MessageModel;
 pub use offset_store::OffsetFileError;
-pub use producer::{Producer, ProducerBuilder, ReplyError, RequestError, SendError, SendResult, SendStatus};
+pub use producer::{
+    Producer, ProducerBuilder, RecallError, ReplyError, RequestError, SendError, SendResult, SendStatus,
+};
 pub use route_cache::TopicRoute;
 
 /// The README's example compiles.

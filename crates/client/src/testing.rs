@@ -8,8 +8,8 @@ use std::{
 };
 
 use eruca_message::{
-    BatchEntry, LogOffset, MessageQueue, Properties, QueueOffset, RecordFields, Timestamp, decode_batch,
-    encode_record, names, properties,
+    BatchEntry, LogOffset, MessageQueue, Properties, QueueOffset, RecallHandle, RecordFields, Timestamp,
+    decode_batch, encode_record, names, properties,
 };
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
@@ -271,6 +271,12 @@ impl State {
             RequestCode::GET_MIN_OFFSET => request.reply_with(&GetMinOffsetResponse { offset: 0 }),
             RequestCode::LOCK_BATCH_MQ => self.lock(request),
             RequestCode::UNLOCK_BATCH_MQ => self.unlock(request),
+            RequestCode::RECALL_MESSAGE => {
+                let header: RecallMessageRequest = request.header().unwrap();
+                let handle = RecallHandle::decode(&header.recall_handle).unwrap();
+                assert_eq!((handle.topic, handle.broker_name.as_str()), (header.topic, broker));
+                request.reply_with(&RecallMessageResponse { msg_id: handle.unique_key })
+            }
             RequestCode::CONSUMER_SEND_MSG_BACK => self.send_back(broker, request),
             code => request.reply_error(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, code.to_string()),
         }

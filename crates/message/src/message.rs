@@ -1,6 +1,6 @@
 //! A message as a program holds it: before it is sent, and after it was read.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     LogOffset, OffsetMessageId, Properties, QueueOffset, Record, RecordError, Timestamp, properties,
@@ -35,6 +35,18 @@ impl Message {
     #[must_use]
     pub fn with_keys(self, keys: impl Into<String>) -> Self {
         self.with_property(properties::KEYS, keys)
+    }
+
+    /// Has it delivered at `time` and not before; at once, if that has passed. It excludes a delay level.
+    #[must_use]
+    pub fn with_delivery_at(self, time: Timestamp) -> Self {
+        self.with_property(properties::TIMER_DELIVER_MS, time.to_string())
+    }
+
+    /// Has it delivered when `delay` has passed since the broker stored it; whole milliseconds count.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> Self {
+        self.with_property(properties::TIMER_DELAY_MS, delay.as_millis().to_string())
     }
 
     /// Sets a property.

@@ -97,6 +97,8 @@ pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
 pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
 /// How often the message was parked anew because its time is far away.
 pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
+/// When the message was made, in one that the broker makes, ms.
+pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
 /// Unique key of the message that this one recalls.
 pub const TIMER_DEL_UNIQUE_KEY: &str = "TIMER_DEL_UNIQKEY";
 

@@ -9,6 +9,7 @@ mod heartbeat;
 mod lock_queue;
 mod pull;
 mod query_message;
+mod recall_message;
 mod send;
 mod send_back;
 
@@ -21,6 +22,7 @@ pub use heartbeat::HeartbeatHandler;
 pub use lock_queue::LockQueueHandler;
 pub use pull::{ParkedPull, PullMessageHandler};
 pub use query_message::QueryMessageHandler;
+pub use recall_message::RecallMessageHandler;
 pub use send::{FlushTimeouts, ReplyMessageHandler, SendMessageHandler};
 pub use send_back::SendBackHandler;
 

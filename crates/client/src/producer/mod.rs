@@ -10,6 +10,7 @@ mod fault;
 mod prepare;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod producer;
+mod recall;
 mod request;
 mod result;
 mod retry;
@@ -19,6 +20,7 @@ mod send;
 pub use builder::ProducerBuilder;
 pub use error::SendError;
 pub use producer::Producer;
+pub use recall::RecallError;
 pub(crate) use request::{PendingReplies, UselessReply};
 pub use request::{ReplyError, RequestError};
 pub use result::{SendResult, SendStatus};

@@ -9,7 +9,7 @@ use eruca_message::{Message, MessageQueue, properties};
 use eruca_remoting::TaskGroup;
 
 use super::{
-    ProducerBuilder, SendError, SendResult,
+    ProducerBuilder, RecallError, SendError, SendResult,
     batch::prepare_batch,
     prepare::{Prepared, prepare},
     select::index_by_key,
@@ -134,6 +134,19 @@ impl Producer {
             count: queues.len(),
         })?;
         self.inner.sender.send_to(message, queue).await
+    }
+
+    /// Takes back a message with a time of delivery that was not delivered yet; the id of the message. `handle` is the
+    /// [`SendResult::recall_handle`] of its send.
+    ///
+    /// Brokers must allow it (`recallMessageEnable`). Success says that the message will not be delivered, if the
+    /// broker had it.
+    ///
+    /// # Errors
+    /// [`RecallError`]; for a message whose time has come it is the broker's refusal.
+    pub async fn recall(&self, topic: &str, handle: &str) -> Result<String, RecallError> {
+        self.check_open()?;
+        self.inner.sender.recall(topic, handle).await
     }
 
     /// The queues of `topic` to send to; of a topic that does not exist yet, those that the first send may create.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use eruca_message::{Message, MessageQueue};
+use eruca_message::{Message, MessageQueue, RecallHandle, Timestamp};
 use eruca_protocol::{RequestCode, ResponseCode};
 
 use crate::{
-    CallError, ConfigError, Producer, ProducerBuilder, SendError, SendStatus,
+    CallError, ConfigError, Producer, ProducerBuilder, RecallError, SendError, SendStatus,
     testing::{FakeCluster, until},
 };
 
@@ -202,4 +202,23 @@ async fn a_silent_broker_costs_the_timeout_and_no_more() {
     let error = producer.send(message()).await.unwrap_err();
     assert!(matches!(error, SendError::Call { attempts: 1, .. }), "{error}");
     assert!(error.to_string().contains("did not answer within"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recall_goes_to_the_broker_that_keeps_the_message() {
+    let cluster = two_brokers();
+    let producer = builder(&cluster).build().await.unwrap();
+    let handle = RecallHandle {
+        topic: "t".to_owned(),
+        broker_name: "b".to_owned(),
+        deliver_at: Timestamp(9),
+        unique_key: "K".to_owned(),
+    };
+    assert_eq!(producer.recall("t", &handle.encode()).await.unwrap(), "K");
+    assert_eq!(cluster.seen("b", RequestCode::RECALL_MESSAGE), 1);
+    cluster.answer("b", RequestCode::RECALL_MESSAGE, &[ResponseCode::ILLEGAL_OPERATION]);
+    let error = producer.recall("t", &handle.encode()).await.unwrap_err();
+    let RecallError::Call { broker, source, .. } = error else { panic!("{error}") };
+    assert_eq!((broker.as_str(), source.response_code()), ("b", Some(ResponseCode::ILLEGAL_OPERATION)));
+    assert!(matches!(producer.recall("t", "?").await, Err(RecallError::Handle(_))));
 }

@@ -14,6 +14,7 @@ import interop.scenarios.SendErrorScenarios;
 import interop.scenarios.SendScenarios;
 import interop.scenarios.SharingScenarios;
 import interop.scenarios.TransactionScenarios;
+import interop.scenarios.TimerScenarios;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -30,6 +31,7 @@ public final class Main {
         all.addAll(SharingScenarios.LIST);
         all.addAll(TransactionScenarios.LIST);
         all.addAll(RetryScenarios.LIST);
+        all.addAll(TimerScenarios.LIST);
         all.addAll(SendScenarios.LIST);
         all.addAll(SendErrorScenarios.LIST);
         all.addAll(PushScenarios.LIST);

@@ -33,6 +33,7 @@ public final class Takeover {
 
     private static void turn(Case c, int phase, Path notes, List<String> features) throws Exception {
         Traffic traffic = new Traffic(c, features);
+        TransactionTraffic transactions = new TransactionTraffic(c);
         Inventory inventory = new Inventory(c);
         if (phase == 0) {
             traffic.createTopics();
@@ -41,6 +42,7 @@ public final class Takeover {
             List<String> before = Files.readAllLines(notes);
             Check.that(before.size() > 30, "the turn before noted only " + before.size() + " facts");
             inventory.checkHolds(before, traffic.queues());
+            transactions.check(phase - 1);
             traffic.checkTags(phase);
             for (int earlier = 0; earlier < phase; earlier++) {
                 traffic.checkKeys(earlier);
@@ -48,6 +50,7 @@ public final class Takeover {
         }
         traffic.send(phase);
         traffic.checkKeys(phase);
+        transactions.send(phase);
         List<String> facts = inventory.facts(traffic.queues());
         Files.write(notes, facts);
         System.out.printf("     %d facts noted%n", facts.size());

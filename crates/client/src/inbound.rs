@@ -17,7 +17,7 @@ use eruca_remoting::{Caller, CommandService, Reply, Responder};
 
 use crate::{
     decode::decode_messages,
-    producer::{PendingReplies, UselessReply},
+    producer::{AnswersChecks, PendingReplies, Question, UselessReply},
 };
 
 /// A consumer, as brokers address it. Calls must not block.
@@ -44,6 +44,7 @@ pub(crate) trait BrokerRequests: Send + Sync {
 pub(crate) struct Inbound {
     consumer: OnceLock<Weak<dyn BrokerRequests>>,
     replies: OnceLock<Arc<PendingReplies>>,
+    checks: OnceLock<Arc<dyn AnswersChecks>>,
 }
 
 /// Why a request is refused.
@@ -74,12 +75,28 @@ impl Inbound {
         let _ = self.replies.set(replies);
     }
 
+    /// Says who answers for transactions. Only the first call counts.
+    pub(crate) fn answer_checks(&self, checks: Arc<dyn AnswersChecks>) {
+        // A second producer of one session does not exist.
+        let _ = self.checks.set(checks);
+    }
+
     fn answer(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, Refusal> {
         let code = request.request_code();
         if code == RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT {
             let replies = self.replies.get().ok_or(Refusal::NotServed(code))?;
             replies.deliver(request.header()?, &request.body)?;
             return Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)));
+        }
+        if code == RequestCode::CHECK_TRANSACTION_STATE {
+            let checks = self.checks.get().ok_or(Refusal::NotServed(code))?;
+            let question = Question {
+                header: request.header()?,
+                broker_name: request.ext_fields.get("bname").map(str::to_owned),
+                message: only_message(&request.body)?,
+            };
+            checks.clone().check(caller, question);
+            return Ok(Reply::None);
         }
         let consumer = self.consumer.get().and_then(Weak::upgrade).ok_or(Refusal::NotServed(code))?;
         let done = || Reply::Now(request.reply(ResponseCode::SUCCESS));
@@ -110,9 +127,7 @@ impl Inbound {
             }
             RequestCode::CONSUME_MESSAGE_DIRECTLY => {
                 let header: ConsumeMessageDirectlyRequest = request.header()?;
-                let mut messages =
-                    decode_messages(&request.body).map_err(|error| Refusal::NoMessage(error.to_string()))?;
-                let mut message = messages.pop().ok_or_else(|| Refusal::NoMessage("it is empty".into()))?;
+                let mut message = only_message(&request.body)?;
                 message.broker_name = header.broker_name.unwrap_or_default();
                 consumer.consume_directly(message, request.clone(), caller.responder(request));
                 Ok(Reply::Later)
@@ -120,6 +135,11 @@ impl Inbound {
             _ => Err(Refusal::NotServed(code)),
         }
     }
+}
+
+fn only_message(body: &[u8]) -> Result<StoredMessage, Refusal> {
+    let mut messages = decode_messages(body).map_err(|error| Refusal::NoMessage(error.to_string()))?;
+    messages.pop().ok_or_else(|| Refusal::NoMessage("it is empty".into()))
 }
 
 impl CommandService for Inbound {

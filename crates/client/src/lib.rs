@@ -1,6 +1,7 @@
 //! A RocketMQ client for async Rust.
 //!
 //! - [`Producer`] sends messages.
+//! - [`TransactionProducer`] sends messages that are delivered when your own work is done.
 //! - [`PushConsumer`] calls you with messages as they come.
 //! - [`LitePullConsumer`] gives you messages when you ask for them.
 //! - [`Admin`] asks and orders name servers and brokers.
@@ -65,6 +66,7 @@ pub use eruca_protocol::body::MessageModel;
 pub use offset_store::OffsetFileError;
 pub use producer::{
     Producer, ProducerBuilder, RecallError, ReplyError, RequestError, SendError, SendResult, SendStatus,
+    TransactionListener, TransactionProducer, TransactionSendResult, TransactionState,
 };
 pub use route_cache::TopicRoute;
 

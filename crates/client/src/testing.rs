@@ -71,6 +71,8 @@ struct State {
     /// Broker to the code with which it stores messages.
     store_codes: HashMap<String, ResponseCode>,
     heartbeats: Vec<HeartbeatData>,
+    /// Ends of transactions.
+    ends: Vec<RemotingCommand>,
 }
 
 /// A name server and some brokers.
@@ -143,10 +145,22 @@ impl FakeCluster {
 
     /// All bodies of a topic.
     pub(crate) fn all_bodies(&self, topic: &str) -> Vec<String> {
-        let queues: Vec<_> = lock(&self.state).queues.keys().filter(|q| q.topic == topic).cloned().collect();
-        let mut bodies: Vec<String> = queues.iter().flat_map(|queue| self.bodies(queue)).collect();
+        let messages = self.all_messages(topic).into_iter();
+        let mut bodies: Vec<String> = messages.map(|m| String::from_utf8(m.message.body).unwrap()).collect();
         bodies.sort();
         bodies
+    }
+
+    /// The messages in all queues of a topic.
+    pub(crate) fn all_messages(&self, topic: &str) -> Vec<eruca_message::StoredMessage> {
+        let state = lock(&self.state);
+        let records = state.queues.iter().filter(|(queue, _)| queue.topic == topic).flat_map(|(_, r)| r);
+        records.map(|record| eruca_message::StoredMessage::decode(record).unwrap().0).collect()
+    }
+
+    /// The ends of transactions that came.
+    pub(crate) fn ends(&self) -> Vec<RemotingCommand> {
+        lock(&self.state).ends.clone()
     }
 
     /// Puts a message in a queue.
@@ -278,6 +292,10 @@ impl State {
                 request.reply_with(&RecallMessageResponse { msg_id: handle.unique_key })
             }
             RequestCode::CONSUMER_SEND_MSG_BACK => self.send_back(broker, request),
+            RequestCode::END_TRANSACTION => {
+                self.ends.push(request.clone());
+                request.reply(ResponseCode::SUCCESS)
+            }
             code => request.reply_error(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, code.to_string()),
         }
     }
@@ -328,7 +346,7 @@ impl State {
             self.store(&queue, &entry, header.sys_flag, 0);
         }
         let mut reply = request.reply_with(&SendMessageResponse {
-            msg_id: format!("{queue_offset}"),
+            msg_id: format!("7F00000100002A9F{:016X}", self.next_log_offset),
             queue_id: queue.queue_id,
             queue_offset,
             ..SendMessageResponse::default()
@@ -403,6 +421,10 @@ impl State {
                 }
             }
             self.topics.entry(names::retry_topic(&consumer.group_name)).or_insert(1);
+        }
+        for producer in &data.producer_data_set {
+            let members = self.members.entry(producer.group_name.clone()).or_default();
+            members.insert(data.client_id.clone(), caller.clone());
         }
         self.heartbeats.push(data);
         request.reply(ResponseCode::SUCCESS)

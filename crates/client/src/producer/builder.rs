@@ -9,10 +9,11 @@ use eruca_message::{Clock, UniqueIdGenerator, names};
 use eruca_remoting::TaskGroup;
 
 use super::{
-    PendingReplies, Producer,
+    PendingReplies, Producer, TransactionListener, TransactionProducer,
     prepare::BodyRules,
     select::Selector,
     send::{ProducerSettings, Sender},
+    transaction::Checks,
 };
 use crate::{
     Compression, ConfigError,
@@ -129,11 +130,32 @@ impl ProducerBuilder {
     /// # Errors
     /// A setting is missing or out of its range.
     pub async fn build(self) -> Result<Producer, ConfigError> {
+        self.build_with(Inbound::default()).await.map(|(producer, _)| producer)
+    }
+
+    /// As [`ProducerBuilder::build`], a producer for messages that are delivered when the work is done that they tell of; the
+    /// listener does it, and answers for it.
+    ///
+    /// # Errors
+    /// As [`ProducerBuilder::build`].
+    pub async fn build_transactional<L: TransactionListener>(
+        self,
+        listener: L,
+    ) -> Result<TransactionProducer<L>, ConfigError> {
+        let checks = Checks::new(listener);
+        let inbound = Inbound::default();
+        inbound.answer_checks(checks.clone());
+        let (producer, sender) = self.build_with(inbound).await?;
+        checks.answers_for(&sender);
+        Ok(TransactionProducer::new(producer, checks))
+    }
+
+    async fn build_with(self, inbound: Inbound) -> Result<(Producer, Arc<Sender>), ConfigError> {
         let ProducerBuilder { client, settings } = self;
         names::validate_group(&settings.group)?;
         check_range("default_topic_queues", i64::from(settings.default_topic_queues), 1..=1024, "1 to 1024")?;
         check_range("compression_level", i64::from(settings.body_rules.compression_level), 0..=9, "0 to 9")?;
-        let inbound = Arc::new(Inbound::default());
+        let inbound = Arc::new(inbound);
         let replies = Arc::new(PendingReplies::default());
         inbound.take_replies(replies.clone());
         let session = Arc::new(Session::open(client, Some(inbound)).await?);
@@ -147,7 +169,7 @@ impl ProducerBuilder {
         let tasks = TaskGroup::new();
         let beating = sender.clone();
         upkeep::start(&tasks, &session, true, move || beating.heartbeat(), || {});
-        Ok(Producer::new(sender, tasks))
+        Ok((Producer::new(sender.clone(), tasks), sender))
     }
 }
 

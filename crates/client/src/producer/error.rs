@@ -44,6 +44,16 @@ pub enum SendError {
         /// Name of the property.
         name: String,
     },
+    /// The message would be delayed, which a transaction's cannot be.
+    #[error(
+        "the message for topic '{topic}' has the property {property}: a message of a transaction cannot be delayed, Java brokers lose it"
+    )]
+    DelayedTransaction {
+        /// The topic.
+        topic: String,
+        /// What delays it.
+        property: &'static str,
+    },
     /// The batch cannot be sent as one.
     #[error("the batch cannot be sent: {why}")]
     BadBatch {

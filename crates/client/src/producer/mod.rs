@@ -1,7 +1,8 @@
 //! Sending messages.
 //!
 //! Read in this order: what the user holds (`producer`, `builder`), how a message becomes a request (`prepare`,
-//! `batch`), which queue it goes to (`select`, `fault`), and how it is sent and sent again (`send`, `retry`).
+//! `batch`), which queue it goes to (`select`, `fault`), how it is sent and sent again (`send`, `retry`), and what is more than
+//! one message (`request`, `transaction`).
 
 mod batch;
 mod builder;
@@ -16,6 +17,7 @@ mod result;
 mod retry;
 mod select;
 mod send;
+mod transaction;
 
 pub use builder::ProducerBuilder;
 pub use error::SendError;
@@ -24,3 +26,5 @@ pub use recall::RecallError;
 pub(crate) use request::{PendingReplies, UselessReply};
 pub use request::{ReplyError, RequestError};
 pub use result::{SendResult, SendStatus};
+pub(crate) use transaction::{AnswersChecks, Question};
+pub use transaction::{TransactionListener, TransactionProducer, TransactionSendResult, TransactionState};

@@ -217,7 +217,7 @@ fn reply_message(request: &StoredMessage, body: Vec<u8>) -> Result<Message, Repl
 
 impl Sender {
     /// Makes this client known to all brokers that a reply could come through, before the first request to `topic`.
-    async fn greet(self: &Arc<Self>, topic: &str) -> Result<(), SendError> {
+    pub(super) async fn greet(self: &Arc<Self>, topic: &str) -> Result<(), SendError> {
         self.route(topic).await?;
         let addrs: BTreeSet<String> = self.session.broker_addrs(true).into_iter().collect();
         if addrs.is_subset(&lock(&self.replies.greeted)) {

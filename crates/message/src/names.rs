@@ -33,6 +33,11 @@ pub const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 /// Where messages with an arbitrary delivery time wait.
 pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
 
+/// Prefix of the topic in which a cluster notes what was popped and acknowledged.
+pub const REVIVE_TOPIC_PREFIX: &str = "rmq_sys_REVIVE_LOG_";
+/// The group that reads it.
+pub const REVIVE_GROUP: &str = "CID_RMQ_SYS_REVIVE_GROUP";
+
 /// Longest topic name, in bytes; retry and dead letter topics: [`MAX_RETRY_TOPIC_LEN_BYTES`].
 pub const MAX_TOPIC_LEN_BYTES: usize = 127;
 /// Longest name of a retry or dead letter topic, in bytes.
@@ -122,6 +127,32 @@ pub fn is_lmq(name: &str) -> bool {
 /// The retry topic of `group`.
 pub fn retry_topic(group: &str) -> String {
     format!("{RETRY_PREFIX}{group}")
+}
+
+/// Where messages of `topic` come again that `group` popped and did not acknowledge; the older form of the name.
+pub fn pop_retry_topic_v1(topic: &str, group: &str) -> String {
+    format!("{RETRY_PREFIX}{group}_{topic}")
+}
+
+/// The same; the newer form (`enableRetryTopicV2`), from which topic and group can be told.
+pub fn pop_retry_topic_v2(topic: &str, group: &str) -> String {
+    format!("{RETRY_PREFIX}{group}+{topic}")
+}
+
+/// Whether `topic` has the newer form of a pop retry topic's name.
+pub fn is_pop_retry_topic_v2(topic: &str) -> bool {
+    is_retry_topic(topic) && topic.contains('+')
+}
+
+/// The topic to which `topic`, a pop retry topic of `group` in either form, belongs; any other topic is its own.
+pub fn pop_origin_topic<'t>(topic: &'t str, group: &str) -> &'t str {
+    let rest = topic.strip_prefix(RETRY_PREFIX).and_then(|rest| rest.strip_prefix(group));
+    rest.and_then(|rest| rest.strip_prefix(['_', '+'])).unwrap_or(topic)
+}
+
+/// Where the brokers of `cluster` note what was popped and acknowledged.
+pub fn revive_topic(cluster: &str) -> String {
+    format!("{REVIVE_TOPIC_PREFIX}{cluster}")
 }
 
 /// The dead letter topic of `group`.

@@ -102,6 +102,13 @@ pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
 /// Unique key of the message that this one recalls.
 pub const TIMER_DEL_UNIQUE_KEY: &str = "TIMER_DEL_UNIQKEY";
 
+/// Receipt handle of a popped message.
+pub const POP_CHECK_POINT: &str = "POP_CK";
+/// When a message was popped first, in ms since 1970.
+pub const FIRST_POP_TIME: &str = "1ST_POP_TIME";
+/// The group for which a message comes again in a pop retry topic.
+pub const ORIGIN_GROUP: &str = "ORIGIN_GROUP";
+
 /// Why properties cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PropertiesError {

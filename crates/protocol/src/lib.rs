@@ -1,7 +1,7 @@
 //! RocketMQ remoting protocol: frames and typed requests; no I/O, no async.
 //!
 //! Read in this order: the frame (`frame`, `header`), its content (`command`, `ext_fields`), what it asks for
-//! (`code`, `request`), and what it carries (`body`, `lenient_json`).
+//! (`code`, `request`, `pop`), and what it carries (`body`, `lenient_json`).
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -31,6 +31,7 @@ mod lenient_json;
 
 pub mod body;
 pub mod code;
+pub mod pop;
 pub mod request;
 
 pub use code::{RequestCode, ResponseCode};

@@ -3,6 +3,7 @@
 //! A type has Java's name and Java's fields; what a peer leaves out gets Java's default, what it adds is ignored.
 //! Sets are `Vec`s: Java's order is kept. Maps are sorted by key.
 
+mod assignment;
 mod broker_stats;
 mod connection;
 mod consume_queue;
@@ -15,6 +16,7 @@ mod heartbeat;
 mod kv;
 mod lock;
 mod names;
+mod pop;
 mod register_binary;
 mod reset_offset;
 mod route;
@@ -22,6 +24,10 @@ mod running_info;
 mod topic;
 mod topic_mapping;
 
+pub use assignment::{
+    MessageQueueAssignment, MessageRequestModeSerializeWrapper, QueryAssignmentRequestBody,
+    QueryAssignmentResponseBody, SetMessageRequestModeRequestBody,
+};
 pub use broker_stats::{BrokerStatsData, BrokerStatsItem};
 pub use connection::{
     Connection, ConsumerConnection, GetConsumerListByGroupResponseBody, ProducerConnection, ProducerInfo,
@@ -48,8 +54,10 @@ pub use heartbeat::{
 pub use kv::{KVTable, KvConfigSerializeWrapper};
 pub use lock::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
 pub use names::{
-    CMResult, ConsumeFromWhere, ConsumeType, GroupRetryPolicyType, MessageModel, TopicFilterType, UnknownName,
+    CMResult, ConsumeFromWhere, ConsumeType, GroupRetryPolicyType, MessageModel, MessageRequestMode,
+    TopicFilterType, UnknownName,
 };
+pub use pop::{BatchAck, BatchAckMessageRequestBody, BitSet};
 pub use register_binary::RegisterBodyError;
 pub use reset_offset::{GetConsumerStatusBody, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC};
 pub use route::{

@@ -96,6 +96,17 @@ java_enum! {
 }
 
 java_enum! {
+    /// How a group's members get messages (Java: `MessageRequestMode`).
+    pub enum MessageRequestMode {
+        /// Each queue belongs to one member, which pulls it.
+        #[default]
+        Pull = "PULL",
+        /// Members pop from queues that they share.
+        Pop = "POP",
+    }
+}
+
+java_enum! {
     /// Where a group without an offset starts (Java: `ConsumeFromWhere`).
     pub enum ConsumeFromWhere {
         /// Behind the last message.

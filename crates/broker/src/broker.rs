@@ -17,9 +17,9 @@ use crate::{
     config::{BrokerConfig, ConfigError},
     control::Control,
     dispatch::{Dispatcher, Settled},
-    handler::{AdminHandler, ParkedPull},
+    handler::{AdminHandler, ParkedPop, ParkedPull},
     local_time::utc_offset_s,
-    long_poll::PullHold,
+    long_poll::{PopHold, PullHold},
     parts::Parts,
     persist::PersistError,
     registration::{AdvertiseError, Identity, NameServers, Registration, advertised},
@@ -83,6 +83,7 @@ pub struct Broker {
     control: Arc<Control>,
     schedule: Schedule,
     hold: Arc<PullHold<ParkedPull>>,
+    pop_hold: Arc<PopHold<ParkedPop>>,
     servers: Vec<Server>,
     listen: SocketAddr,
     vip: SocketAddr,
@@ -135,6 +136,7 @@ impl Broker {
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
+        let pop_hold = parts.pop_hold.clone();
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         control.enter(|| registration.start());
         Ok(Broker {
@@ -144,6 +146,7 @@ impl Broker {
             control,
             schedule,
             hold,
+            pop_hold,
             servers,
             listen,
             vip,
@@ -197,6 +200,7 @@ impl Broker {
     pub fn shutdown(&self) {
         self.control.block_on(self.registration.unregister());
         self.hold.stop();
+        self.pop_hold.stop();
         std::thread::scope(|scope| {
             for server in &self.servers {
                 scope.spawn(|| server.shutdown(DRAIN_GRACE));

@@ -169,6 +169,22 @@ eruca_config::keys! {
         allow_recall_when_broker_not_writeable: bool = "allowRecallWhenBrokerNotWriteable", true, live;
         /// Whether a recall names the topic with the message's id; a Java broker must be told the same.
         append_topic_for_timer_delete_key: bool = "appendTopicForTimerDeleteKey", false, live;
+        /// Most pops and notifications that wait, of one group and queue.
+        pop_polling_size: i32 = "popPollingSize", 1024, [1..=1_000_000], live;
+        /// Most pops and notifications that wait in all.
+        max_pop_polling_size: i64 = "maxPopPollingSize", 100_000, [1..=10_000_000], live;
+        /// Queues of the topic in which pops are noted.
+        revive_queue_num: i32 = "reviveQueueNum", 8, [1..=256];
+        /// How many of 100 pops look for messages that come again before they look at new ones.
+        pop_from_retry_probability: i32 = "popFromRetryProbability", 20, [0..=100], live;
+        /// Whether retry topics of pops have names from which topic and group can be told (`%RETRY%group+topic`).
+        enable_retry_topic_v2: bool = "enableRetryTopicV2", false, live;
+        /// Whether retry topics with the older names are popped, too, where enableRetryTopicV2 is true.
+        retrieve_message_from_pop_retry_topic_v1: bool = "retrieveMessageFromPopRetryTopicV1", true, live;
+        /// Whether popped messages that come again say that they come from a retry topic.
+        pop_response_return_actual_retry_topic: bool = "popResponseReturnActualRetryTopic", false, live;
+        /// Whether a new group that wants new messages only begins at the first one where the topic is new itself.
+        init_pop_offset_by_check_msg_in_mem: bool = "initPopOffsetByCheckMsgInMem", true, live;
         /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
         /// Most messages that any query by key answers.
@@ -491,6 +507,7 @@ impl BrokerConfig {
             trace_topic_enable: self.trace_topic_enable,
             trace_topic: self.msg_trace_topic_name.clone(),
             timer_enable: self.timer_wheel_enable,
+            revive_queue_nums: self.revive_queue_num,
             delay_levels: self.delay_levels()?.max_level(),
         })
     }

@@ -14,10 +14,11 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, EndTransactionHandler,
-        HeartbeatHandler, LockQueueHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
-        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        HeartbeatHandler, LockQueueHandler, PopMessageHandler, PullMessageHandler, QueryMessageHandler,
+        RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
+    pop::PopService,
     reply::HandlerError,
     topics::TopicTable,
     transaction::Transactions,
@@ -33,6 +34,8 @@ pub struct Handlers {
     pub send: SendMessageHandler,
     /// `PULL_MESSAGE`, `LITE_PULL_MESSAGE`.
     pub pull: Arc<PullMessageHandler>,
+    /// `POP_MESSAGE` and its like.
+    pub pop: Arc<PopMessageHandler>,
     /// `SEND_REPLY_MESSAGE` and its V2.
     pub reply: ReplyMessageHandler,
     /// `HEART_BEAT`.
@@ -87,6 +90,7 @@ pub struct Dispatcher {
     handlers: Handlers,
     settled: Settled,
     transactions: Arc<Transactions>,
+    pop: Arc<PopService>,
     clients: Clients,
 }
 
@@ -96,9 +100,10 @@ impl Dispatcher {
         handlers: Handlers,
         settled: Settled,
         transactions: Arc<Transactions>,
+        pop: Arc<PopService>,
         clients: Clients,
     ) -> Self {
-        Dispatcher { handlers, settled, transactions, clients }
+        Dispatcher { handlers, settled, transactions, pop, clients }
     }
 
     fn route(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
@@ -112,6 +117,13 @@ impl Dispatcher {
                 to.reply.handle(&to.send, caller, request)
             }
             Code::PULL_MESSAGE | Code::LITE_PULL_MESSAGE => to.pull.handle(caller, request),
+            Code::POP_MESSAGE => to.pop.pop(caller, request),
+            Code::ACK_MESSAGE => to.pop.ack(caller, request),
+            Code::BATCH_ACK_MESSAGE => to.pop.batch_ack(request),
+            Code::CHANGE_MESSAGE_INVISIBLETIME => to.pop.change_invisible_time(caller, request),
+            Code::NOTIFICATION => to.pop.notification(caller, request),
+            Code::POLLING_INFO => to.pop.polling_info(caller, request),
+            Code::PEEK_MESSAGE => to.pop.peek(caller, request),
             Code::HEART_BEAT => to.heartbeat.handle(caller, request),
             Code::UNREGISTER_CLIENT => to.client.unregister(caller, request),
             Code::CHECK_CLIENT_CONFIG => to.client.check(request),
@@ -171,10 +183,11 @@ impl CommandService for Dispatcher {
         let Settled { store, topics, groups, offsets } = &self.settled;
         topics.settle();
         groups.settle();
-        offsets.settle();
         self.transactions.before_settle();
-        let settled = store.settle();
+        let settled = self.pop.settling(|| store.settle());
         self.transactions.after_settle(settled.is_ok());
+        // Offsets last: those of pops must not be in the kernel before what tells of the pops.
+        offsets.settle();
         settled.map_err(|why| {
             let HandlerError { code, remark } = why.into();
             SettleError { code, remark }

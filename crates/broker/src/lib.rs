@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
 //! `groups`, `offsets`, `clients`, `filter`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`,
-//! `transaction`), and what the broker does by itself (`registration`, `schedule`).
+//! `pop`, `transaction`), and what the broker does by itself (`registration`, `schedule`).
 
 pub mod broker;
 pub mod clients;
@@ -21,6 +21,7 @@ pub mod long_poll;
 pub mod offsets;
 mod parts;
 pub mod persist;
+pub mod pop;
 pub mod registration;
 pub mod reply;
 pub mod schedule;

@@ -20,13 +20,14 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
-        EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPull,
-        PullMessageHandler, QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler,
-        SendMessageHandler,
+        EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPop, ParkedPull,
+        PopMessageHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
+        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     locks::QueueLocks,
-    long_poll::{PullHold, PullRunner, WaiterLimits},
+    long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
     offsets::OffsetTable,
+    pop::{PopParts, PopService},
     schedule::Work,
     settings::Settings,
     stats::BrokerStats,
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     timers: Arc<TimerSchedule>,
     transactions: Arc<Transactions>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
+    pub(crate) pop_hold: Arc<PopHold<ParkedPop>>,
+    pop: Arc<PopService>,
     flush_timeouts: Arc<FlushTimeouts>,
     memory_bytes: u64,
 }
@@ -85,7 +88,13 @@ impl Parts {
             TimerSchedule::open(settled.store.clone(), settings.clone(), stats.clone(), clock.clone())?;
         let timers = Arc::new(timers);
         let hold = Arc::new(PullHold::new(WaiterLimits::default()));
-        let listener = Arrivals { hold: hold.clone(), delay: delay.clone(), timers: timers.clone() };
+        let pop_hold = Arc::new(PopHold::new());
+        let listener = Arrivals {
+            hold: hold.clone(),
+            pop_hold: pop_hold.clone(),
+            delay: delay.clone(),
+            timers: timers.clone(),
+        };
         settled.store.set_arrival_listener(Arc::new(listener));
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
         let level_max = settled.store.config().delay_levels.max_level();
@@ -98,6 +107,21 @@ impl Parts {
             settings.now().expect_consumer_num_use_filter,
             settings.now().filter_data_clean_time_span,
             clock.now(),
+        )?;
+        let pop = PopService::open(
+            &directory,
+            PopParts {
+                store: settled.store.clone(),
+                topics: settled.topics.clone(),
+                groups: settled.groups.clone(),
+                offsets: settled.offsets.clone(),
+                parking: parking.clone(),
+                hold: pop_hold.clone(),
+                settings: settings.clone(),
+                clock: clock.clone(),
+                store_host,
+                memory_bytes: environment.memory_bytes,
+            },
         )?;
         let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
         let stuck = StuckQueues::new(
@@ -137,6 +161,8 @@ impl Parts {
             parking,
             timers,
             hold,
+            pop_hold,
+            pop: Arc::new(pop),
             flush_timeouts,
             memory_bytes: environment.memory_bytes,
         })
@@ -192,6 +218,21 @@ impl Parts {
         ));
         let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
         self.hold.set_runner(runner);
+        let pop = PopMessageHandler::new(
+            store.clone(),
+            topics.clone(),
+            groups.clone(),
+            offsets.clone(),
+            self.filters.clone(),
+            self.pop.clone(),
+            self.pop_hold.clone(),
+            self.settings.clone(),
+            self.stats.clone(),
+            self.clock.clone(),
+            control.clone(),
+        );
+        let runner: Weak<dyn PullRunner<ParkedPop>> = Arc::<PopMessageHandler>::downgrade(&pop);
+        self.pop_hold.set_runner(runner);
         let locks: Arc<QueueLocks> = Arc::default();
         let handlers = Handlers {
             send: SendMessageHandler::new(
@@ -209,6 +250,7 @@ impl Parts {
                 self_test_group,
             ),
             pull,
+            pop,
             reply: ReplyMessageHandler::new(self.producers.clone(), control.clone()),
             heartbeat: HeartbeatHandler::new(
                 self.producers.clone(),
@@ -274,7 +316,7 @@ impl Parts {
             consumers: self.consumers.clone(),
             notice: self.notice.clone(),
         };
-        Dispatcher::new(handlers, self.settled.clone(), self.transactions.clone(), clients)
+        Dispatcher::new(handlers, self.settled.clone(), self.transactions.clone(), self.pop.clone(), clients)
     }
 
     pub(crate) fn into_work(self) -> Work {
@@ -284,6 +326,8 @@ impl Parts {
             timers: self.timers,
             transactions: self.transactions,
             hold: self.hold,
+            pop_hold: self.pop_hold,
+            pop: self.pop,
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,
             consumers: self.consumers,
@@ -315,6 +359,7 @@ fn adopt_batch_topics(settled: &Settled) {
 #[derive(Debug)]
 struct Arrivals {
     hold: Arc<PullHold<ParkedPull>>,
+    pop_hold: Arc<PopHold<ParkedPop>>,
     delay: Arc<DelaySchedule>,
     timers: Arc<TimerSchedule>,
 }
@@ -322,6 +367,7 @@ struct Arrivals {
 impl ArrivalListener for Arrivals {
     fn arrived(&self, arrivals: &[Arrival]) {
         self.hold.arrived(arrivals);
+        self.pop_hold.arrived(arrivals);
         self.delay.arrived(arrivals);
         self.timers.arrived(arrivals);
     }

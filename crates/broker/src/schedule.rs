@@ -6,6 +6,7 @@
 //! | `eruca-store` | queue files and checkpoint, space and expiry, the tables' JSON files |
 //! | `eruca-index` | puts new messages into the index of keys: when there are many, or some for a while |
 //! | `eruca-pull` | pulls whose time is over or that were left to it, sends that wait too long, silent clients |
+//! | `eruca-pop` | popped messages that nobody acknowledged in time, pops whose time is over or that were left to it |
 //! | `eruca-delay` | delivers delayed messages |
 //! | `eruca-timer` | delivers messages with a time of delivery of their own |
 //! | `eruca-transaction` | asks producers what becomes of their half messages |
@@ -25,9 +26,10 @@ use crate::{
     delay::DelaySchedule,
     dispatch::Settled,
     filter::ConsumerFilters,
-    handler::{FlushTimeouts, ParkedPull},
-    long_poll::PullHold,
+    handler::{FlushTimeouts, ParkedPop, ParkedPull},
+    long_poll::{PopHold, PullHold},
     persist::PersistError,
+    pop::PopService,
     settings::Settings,
     stats::{BrokerStats, SAMPLE_INTERVAL_MS},
     stuck::StuckQueues,
@@ -61,6 +63,10 @@ pub struct Work {
     pub transactions: Arc<Transactions>,
     /// Waiting pulls.
     pub hold: Arc<PullHold<ParkedPull>>,
+    /// Waiting pops.
+    pub pop_hold: Arc<PopHold<ParkedPop>>,
+    /// What was popped.
+    pub pop: Arc<PopService>,
     /// Waiting sends.
     pub flush_timeouts: Arc<FlushTimeouts>,
     /// Clients that may fall silent.
@@ -202,6 +208,10 @@ impl Schedule {
             let work = work.clone();
             move || work.let_go()
         })?;
+        schedule.thread("eruca-pop", {
+            let work = work.clone();
+            move || work.keep_pops()
+        })?;
         schedule.thread("eruca-delay", {
             let work = work.clone();
             move || work.delay.run()
@@ -226,6 +236,7 @@ impl Schedule {
         self.work.timers.stop();
         self.work.transactions.stop();
         self.work.hold.stop();
+        self.work.pop_hold.stop();
         self.stop.stop();
         self.index_bell.stop();
         let mut threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -353,6 +364,19 @@ impl Work {
         }
     }
 
+    fn keep_pops(&self) {
+        let mut gone = Every::from(self.clock.now(), GONE_PULLS_PERIOD_MS);
+        let mut next = None;
+        while self.pop_hold.wait_for_work(self.clock.now(), next, TICK) {
+            let now = self.clock.now();
+            self.pop_hold.step(now);
+            next = self.pop.step(now);
+            if gone.is_due(now, GONE_PULLS_PERIOD_MS) {
+                drop(self.pop_hold.retain(ParkedPop::is_wanted));
+            }
+        }
+    }
+
     fn expire_clients(&self, now: Timestamp) {
         let timeout_ms = self.settings.now().channel_expired_timeout;
         self.producers.expire_step(now, timeout_ms);
@@ -364,7 +388,10 @@ impl Work {
     fn persist_tables(&self) {
         note("topics.json", self.settled.topics.persist_step());
         note("subscriptionGroup.json", self.settled.groups.persist_step());
-        note("consumerOffset.json", self.settled.offsets.persist_step());
+        note("consumerOrderInfo.json", self.pop.persist_step());
+        if self.pop.may_persist_offsets() {
+            note("consumerOffset.json", self.settled.offsets.persist_step());
+        }
         let filters = self.consumer_filters.step(&self.consumers.expressions(), self.clock.now());
         note("consumerFilter.json", filters);
     }

@@ -26,6 +26,8 @@ pub struct SystemTopics {
     pub trace_topic: String,
     /// `timerWheelEnable`: whether there is a topic for messages with a time of delivery.
     pub timer_enable: bool,
+    /// `reviveQueueNum`: queues of the topic in which pops are noted.
+    pub revive_queue_nums: i32,
     /// Highest delay level: queues of the schedule topic.
     pub delay_levels: i32,
 }
@@ -64,6 +66,7 @@ impl SystemTopics {
             topic(&format!("rmq_sys_SYNC_BROKER_MEMBER_{}", self.broker_name), 1, perm::INHERIT),
             topic(names::TRANS_HALF_TOPIC, 1, READ_WRITE),
             topic(names::TRANS_OP_HALF_TOPIC, 1, READ_WRITE),
+            topic(&names::revive_topic(&self.cluster_name), self.revive_queue_nums, READ_WRITE),
         ];
         if self.auto_create_topic {
             configs.push(topic(

@@ -1,0 +1,21 @@
+//! POP: popping, acknowledging, changing the invisible time, and looking without taking.
+//!
+//! Read in this order: `admission` (who may), `plan` and `pop_message` (a pop, parked where there is nothing),
+//! `pop_queue` (the part of one queue), `again` (messages from retry topics), `ack`, `change_invisible`, `notification`,
+//! `peek_message`.
+
+mod ack;
+mod admission;
+mod again;
+mod change_invisible;
+#[cfg(test)]
+mod fixture;
+mod notification;
+mod peek_message;
+mod plan;
+mod pop_message;
+#[cfg(test)]
+mod pop_message_test;
+mod pop_queue;
+
+pub use pop_message::{ParkedPop, PopMessageHandler};

@@ -1,0 +1,543 @@
+//! POP as the broker has it: what is in flight, where each group pops next, and both in the log.
+//!
+//! Locks, in this order: a queue's turn, `state` or `cursors`, the tables.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use eruca_message::{
+    Clock, LogOffset, QueueOffset, Timestamp,
+    names::{is_retry_topic, revive_topic},
+};
+use eruca_protocol::pop::ReceiptHandle;
+use eruca_store::{MessageStore, WriteStopped};
+
+use super::{
+    log::PopLog,
+    order::OrderAck,
+    orders::Orders,
+    state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
+};
+use crate::{
+    HandlerError, config::BrokerConfig, delay::Parking, groups::GroupTable, handler::ParkedPop,
+    long_poll::PopHold, offsets::OffsetTable, persist::PersistError, settings::Settings, topics::TopicTable,
+};
+
+/// Check points kept in memory, about 300 bytes each; of more only the log knows.
+const CHECK_POINTS_MAX: usize = 500_000;
+/// So many woken pops are run by the thread that settled; the rest is left to the pop thread.
+const RUN_INLINE_MAX: usize = 8;
+/// Locks of queues: two queues may share one.
+const TURNS: usize = 256;
+
+/// What POP is made of.
+#[derive(Debug)]
+pub struct PopParts {
+    /// Messages.
+    pub store: Arc<MessageStore>,
+    /// Topics.
+    pub topics: Arc<TopicTable>,
+    /// Groups.
+    pub groups: Arc<GroupTable>,
+    /// Where groups are.
+    pub offsets: Arc<OffsetTable>,
+    /// The way of records into the log.
+    pub parking: Arc<Parking>,
+    /// Pops that wait.
+    pub hold: Arc<PopHold<ParkedPop>>,
+    /// Configuration.
+    pub settings: Arc<Settings>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What records say where they were stored.
+    pub store_host: SocketAddr,
+    /// Of the machine or its cgroup.
+    pub memory_bytes: u64,
+}
+
+/// All that is in flight, and what is needed to keep it (Java: `PopMessageProcessor` and `PopReviveService` among
+/// others).
+pub struct PopService {
+    /// Tells this service's staged pops from those of another in the same process.
+    number: u64,
+    pub(super) parts: PopParts,
+    pub(super) log: PopLog,
+    pub(super) state: Mutex<PopState>,
+    /// Where groups pop next, while that is not committed.
+    cursors: Mutex<HashMap<QueueKey, i64>>,
+    /// Counts resets of offsets: a pop from before one does not commit.
+    resets: AtomicU64,
+    turns: Vec<Mutex<()>>,
+    hasher: RandomState,
+    pub(super) orders: Orders,
+    pops: AtomicU64,
+    pub(super) revive_queue_nums: i32,
+    /// Whether an offset was committed that must not be on the disk before the log is.
+    pub(super) committed: AtomicBool,
+}
+
+/// The right to pop from a queue.
+#[derive(Debug)]
+pub struct Turn<'s>(#[expect(dead_code, reason = "held for its drop")] MutexGuard<'s, ()>);
+
+/// Where a group pops next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position(pub i64);
+
+/// What an acknowledgement in order met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderVerdict {
+    /// It counts, or is stale and changes nothing.
+    Done,
+    /// The pop that it names had no such message.
+    NotGiven,
+}
+
+/// What this thread popped and did not settle.
+#[derive(Debug)]
+struct Staged {
+    service: u64,
+    queue: QueueKey,
+    /// None where messages were passed over only.
+    check_point: Option<PopKey>,
+    next: i64,
+    resets: u64,
+}
+
+thread_local! {
+    static STAGED: RefCell<Vec<Staged>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Numbers for services.
+static SERVICES: AtomicU64 = AtomicU64::new(0);
+
+impl PopService {
+    /// POP over these parts; `directory` is the store's `config`. What was in flight is known again from the log.
+    ///
+    /// # Errors
+    /// `consumerOrderInfo.json` cannot be read.
+    pub fn open(directory: &Path, parts: PopParts) -> Result<Self, PersistError> {
+        let config = parts.settings.now();
+        let now = parts.clock.now();
+        let log = PopLog::new(
+            parts.store.clone(),
+            parts.parking.clone(),
+            &config.broker_cluster_name,
+            &config.broker_name,
+            parts.store_host,
+        );
+        let service = PopService {
+            number: SERVICES.fetch_add(1, Ordering::Relaxed),
+            log,
+            state: Mutex::new(PopState::new(CHECK_POINTS_MAX, now)),
+            cursors: Mutex::default(),
+            resets: AtomicU64::new(0),
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            orders: Orders::open(directory)?,
+            // Two brokers that start at once do not begin with the same queue.
+            pops: AtomicU64::new(RandomState::new().hash_one(now.0) >> 32),
+            revive_queue_nums: parts
+                .topics
+                .get(&revive_topic(&config.broker_cluster_name))
+                .map_or(config.revive_queue_num, |topic| topic.read_queue_nums.max(1)),
+            committed: AtomicBool::new(false),
+            parts,
+        };
+        service.recover(now);
+        Ok(service)
+    }
+
+    /// A number that grows with each pop: which queue comes first, which revive queue, whether the retry topic is tried
+    /// first.
+    pub fn next_pop(&self) -> u64 {
+        self.pops.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many queues the revive topic has.
+    pub fn revive_queue_nums(&self) -> i32 {
+        self.revive_queue_nums
+    }
+
+    /// Waits for the right to pop from this queue. What is done with it should not wait for the disk.
+    pub fn turn(&self, queue: &QueueKey) -> Turn<'_> {
+        let index = self.hasher.hash_one(queue) as usize % TURNS;
+        // There is always one of this number.
+        let turn = self.turns.get(index).unwrap_or(&self.turns[0]);
+        Turn(turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where the group pops next in this queue, with the right to pop from it. `from_min` is what a new group wants.
+    pub fn position(&self, _turn: &Turn<'_>, queue: &QueueKey, from_min: bool) -> Position {
+        let QueueKey { topic, group, queue_id } = queue;
+        if let Some(reset) = self.parts.offsets.take_reset(group, topic, *queue_id) {
+            self.orders.clear(queue);
+            let mut cursors = self.cursors();
+            self.resets.fetch_add(1, Ordering::AcqRel);
+            cursors.remove(queue);
+            self.parts.offsets.commit(group, topic, *queue_id, reset);
+            return Position(reset.max(0));
+        }
+        Position(self.look(queue).unwrap_or_else(|| {
+            let first = self.first_position(queue, from_min);
+            self.parts.offsets.commit(group, topic, *queue_id, first);
+            first
+        }))
+    }
+
+    /// Where the group pops next, for a look; `None` for a new group.
+    pub fn look(&self, queue: &QueueKey) -> Option<i64> {
+        let cursors = self.cursors();
+        let committed = self.parts.offsets.committed(&queue.group, &queue.topic, queue.queue_id);
+        cursors.get(queue).copied().max(committed)
+    }
+
+    /// Where a new group begins.
+    pub fn first_position(&self, queue: &QueueKey, from_min: bool) -> i64 {
+        let QueueKey { topic, queue_id, .. } = queue;
+        let range = self.parts.store.queue_range(topic, *queue_id);
+        if from_min || is_retry_topic(topic) {
+            return signed(range.min);
+        }
+        if self.parts.settings.now().init_pop_offset_by_check_msg_in_mem && self.starts_at_zero(queue) {
+            return 0;
+        }
+        signed(range.max).saturating_sub(1).max(0)
+    }
+
+    /// Whether the queue's first message ever is there, and recent enough to be expected in memory.
+    fn starts_at_zero(&self, queue: &QueueKey) -> bool {
+        let PopParts { store, settings, memory_bytes, .. } = &self.parts;
+        if store.queue_range(&queue.topic, queue.queue_id).min > QueueOffset(0) {
+            return false;
+        }
+        let entries = store.queue_entries(&queue.topic, queue.queue_id, QueueOffset(0), 1);
+        let Some(first) = entries.first().filter(|entry| !entry.is_blank()) else { return false };
+        let percent = u64::from(settings.now().access_message_in_memory_max_ratio.unsigned_abs());
+        let (_, end) = store.log_range();
+        end.0.saturating_sub(first.log_offset.0) <= memory_bytes / 100 * percent
+    }
+
+    /// Messages are given out: notes it in the log and here. To be settled before anybody is told, by
+    /// [`PopService::settled`]. `next` is where the group pops next. The end of what was appended is returned.
+    ///
+    /// # Errors
+    /// The store does not take it: nothing was given out.
+    pub fn popped(
+        &self,
+        _turn: &Turn<'_>,
+        check_point: CheckPoint,
+        revive_queue: i32,
+        next: i64,
+    ) -> Result<LogOffset, HandlerError> {
+        let now = self.parts.clock.now();
+        let appended = self.log.check_point(&check_point, revive_queue, now)?;
+        let (key, due) = (check_point.key.clone(), check_point.due());
+        self.state().popped(check_point);
+        self.stage(key.queue.clone(), Some(key), next);
+        self.parts.hold.call_before(due);
+        Ok(appended.log_offset_end)
+    }
+
+    /// Whether a pop of this name is in flight: two in one millisecond must not have one name.
+    pub fn is_taken(&self, key: &PopKey) -> bool {
+        self.state().contains(key)
+    }
+
+    /// Messages that do not match were passed over.
+    pub fn passed_over(&self, _turn: &Turn<'_>, queue: QueueKey, next: i64) {
+        self.stage(queue, None, next);
+    }
+
+    fn stage(&self, queue: QueueKey, check_point: Option<PopKey>, next: i64) {
+        self.cursors().insert(queue.clone(), next);
+        let resets = self.resets.load(Ordering::Acquire);
+        let staged = Staged { service: self.number, queue, check_point, next, resets };
+        STAGED.with_borrow_mut(|all| all.push(staged));
+    }
+
+    /// Settles the store as `settle` does, and what this thread popped with it; then runs some of the pops that were woken
+    /// by what was settled.
+    ///
+    /// # Errors
+    /// What `settle` says.
+    pub fn settling(&self, settle: impl FnOnce() -> Result<(), WriteStopped>) -> Result<(), WriteStopped> {
+        let both = || {
+            let settled = settle();
+            self.settled(&settled);
+            settled
+        };
+        self.parts.hold.running_woken(both, RUN_INLINE_MAX)
+    }
+
+    /// Commits what this thread popped, or undoes it. To be called on the thread that popped, when the store has settled:
+    /// an offset in the kernel must not say more than the check points there, or messages would be lost.
+    pub fn settled(&self, result: &Result<(), WriteStopped>) {
+        let mine = STAGED.with_borrow_mut(|all| {
+            if all.is_empty() {
+                Vec::new()
+            } else {
+                all.extract_if(.., |one| one.service == self.number).collect()
+            }
+        });
+        for staged in mine {
+            match result {
+                Ok(()) => self.commit(&staged),
+                Err(_) => {
+                    if let Some(key) = &staged.check_point {
+                        self.state().forget(key);
+                    }
+                    self.cursors().remove(&staged.queue);
+                }
+            }
+        }
+        self.orders.settle();
+    }
+
+    fn commit(&self, staged: &Staged) {
+        let Staged { queue, next, resets, .. } = staged;
+        let QueueKey { topic, group, queue_id } = queue;
+        let offsets = &self.parts.offsets;
+        // Under this lock, so that of two threads the later one does not set the offset back.
+        let mut cursors = self.cursors();
+        if self.resets.load(Ordering::Acquire) != *resets || offsets.has_reset(group, topic, *queue_id) {
+            return;
+        }
+        if offsets.committed(group, topic, *queue_id).is_none_or(|committed| committed < *next) {
+            offsets.commit(group, topic, *queue_id, *next);
+            self.committed.store(true, Ordering::Release);
+        }
+        if cursors.get(queue).is_some_and(|cursor| cursor <= next) {
+            cursors.remove(queue);
+        }
+    }
+
+    /// The group goes on at `next`: what the store has there is not what was expected.
+    pub fn corrected(&self, _turn: &Turn<'_>, queue: &QueueKey, next: i64) {
+        self.cursors().remove(queue);
+        self.parts.offsets.commit(&queue.group, &queue.topic, queue.queue_id, next);
+    }
+
+    /// `offsets` of the pop that the handle names were consumed. A stale handle does nothing.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub fn ack(&self, key: &PopKey, handle: &AckHandle, offsets: &[i64]) -> Result<(), HandlerError> {
+        let now = self.parts.clock.now();
+        let acked = self.state().ack(key, handle.due, offsets, now);
+        match acked {
+            Acked::Stale => Ok(()),
+            Acked::Yes(offsets) => {
+                self.log.acks(key, &offsets, handle.due, handle.revive_queue, now).map(drop)
+            }
+            Acked::Unknown => self.log.acks(key, offsets, handle.due, handle.revive_queue, now).map(drop),
+        }
+    }
+
+    /// A message in flight becomes visible `invisible_ms` after now. Its new pop time; `None` where the handle is stale.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub fn change_invisible_time(
+        &self,
+        key: &PopKey,
+        handle: &AckHandle,
+        offset: i64,
+        invisible_ms: i64,
+        suspend: bool,
+    ) -> Result<Option<i64>, HandlerError> {
+        let now = self.parts.clock.now();
+        // The new check point must not have the old one's name.
+        let pop_time = now.0.max(key.pop_time.saturating_add(1));
+        let to = CheckPoint {
+            key: PopKey { queue: key.queue.clone(), start: offset, pop_time },
+            invisible_ms,
+            offsets: vec![offset],
+            suspend,
+        };
+        let due = to.due();
+        {
+            let mut state = self.state();
+            if let Acked::Stale = state.change(key, handle.due, to.clone(), now) {
+                return Ok(None);
+            }
+        }
+        // First the new one: a crash in between lets the message come again twice rather than never.
+        self.log.check_point(&to, handle.revive_queue, now)?;
+        self.log.acks(key, &[offset], handle.due, handle.revive_queue, now)?;
+        self.parts.hold.call_before(due);
+        Ok(Some(pop_time))
+    }
+
+    /// Whether nothing of the queue may be given in order to `attempt_id` now.
+    pub fn is_blocked(&self, queue: &QueueKey, attempt_id: Option<&str>) -> bool {
+        self.orders.blocks(queue, attempt_id, self.parts.clock.now())
+    }
+
+    /// Messages are given out in order: by offset how often they were before, and the least of all. Settled as
+    /// [`PopService::popped`].
+    pub fn given_in_order(
+        &self,
+        _turn: &Turn<'_>,
+        queue: &QueueKey,
+        attempt_id: Option<&str>,
+        pop_time: i64,
+        invisible_ms: i64,
+        offsets: &[i64],
+    ) -> (Vec<(i64, i32)>, i32) {
+        let counts = self.orders.given(queue, attempt_id, pop_time, invisible_ms, offsets);
+        self.parts.hold.call_before(Timestamp(pop_time.saturating_add(invisible_ms)));
+        counts
+    }
+
+    /// A message that was given out in order was consumed.
+    pub fn ack_in_order(&self, queue: &QueueKey, offset: i64, pop_time: i64) -> OrderVerdict {
+        let QueueKey { topic, group, queue_id } = queue;
+        let turn = self.turn(queue);
+        if self.look(queue).is_some_and(|committed| offset < committed) {
+            return OrderVerdict::Done;
+        }
+        match self.orders.ack(queue, offset, pop_time) {
+            OrderAck::Stale => return OrderVerdict::Done,
+            OrderAck::NotGiven => return OrderVerdict::NotGiven,
+            OrderAck::Next(next) => {
+                if !self.parts.offsets.has_reset(group, topic, *queue_id) {
+                    self.parts.offsets.commit(group, topic, *queue_id, next);
+                }
+            }
+        }
+        drop(turn);
+        if !self.is_blocked(queue, None) {
+            self.parts.hold.notify(topic, group, *queue_id);
+        }
+        OrderVerdict::Done
+    }
+
+    /// A message that was given out in order becomes visible at `visible_at`; false where the handle is stale.
+    pub fn change_in_order(
+        &self,
+        queue: &QueueKey,
+        offset: i64,
+        pop_time: i64,
+        visible_at: Timestamp,
+    ) -> bool {
+        let _turn = self.turn(queue);
+        let is_over = self.look(queue).is_some_and(|committed| offset < committed);
+        let changed = !is_over && self.orders.change(queue, offset, pop_time, visible_at);
+        if changed {
+            self.parts.hold.call_before(visible_at);
+        }
+        changed
+    }
+
+    /// Writes `consumerOrderInfo.json` if it is out of date. To be called every few seconds and at the end.
+    ///
+    /// # Errors
+    /// The file cannot be written; the next time all is tried again.
+    pub fn persist_step(&self) -> Result<(), PersistError> {
+        let PopParts { topics, groups, clock, .. } = &self.parts;
+        self.orders.retain(clock.now(), |queue| {
+            let topic = topics.get(&queue.topic);
+            groups.get(&queue.group).is_some()
+                && topic.is_some_and(|topic| queue.queue_id < topic.read_queue_nums)
+        });
+        self.orders.persist_step()
+    }
+
+    /// Flushes the log where offsets of pops were committed since the last time: after a power cut it must not lack the
+    /// check points of what `consumerOffset.json` says was popped. False where it could not be flushed.
+    pub fn may_persist_offsets(&self) -> bool {
+        if !self.committed.swap(false, Ordering::AcqRel) {
+            return true;
+        }
+        let flushed = self.parts.store.flush_step();
+        if let Err(error) = &flushed {
+            self.committed.store(true, Ordering::Release);
+            tracing::warn!(%error, "consumerOffset.json is not written: the log could not be flushed");
+        }
+        flushed.is_ok()
+    }
+
+    /// How many check points are in memory.
+    pub fn check_points(&self) -> usize {
+        self.state().len()
+    }
+
+    pub(super) fn config(&self) -> Arc<BrokerConfig> {
+        self.parts.settings.now()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, PopState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursors(&self) -> MutexGuard<'_, HashMap<QueueKey, i64>> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for PopService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PopService").field("check_points", &self.check_points()).finish_non_exhaustive()
+    }
+}
+
+/// What the log needs to know of a handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckHandle {
+    /// When the messages become visible.
+    pub due: Timestamp,
+    /// Queue of the revive topic in which their check point is noted.
+    pub revive_queue: i32,
+}
+
+impl AckHandle {
+    /// Of a receipt handle; `revive_queue_nums` is how many queues the revive topic has.
+    ///
+    /// # Errors
+    /// There is no such queue.
+    pub fn of(handle: &ReceiptHandle, revive_queue_nums: i32) -> Result<Self, HandlerError> {
+        Self::new(handle.pop_time, handle.invisible_time, handle.revive_queue_id, revive_queue_nums)
+    }
+
+    /// From the parts of a handle.
+    ///
+    /// # Errors
+    /// There is no such queue of the revive topic, or a time that cannot be.
+    pub fn new(
+        pop_time: i64,
+        invisible_time: i64,
+        revive_queue: i32,
+        revive_queue_nums: i32,
+    ) -> Result<Self, HandlerError> {
+        let bad = |what: &str, value: i64, allowed: String| {
+            HandlerError::invalid_parameter(format!(
+                "{what} of the receipt handle is {value}, {allowed}: use the handle of the pop's answer as it is"
+            ))
+        };
+        if !(0..revive_queue_nums).contains(&revive_queue) {
+            let allowed = format!("the revive topic has the queues 0 to {}", revive_queue_nums - 1);
+            return Err(bad("reviveQid", i64::from(revive_queue), allowed));
+        }
+        for (what, value) in [("popTime", pop_time), ("invisibleTime", invisible_time)] {
+            if value < 0 {
+                return Err(bad(what, value, "it must not be below 0".to_owned()));
+            }
+        }
+        Ok(AckHandle { due: Timestamp(pop_time.saturating_add(invisible_time)), revive_queue })
+    }
+}
+
+pub(super) fn signed(offset: QueueOffset) -> i64 {
+    i64::try_from(offset.0).unwrap_or(i64::MAX)
+}

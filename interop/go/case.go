@@ -116,6 +116,13 @@ type pushConsumer struct {
 
 // startPush starts a push consumer which notes what it gets before it asks the listener.
 func (c *testCase) startPush(group, topic, tags string, listen listener, options ...consumer.Option) *pushConsumer {
+	return c.startSelecting(group, topic, consumer.MessageSelector{Type: consumer.TAG, Expression: tags}, listen, options...)
+}
+
+// startSelecting is startPush with any kind of selector.
+func (c *testCase) startSelecting(
+	group, topic string, selector consumer.MessageSelector, listen listener, options ...consumer.Option,
+) *pushConsumer {
 	all := append([]consumer.Option{
 		consumer.WithNsResolver(c.resolver()),
 		consumer.WithInstance(freshInstance()),
@@ -125,7 +132,7 @@ func (c *testCase) startPush(group, topic, tags string, listen listener, options
 	p, err := rocketmq.NewPushConsumer(all...)
 	must(err)
 	result := &pushConsumer{PushConsumer: p, received: &received{}}
-	must(p.Subscribe(topic, consumer.MessageSelector{Type: consumer.TAG, Expression: tags},
+	must(p.Subscribe(topic, selector,
 		func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 			result.received.add(messages)
 			if listen != nil {

@@ -140,6 +140,9 @@ pub(crate) struct ConsumeArgs {
     /// Only messages with these tags: `a || b`
     #[arg(long, default_value = "*")]
     pub(crate) tag: String,
+    /// Only messages of whose properties this is true: `a > 5 AND b IN ('x','y')`
+    #[arg(long, value_name = "SQL92", conflicts_with = "tag")]
+    pub(crate) sql: Option<String>,
     /// End after so many messages
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,

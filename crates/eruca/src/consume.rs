@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_client::{CallError, ConsumeFrom, LitePullConsumer, LitePullError, MessageQueue, StoredMessage};
+use eruca_client::{CallError, ConsumeFrom, Filter, LitePullConsumer, LitePullError, MessageQueue};
 use tracing::warn;
 
 use crate::cli::{ConsumeArgs, From};
@@ -37,14 +37,17 @@ async fn consume(args: &ConsumeArgs) -> anyhow::Result<()> {
         .poll_batch(if args.count.is_some() { 1 } else { POLL_BATCH });
     let consumer = match &args.group {
         Some(group) => {
-            builder.group(group).consume_from(from).subscribe(&args.topic, args.tag.as_str()).start().await?
+            builder.group(group).consume_from(from).subscribe(&args.topic, filter(args)).start().await?
         }
-        None => builder.group(TOOLS_GROUP).consume_from(from).auto_commit(None).start().await?,
+        None => {
+            let builder = builder.group(TOOLS_GROUP).consume_from(from).auto_commit(None);
+            builder.filter_assigned(&args.topic, filter(args)).start().await?
+        }
     };
     let printed = match &args.group {
-        Some(_) => print(&consumer, args, |_| true).await,
+        Some(_) => print(&consumer, args).await,
         None => match assign(&consumer, &args.topic).await {
-            Ok(()) => print(&consumer, args, |message| has_tag(message, &args.tag)).await,
+            Ok(()) => print(&consumer, args).await,
             Err(error) => Err(error.into()),
         },
     };
@@ -85,22 +88,17 @@ async fn take_up(
     Ok(())
 }
 
-/// Whether `filter`, `*` or `a || b`, wants the message.
-fn has_tag(message: &StoredMessage, filter: &str) -> bool {
-    let filter = filter.trim();
-    filter.is_empty()
-        || filter == "*"
-        || filter.split("||").any(|tag| message.message.tag() == Some(tag.trim()))
+fn filter(args: &ConsumeArgs) -> Filter {
+    match &args.sql {
+        Some(expression) => Filter::by_sql(expression),
+        None => Filter::by_tag(&args.tag),
+    }
 }
 
-async fn print(
-    consumer: &LitePullConsumer,
-    args: &ConsumeArgs,
-    wants: impl Fn(&StoredMessage) -> bool,
-) -> anyhow::Result<()> {
+async fn print(consumer: &LitePullConsumer, args: &ConsumeArgs) -> anyhow::Result<()> {
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
-        for message in consumer.poll(POLL_TIMEOUT).await?.into_iter().filter(&wants) {
+        for message in consumer.poll(POLL_TIMEOUT).await? {
             match print_body(&message.message.body) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
                 printed => printed?,

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fs};
 
-use eruca_message::Timestamp;
-use eruca_protocol::body::{ConsumeType, ConsumerRunningInfo};
+use eruca_message::{Timestamp, names::is_retry_topic};
+use eruca_protocol::body::{ConsumeType, ConsumerRunningInfo, MessageModel};
 
 use super::{Call, Command};
 use crate::{CommandError, message_text, ops, option::Opt, running_text, version::version_name};
@@ -39,7 +39,7 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     if !subscriptions_agree(&members, now) {
         write!(call.out, "\n\nWARN: Different subscription in the same group of consumer!!!")?;
-        return Ok(());
+        return Ok(write!(call.out, "{}", differences(&members))?);
     }
     write!(call.out, "\n\nSame subscription in the same group of consumer")?;
     writeln!(call.out, "\n\nRebalance OK")?;
@@ -48,7 +48,43 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             writeln!(call.out, "{client_id} {line}")?;
         }
     }
-    Ok(())
+    // Java compares only where the first member is old enough.
+    Ok(write!(call.out, "{}", differences(&members))?)
+}
+
+/// Which members ask for which messages of a topic, where they do not agree; after Java's text, which only says that they do
+/// not. A topic that one does not ask for counts as well.
+fn differences(members: &BTreeMap<String, ConsumerRunningInfo>) -> String {
+    let is_shared = |info: &ConsumerRunningInfo| {
+        info.properties.get("messageModel").is_none_or(|model| model != MessageModel::Broadcasting.name())
+    };
+    let mut wishes: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    let mut subscribed = 0;
+    for (client_id, info) in members.iter().filter(|(_, info)| is_shared(info)) {
+        let asked = info.subscription_set.iter().filter(|asked| !is_retry_topic(&asked.topic));
+        let mut asks = false;
+        for subscription in asked {
+            asks = true;
+            let of_topic = wishes.entry(&subscription.topic).or_default();
+            of_topic.entry(&subscription.sub_string).or_default().push(client_id);
+        }
+        subscribed += usize::from(asks);
+    }
+    let mut text = String::new();
+    for (topic, of_topic) in wishes {
+        let asking: usize = of_topic.values().map(Vec::len).sum();
+        if of_topic.len() == 1 && asking == subscribed {
+            continue;
+        }
+        text.push_str(&format!(
+            "\n\nTopic {topic}: {asking} of {subscribed} members ask for it, not all alike; each is given what it asks for from \
+             its own queues only\n"
+        ));
+        for (expression, clients) in of_topic {
+            text.push_str(&format!("{expression:<40} {}\n", clients.join(", ")));
+        }
+    }
+    text
 }
 
 /// Lists the members; what each says of itself goes to a file of its own, below a directory that is called as the
@@ -130,4 +166,48 @@ fn findings(info: &ConsumerRunningInfo, now: Timestamp) -> Vec<String> {
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use eruca_protocol::body::SubscriptionData;
+
+    use super::*;
+
+    fn member(asked: &[(&str, &str)]) -> ConsumerRunningInfo {
+        let subscription = |(topic, expression): &(&str, &str)| SubscriptionData {
+            topic: (*topic).to_owned(),
+            sub_string: (*expression).to_owned(),
+            ..SubscriptionData::default()
+        };
+        ConsumerRunningInfo {
+            subscription_set: asked.iter().map(subscription).collect(),
+            ..ConsumerRunningInfo::default()
+        }
+    }
+
+    #[test]
+    fn members_that_do_not_ask_alike_are_named() {
+        let members = |others: &[(&str, &str)]| -> BTreeMap<String, ConsumerRunningInfo> {
+            let first = member(&[("T", "n > 5"), ("%RETRY%g", "*")]);
+            [("a".to_owned(), first), ("b".to_owned(), member(others)), ("tool".to_owned(), member(&[]))]
+                .into()
+        };
+        assert_eq!(differences(&members(&[("T", "n > 5")])), "");
+        assert_eq!(
+            differences(&members(&[("T", "*")])),
+            format!(
+                "\n\nTopic T: 2 of 2 members ask for it, not all alike; each is given what it asks for from its own queues only\n\
+                 {:<40} b\n{:<40} a\n",
+                "*", "n > 5"
+            )
+        );
+        let text = differences(&members(&[("T", "n > 5"), ("U", "*")]));
+        assert!(text.starts_with("\n\nTopic U: 1 of 2 members ask for it"), "{text}");
+        let mut broadcasting = members(&[("T", "*")]);
+        for info in broadcasting.values_mut() {
+            info.properties.insert("messageModel".to_owned(), "BROADCASTING".to_owned());
+        }
+        assert_eq!(differences(&broadcasting), "");
+    }
 }

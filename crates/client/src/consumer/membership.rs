@@ -8,10 +8,10 @@ use std::{
 
 use eruca_message::{MessageQueue, Timestamp, names};
 use eruca_protocol::{
-    RemotingCommand,
+    RemotingCommand, RequestCode,
     body::{
-        ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData,
-        MessageModel,
+        self, CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData,
+        GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
     },
     request::{
         GetConsumerListByGroupRequest, GetMaxOffsetRequest, GetMaxOffsetResponse, GetMinOffsetRequest,
@@ -169,6 +169,40 @@ impl Membership {
             }
         }
         self.session.heartbeat(&self.heartbeat(), false).await;
+    }
+
+    /// Asks a broker of each topic whether it takes the condition that stands for it. Brokers that cannot be asked are not
+    /// waited for.
+    ///
+    /// # Errors
+    /// A broker refuses one: it is wrong, or the broker evaluates none.
+    pub(crate) async fn check_conditions(
+        &self,
+        subscriptions: impl IntoIterator<Item = Arc<Subscription>>,
+    ) -> Result<(), CallError> {
+        for subscription in subscriptions {
+            if subscription.data().is_tag_type() {
+                continue;
+            }
+            let Ok(route) = self.session.route(&subscription.data().topic).await else { continue };
+            let content = CheckClientRequestBody {
+                client_id: self.session.client_id().to_owned(),
+                group: self.settings.group.clone(),
+                namespace: None,
+                subscription_data: subscription.data().clone(),
+            };
+            let request = RemotingCommand::request_without_header(RequestCode::CHECK_CLIENT_CONFIG)
+                .with_body(body::to_json(&content));
+            for broker_name in route.brokers.keys() {
+                let Ok(addr) = self.session.addr_to_read(broker_name, MASTER_ID) else { continue };
+                match self.session.call(&addr, request.clone()).await {
+                    Err(error) if error.is_silence() => {}
+                    Err(refused) => return Err(refused),
+                    Ok(_) => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The queues of `topic` that are this member's. `None` where its broker does not know this member yet.

@@ -3,13 +3,25 @@
 use eruca_message::{Timestamp, java_hash_code};
 use eruca_protocol::body::SubscriptionData;
 
-/// A filter on messages of a topic. A text stands for tags: `"*"` is everything, `"a || b"` one of two tags.
+/// A filter on messages of a topic (Java: `MessageSelector`). A text stands for tags: `"*"` is everything, `"a || b"` one of two tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
     /// Tags, separated by `||`; `*` is everything.
     Tags(String),
-    /// An SQL92 expression over the message's properties; the broker must have it enabled.
+    /// An SQL92 expression over the message's properties; the broker must have `enablePropertyFilter` on.
     Sql(String),
+}
+
+impl Filter {
+    /// By tags, separated by `||`; `*` is everything.
+    pub fn by_tag(tags: impl Into<String>) -> Self {
+        Filter::Tags(tags.into())
+    }
+
+    /// By an SQL92 expression over properties: `a > 5 AND b IN ('x', 'y')`.
+    pub fn by_sql(expression: impl Into<String>) -> Self {
+        Filter::Sql(expression.into())
+    }
 }
 
 impl From<&str> for Filter {

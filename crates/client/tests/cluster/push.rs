@@ -8,6 +8,7 @@ use std::{
 
 use eruca_client::{
     CallError, ConsumeFrom, ConsumeStatus, Filter, Message, MessageQueue, OrderedConsumeStatus, PushConsumer,
+    StartError,
 };
 
 use crate::{Seen, admin, consumer, fresh, name_servers, noting, producer, send_numbered, text, until};
@@ -198,8 +199,8 @@ async fn a_subscription_by_sql_is_told_as_it_is() {
     let builder = PushConsumer::builder()
         .name_servers(name_servers())
         .group(&group)
-        .subscribe(&topic, Filter::Sql("n > 5".into()));
-    // Brokers refuse it unless enablePropertyFilter is set: the consumer goes on trying and can be stopped.
-    let stubborn = noting(builder, &Seen::default()).start().await.unwrap();
-    stubborn.shutdown().await;
+        .subscribe(&topic, Filter::by_sql("n > 5 AND"));
+    // Wrong, and refused in any case unless enablePropertyFilter is set.
+    let refused = noting(builder, &Seen::default()).start().await.err();
+    assert!(matches!(refused, Some(StartError::Call(CallError::Refused { .. }))), "{refused:?}");
 }

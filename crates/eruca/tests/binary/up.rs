@@ -51,6 +51,26 @@ fn messages_have_tags_and_keys_and_come_from_standard_input() {
 }
 
 #[test]
+fn messages_are_chosen_by_their_properties() {
+    let up = Up::ephemeral(|_| {});
+    for (n, body) in [("4", "four"), ("6", "six"), ("8", "eight")] {
+        let property = format!("n={n}");
+        run_ok(&["send", "-n", &up.namesrv, "-t", "numbers", "--property", &property, body]);
+    }
+    let consume = |sql: &str, group: &[&str]| {
+        let args = ["consume", "-n", &up.namesrv, "-t", "numbers", "--count", "1", "--sql", sql];
+        eruca().args(args).args(group).output().unwrap()
+    };
+    for group in [&[][..], &["-g", "readers"]] {
+        let chosen = consume("n > 5 AND n <> '8'", group);
+        assert_eq!(String::from_utf8_lossy(&chosen.stdout), "six\n");
+        let refused = consume("n > 5 AND", group);
+        let says = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && says.contains("at character 10: expected a property"), "{says}");
+    }
+}
+
+#[test]
 fn a_group_goes_on_where_it_stopped() {
     let up = Up::ephemeral(|_| {});
     up.send("progress", "one");

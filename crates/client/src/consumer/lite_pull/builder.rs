@@ -1,6 +1,7 @@
 //! Settings of a lite pull consumer.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
@@ -14,7 +15,7 @@ use super::{
     super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
         rebalance::AllocationStrategy,
-        subscription::Filter,
+        subscription::{Filter, Subscription},
     },
     LitePullConsumer,
     buffer::{Buffer, BufferLimits},
@@ -34,6 +35,7 @@ pub struct LitePullConsumerBuilder {
     member: MemberSettings,
     settings: LitePullSettings,
     subscriptions: Vec<(String, Filter)>,
+    assigned_filters: Vec<(String, Filter)>,
 }
 
 impl Default for LitePullConsumerBuilder {
@@ -52,6 +54,7 @@ impl Default for LitePullConsumerBuilder {
                 auto_commit: Some(Duration::from_secs(5)),
             },
             subscriptions: Vec::new(),
+            assigned_filters: Vec::new(),
         }
     }
 }
@@ -79,6 +82,13 @@ impl LitePullConsumerBuilder {
     /// [`LitePullConsumer::assign`].
     pub fn subscribe(mut self, topic: impl Into<String>, filter: impl Into<Filter>) -> Self {
         self.subscriptions.push((topic.into(), filter.into()));
+        self
+    }
+
+    /// Of queues of this topic that are assigned by name, only these messages (Java: `setSubExpressionForAssign`, which takes
+    /// tags). By default all.
+    pub fn filter_assigned(mut self, topic: impl Into<String>, filter: impl Into<Filter>) -> Self {
+        self.assigned_filters.push((topic.into(), filter.into()));
         self
     }
 
@@ -148,7 +158,8 @@ impl LitePullConsumerBuilder {
     /// The consumer, at work. To be called inside a Tokio runtime, in which it then runs.
     ///
     /// # Errors
-    /// A setting is missing or out of its range, or the offsets file of a broadcasting consumer cannot be read.
+    /// A setting is missing or out of its range, a broker refuses a [`Filter::Sql`], or the offsets file of a
+    /// broadcasting consumer cannot be read.
     pub async fn start(self) -> Result<LitePullConsumer, StartError> {
         let out_of_range =
             |setting, value: String| ConfigError::OutOfRange { setting, value, allowed: "1 to 1024" };
@@ -162,9 +173,20 @@ impl LitePullConsumerBuilder {
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
         let member =
             Membership::new(session.clone(), self.member, ConsumeType::Actively, &self.subscriptions)?;
+        let assigned_filters: BTreeMap<_, _> = self
+            .assigned_filters
+            .iter()
+            .map(|(topic, filter)| (topic.clone(), Arc::new(Subscription::new(topic, filter, session.now()))))
+            .collect();
+        let filters = member.subscriptions().into_iter().chain(assigned_filters.values().cloned());
+        if let Err(refused) = member.check_conditions(filters).await {
+            session.close();
+            return Err(refused.into());
+        }
         let core = Arc::new(Core {
             started: session.now(),
             member,
+            assigned_filters,
             settings: self.settings,
             mode: Mutex::new(if self.subscriptions.is_empty() { Mode::Undecided } else { Mode::Subscribed }),
             queues: Mutex::default(),

@@ -13,7 +13,7 @@ use eruca_message::{MessageQueue, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    super::membership::Membership,
+    super::{membership::Membership, subscription::Subscription},
     buffer::{Buffer, BufferLimits},
     position::Position,
 };
@@ -80,6 +80,8 @@ pub(crate) enum Mode {
 /// What the tasks and the user share.
 pub(crate) struct Core {
     pub(crate) member: Membership,
+    /// Which messages of queues that are assigned by name, by topic; all where it says nothing.
+    pub(crate) assigned_filters: BTreeMap<String, Arc<Subscription>>,
     pub(crate) settings: LitePullSettings,
     pub(crate) mode: Mutex<Mode>,
     pub(crate) queues: Mutex<BTreeMap<MessageQueue, Arc<AssignedQueue>>>,

@@ -38,8 +38,10 @@ pub(crate) async fn fetch(core: Arc<Core>, assigned: Arc<AssignedQueue>) {
 }
 
 async fn fetch_on(core: &Core, assigned: &AssignedQueue) {
-    // A queue that was assigned by name is taken whole.
-    let whole = Subscription::new(&assigned.queue.topic, &"*".into(), core.member.session.now());
+    // A queue that was assigned by name is taken whole, unless something else was said of its topic.
+    let topic = &assigned.queue.topic;
+    let whole = || Arc::new(Subscription::new(topic, &"*".into(), core.member.session.now()));
+    let of_assigned = core.assigned_filters.get(topic).cloned().unwrap_or_else(whole);
     loop {
         let may_fetch = {
             let position = lock(&assigned.position);
@@ -49,11 +51,11 @@ async fn fetch_on(core: &Core, assigned: &AssignedQueue) {
             wait(ROOM_PAUSE, assigned.wake.notified()).await;
             continue;
         }
-        let subscription = core.member.subscription(&assigned.queue.topic);
+        let subscription = core.member.subscription(topic).unwrap_or_else(|| of_assigned.clone());
         let (generation, offset) = lock(&assigned.position).next_fetch();
         let asked = Instant::now();
         let pulled = tokio::select! {
-            pulled = pull(core, assigned, subscription.as_deref().unwrap_or(&whole), offset) => pulled,
+            pulled = pull(core, assigned, &subscription, offset) => pulled,
             // A jump: what is under way no longer counts, so do not wait for it. A pause: neither.
             () = moved(assigned, generation) => continue,
         };

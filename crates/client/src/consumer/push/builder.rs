@@ -199,8 +199,9 @@ impl PushConsumerBuilder {
     /// The consumer, at work. To be called inside a Tokio runtime, in which it then runs.
     ///
     /// # Errors
-    /// A setting is missing or out of its range, or the offsets file of a broadcasting consumer cannot be read. That
-    /// brokers cannot be reached is no error: it goes on trying, and says so in the log.
+    /// A setting is missing or out of its range, a broker refuses a [`Filter::Sql`], or the offsets file of a
+    /// broadcasting consumer cannot be read. That brokers cannot be reached is no error: it goes on trying, and says so in
+    /// the log.
     pub async fn start(self) -> Result<PushConsumer, StartError> {
         let listener = self.listener.clone().ok_or(ConfigError::Unset {
             setting: "listener",
@@ -211,6 +212,10 @@ impl PushConsumerBuilder {
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
         let member =
             Membership::new(session.clone(), self.member, ConsumeType::Passively, &self.subscriptions)?;
+        if let Err(refused) = member.check_conditions(member.subscriptions()).await {
+            session.close();
+            return Err(refused.into());
+        }
         if !member.is_broadcasting() {
             member.subscribe(&names::retry_topic(member.group()), &"*".into());
         }

@@ -21,7 +21,7 @@ use eruca_protocol::{
 
 use super::super::fixture::{GROUP, Seen, builder, cluster, listening, queue, topic_queues};
 use crate::{
-    ConsumeFrom, ConsumeStatus, PushConsumer,
+    ConsumeFrom, ConsumeStatus, Filter, PushConsumer, StartError,
     decode::tests::record,
     lock::lock,
     testing::{FakeCluster, until},
@@ -424,4 +424,20 @@ async fn wrong_settings_are_refused() {
             Ok(_) => panic!("{what}: started"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_condition_that_a_broker_refuses_is_told_at_the_start() {
+    let (cluster, seen) = (cluster(1), Seen::default());
+    let start = async || {
+        let builder = builder(&cluster).subscribe("t", Filter::by_sql("n > "));
+        listening(builder, &seen, ConsumeStatus::Success).start().await
+    };
+    cluster.answer("a", RequestCode::CHECK_CLIENT_CONFIG, &[ResponseCode::SUBSCRIPTION_PARSE_FAILED]);
+    let Err(StartError::Call(error)) = start().await else { panic!("it was not refused") };
+    assert_eq!(error.response_code(), Some(ResponseCode::SUBSCRIPTION_PARSE_FAILED));
+    assert_eq!(cluster.seen("a", RequestCode::HEART_BEAT), 0);
+    // A broker that cannot be asked is not waited for.
+    cluster.stop_broker("a");
+    start().await.unwrap().shutdown().await;
 }

@@ -118,6 +118,7 @@ public final class Case implements AutoCloseable {
     public DefaultMQPullConsumer pullConsumer(String group) throws Exception {
         DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
         consumer.setNamesrvAddr(cluster.namesrv);
+        consumer.setHeartbeatBrokerInterval(1000);
         consumer.setInstanceName(freshInstance());
         onClose(consumer::shutdown);
         consumer.start();

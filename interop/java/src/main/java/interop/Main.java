@@ -2,6 +2,7 @@ package interop;
 
 import interop.scenarios.AdminScenarios;
 import interop.scenarios.ConsumeFromScenarios;
+import interop.scenarios.FilterScenarios;
 import interop.scenarios.LitePullScenarios;
 import interop.scenarios.OrderlyScenarios;
 import interop.scenarios.PullScenarios;
@@ -35,6 +36,7 @@ public final class Main {
         all.addAll(SendScenarios.LIST);
         all.addAll(SendErrorScenarios.LIST);
         all.addAll(PushScenarios.LIST);
+        all.addAll(FilterScenarios.LIST);
         all.addAll(PullScenarios.LIST);
         all.addAll(LitePullScenarios.LIST);
         all.addAll(AdminScenarios.LIST);

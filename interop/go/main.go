@@ -32,7 +32,7 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, list := range [][]scenario{
 		orderlyScenarios, consumeFromScenarios, sharingScenarios, retryScenarios,
-		sendScenarios, pushScenarios, filterScenarios, pullScenarios, restartScenarios,
+		sendScenarios, pushScenarios, filterScenarios, pullScenarios, transactionScenarios, restartScenarios,
 	} {
 		all = append(all, list...)
 	}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::dlq::DlqArgs;
+use crate::{dlq::DlqArgs, transactions::TransactionsArgs};
 
 /// Where name servers are looked for where nothing else is said.
 pub(crate) const DEFAULT_NAME_SERVER: &str = "127.0.0.1:9876";
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Health(HealthArgs),
     /// Dead letters, the messages that groups gave up on: list them, send them again, drop them
     Dlq(DlqArgs),
+    /// Show transactions that are open: half messages whose producers did not say what becomes of them
+    Transactions(TransactionsArgs),
     /// Run a command of mqadmin; without one, list them
     #[command(disable_help_flag = true)]
     Admin(AdminArgs),

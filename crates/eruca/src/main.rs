@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what can be typed (`cli`), what is checked before anything starts (`preflight`), the roles
 //! (`run_up`, `run_broker`, `run_namesrv`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
-//! the small tools (`send`, `consume`, `dlq`, `health`; `bench` is a crate of its own), and what looks into a data
+//! the small tools (`send`, `consume`, `dlq`, `transactions`, `health`; `bench` is a crate of its own), and what looks into a data
 //! directory (`store`).
 
 mod broker_role;
@@ -22,6 +22,7 @@ mod self_test;
 mod send;
 mod signals;
 mod store;
+mod transactions;
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
@@ -67,6 +68,7 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args).await?,
         Command::Bench(args) => eruca_bench::run(args).await?,
         Command::Dlq(args) => dlq::run(args).await?,
+        Command::Transactions(args) => transactions::run(args).await?,
         Command::Health(args) => return health::run(args).await,
         Command::Admin(args) => return Ok(eruca_admin::run(args.words).await),
         Command::Store(args) => return store::run(args),

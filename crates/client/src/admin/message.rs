@@ -1,14 +1,14 @@
 //! What brokers are asked about messages and queues.
 
-use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp};
+use eruca_message::{MessageQueue, OffsetMessageId, StoredMessage, Timestamp, names};
 use eruca_protocol::{
     RemotingCommand,
     body::QueryConsumeQueueResponseBody,
     request::{
         GetEarliestMsgStoretimeRequest, GetEarliestMsgStoretimeResponse, GetMaxOffsetRequest,
         GetMaxOffsetResponse, GetMinOffsetRequest, GetMinOffsetResponse, QueryConsumeQueueRequest,
-        QueryMessageRequest, SearchOffsetByTimestampRequest, SearchOffsetByTimestampResponse,
-        ViewMessageByIdRequest,
+        QueryMessageRequest, ResumeCheckHalfMessageRequest, SearchOffsetByTimestampRequest,
+        SearchOffsetByTimestampResponse, ViewMessageByIdRequest,
     },
 };
 
@@ -85,6 +85,16 @@ impl Admin {
             request: answer.request,
             detail: "there is none".to_owned(),
         })
+    }
+
+    /// Lets the broker at `addr` check again the transaction whose message has the offset id `offset_id`: one that was given up
+    /// (it lies in `TRANS_CHECK_MAX_TIME_TOPIC`); Eruca's brokers also take an open one, and count its checks anew.
+    pub async fn resume_check_half_message(&self, addr: &str, offset_id: &str) -> Result<(), CallError> {
+        let header = ResumeCheckHalfMessageRequest {
+            topic: Some(names::TRANS_CHECK_MAX_TIME_TOPIC.to_owned()),
+            msg_id: Some(offset_id.to_owned()),
+        };
+        self.ask(addr, &header).await.map(drop)
     }
 
     /// Messages of one queue, without waiting for new ones.

@@ -9,4 +9,5 @@ mod restart;
 mod roles;
 mod store;
 mod support;
+mod transactions;
 mod up;

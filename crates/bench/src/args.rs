@@ -20,6 +20,8 @@ pub(crate) enum BenchCommand {
     Consume(ConsumeArgs),
     /// Send at a fixed rate and measure until a push consumer has each message
     Latency(LatencyArgs),
+    /// Have many messages wait for a time of delivery, and a burst due at once, and measure how late it comes
+    Timers(TimersArgs),
     /// Answer sends without keeping anything: what the network and one copy of the bytes cost at least
     Echo(EchoArgs),
 }
@@ -206,6 +208,42 @@ pub(crate) struct LatencyArgs {
     pub(crate) duration: DurationArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TimersArgs {
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    /// Messages that wait, due in an hour or two
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) pending: u64,
+    /// Messages that are due together
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) burst: u64,
+    /// Over so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub(crate) spread_ms: u32,
+    /// So many seconds after the first of them is sent
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) lead: u32,
+    /// Bytes of a body
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=16 << 20))]
+    pub(crate) size: u32,
+    /// Producers, each with a connection of its own
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) connections: u32,
+    /// Sends that each producer has under way at most
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub(crate) outstanding: u32,
+    /// Also report CPU time and memory of this process on this machine
+    #[arg(long, value_name = "PID")]
+    pub(crate) broker_pid: Option<u32>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No line of progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -3,7 +3,7 @@
 //! Read in this order: what can be typed (`args`), where the load goes (`destination`), what a request is made of
 //! (`frame_template`, `send_frames`, `window`, `reply`), when it is due (`plan`, `precise_sleep`), how it travels (`wire`,
 //! `threads`), what is counted and shown (`meter`, `failures`, `process`, `watch`, `report`), the loads (`produce`, `consume`,
-//! `latency` with its `stamp`), and the floor to compare a broker with (`echo`).
+//! `latency` with its `stamp`, `timers`), and the floor to compare a broker with (`echo`).
 //!
 //! The raw loads keep their own cost low, because they share the machine with what they measure: prepared frames whose
 //! few changing fields are patched in place, many in flight on each connection, one write and one read for many.
@@ -27,6 +27,7 @@ mod run;
 mod send_frames;
 mod stamp;
 mod threads;
+mod timers;
 mod watch;
 mod window;
 mod wire;

@@ -4,7 +4,7 @@ use crate::{
     args::{BenchArgs, BenchCommand},
     consume, echo,
     error::BenchError,
-    latency, produce,
+    latency, produce, timers,
 };
 
 /// Runs what was typed and prints the results. To be called inside a Tokio runtime.
@@ -16,6 +16,7 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
         BenchCommand::Produce(args) => produce::run(args).await,
         BenchCommand::Consume(args) => consume::run(args).await,
         BenchCommand::Latency(args) => latency::run(args).await,
+        BenchCommand::Timers(args) => timers::run(args).await,
         BenchCommand::Echo(args) => echo::run(args).await,
     }
 }

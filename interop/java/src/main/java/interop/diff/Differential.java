@@ -17,7 +17,17 @@ public final class Differential {
     private Differential() {
     }
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
+        // Clients leave threads behind, so the end has to be said.
+        try {
+            System.exit(run(args) ? 0 : 1);
+        } catch (Exception | AssertionError e) {
+            e.printStackTrace(System.out);
+            System.exit(1);
+        }
+    }
+
+    private static boolean run(String[] args) throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(2);
         Known known = new Known();
         int failed = 0;
@@ -40,8 +50,7 @@ public final class Differential {
         known.print();
         System.out.println((args.length - failed) + " passed, " + failed + " failed");
         Cluster.closeAll();
-        // Clients leave threads behind, so the end has to be said.
-        System.exit(failed == 0 ? 0 : 1);
+        return failed == 0;
     }
 
     private static List<String> compare(Side eruca, Side java, Known known) {

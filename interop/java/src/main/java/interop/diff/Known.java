@@ -16,7 +16,7 @@ final class Known {
         rule("offsets are committed for queues that are there", "commit .*queueId=", "code 0", "code 29"),
         rule("an attribute that is not there may be removed", "create topic .*attributes=-", "code 1", "code 0"),
         rule("impossible numbers of topics", "create topic", "code [01]", "code 29"),
-        rule("what cannot be stored is told as that", "(send|batch) ", "code 1", "code 13 .*"));
+        rule("what cannot be stored is told as that", "(send|batch) ", "code 1", "code 1[36] .*"));
     private final Map<String, Integer> seen = new LinkedHashMap<>();
 
     private static Rule rule(String name, String step, String java, String eruca) {

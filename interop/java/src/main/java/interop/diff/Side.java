@@ -36,6 +36,13 @@ final class Side {
         return remoting.invokeSync(broker, request, 20_000);
     }
 
+    /** A request without an answer. */
+    void tell(int code, Map<String, String> fields) throws Exception {
+        RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
+        fields.forEach(request::addExtField);
+        remoting.invokeOneway(broker, request, 20_000);
+    }
+
     /** A send was acknowledged. */
     void stored(String topic, Map<String, String> answer) {
         long end = Long.parseLong(answer.get("queueOffset")) + answer.get("msgId").split(",").length;

@@ -57,14 +57,24 @@ final class Workload {
             try {
                 step.run(side);
             } catch (Exception e) {
-                throw new IllegalStateException("a step cannot be taken", e);
+                throw new IllegalStateException("a step cannot be taken on " + side.broker, e);
             }
         }
         return null;
     }
 
     private Step randomStep(String number) {
-        int kind = random.nextInt(100);
+        int kind = random.nextInt(115);
+        if (kind >= 110) {
+            return Transactions.step(number, random, sendFields(oneOf(topics), properties(), false), body());
+        } else if (kind >= 105) {
+            return Pops.step(number, random, groups, topics, QUEUES);
+        } else if (kind >= 100) {
+            Map<String, String> fields = pullFields();
+            fields.put("expressionType", chance(95) ? "SQL92" : "SQL93");
+            fields.put("subscription", Expressions.random(random));
+            return pulled(number + " sql", fields);
+        }
         if (kind < 45) {
             return sent(number + " send", 310, sendFields(), body());
         } else if (kind < 52) {
@@ -138,7 +148,8 @@ final class Workload {
         fields.put("c", chance(95) ? "TBW102" : "nowhere");
         fields.put("d", String.valueOf(chance(80) ? 4 : random.nextInt(12) - 1));
         fields.put("e", String.valueOf(chance(90) ? random.nextInt(QUEUES) : random.nextInt(20)));
-        fields.put("f", String.valueOf(chance(95) ? 0 : 1));
+        // The bits of a way to compress, without saying that it was.
+        fields.put("f", String.valueOf(chance(95) ? 0 : 0x100));
         fields.put("g", String.valueOf(BORN + ids));
         fields.put("h", String.valueOf(random.nextInt(5)));
         fields.put("i", MessageDecoder.messageProperties2String(properties));

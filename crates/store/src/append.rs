@@ -173,7 +173,7 @@ impl MessageStore {
         encoded.inner_count = 0;
         SCRATCH.set(encoded);
         if staged? > STAGED_MAX_BYTES {
-            self.settle()?;
+            self.settle_early()?;
         }
         Ok(())
     }

@@ -220,7 +220,7 @@ impl MessageStore {
     /// readers all the same, and writing stops until a restart.
     pub fn delete_topic(&self, topic: &str) -> Result<bool, DiskError> {
         // What is staged for the topic would come into queues that are no more; an error is no matter here.
-        let _ = self.settle();
+        let _ = self.settle_early();
         let mut flush = self.queue_flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Moves the checkpoint past the topic's records: recovery will not bring it back, and will not take queues of
         // which a half is gone for ones that have to be made anew.

@@ -93,6 +93,20 @@ impl MessageStore {
         }
     }
 
+    /// As [`MessageStore::settle`], in the midst of what this thread acknowledges together: where something was dropped, the
+    /// next settling tells it once more, because messages from before this call are not acknowledged yet.
+    ///
+    /// # Errors
+    /// As [`MessageStore::settle`].
+    pub fn settle_early(&self) -> Result<(), WriteStopped> {
+        let mine = UNSETTLED.with_borrow(|all| all.iter().find(|one| one.store == self.number).copied());
+        let settled = self.settle();
+        if let (Err(_), Some(mine)) = (&settled, mine) {
+            self.note_unsettled(mine.drops, mine.end);
+        }
+        settled
+    }
+
     fn check_not_dropped(&self, mine: Unsettled) -> Result<(), WriteStopped> {
         let state = self.append_lock();
         if state.drops == mine.drops || planted!(DroppedAcknowledged) {

@@ -105,7 +105,7 @@ impl TopicSends<'_> {
             Known::At(at) => {
                 if at.0 >= store.watermarks().written.0 {
                     // Of this very network read, or of another thread's.
-                    store.settle()?;
+                    store.settle_early()?;
                 }
                 Ok(check(store, at, &wanted))
             }

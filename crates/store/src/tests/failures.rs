@@ -48,6 +48,33 @@ fn a_full_disk_stops_writes_and_space_lets_them_go_on() {
     assert_eq!(bench.send("T", 1, b"first").queue_offset, QueueOffset(0));
 }
 
+/// A read of the network that stages much settles in its midst; what it appended before that is not acknowledged yet.
+#[test]
+fn a_write_that_fails_in_the_midst_of_a_read_is_told_at_its_end() {
+    let config =
+        StoreConfig { segment_size_bytes: 8 << 20, max_message_size_bytes: 4 << 20, ..small_config() };
+    let bench = Bench::with(config, SimDisk::new(7));
+    bench.append("T", 0, b"small").unwrap();
+    fail(&bench, SimOp::Write, FaultKind::Fail(ErrorKind::Other));
+    let large = bench.append("T", 0, &vec![1; 2 << 20]);
+    assert!(matches!(large, Err(AppendError::Stopped(_))), "{large:?}");
+    bench.store().settle().unwrap_err();
+    assert_eq!(bench.store().settle(), Ok(()), "nothing was appended since");
+    assert!(bench.bodies("T", 0).is_empty());
+}
+
+/// The same where a topic is deleted in the midst.
+#[test]
+fn a_write_that_fails_while_a_topic_is_deleted_is_told_at_the_end_of_the_read() {
+    let bench = Bench::new();
+    bench.append("T", 0, b"small").unwrap();
+    fail(&bench, SimOp::Write, FaultKind::Fail(ErrorKind::Other));
+    // Whether the topic could be deleted is not the question.
+    let _ = bench.store().delete_topic("other");
+    bench.store().settle().unwrap_err();
+    assert_eq!(bench.store().settle(), Ok(()));
+}
+
 #[test]
 fn a_store_on_a_full_disk_opens_and_serves_what_is_there() {
     let mut bench = Bench::new();

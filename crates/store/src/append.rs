@@ -9,7 +9,7 @@ use std::{
 };
 
 use eruca_message::{
-    LogOffset, QueueOffset, RecordError, RecordFields, Timestamp, encode_record, names,
+    LogOffset, QueueOffset, Record, RecordError, RecordFields, Timestamp, encode_record, names,
     properties::MAX_PROPERTIES_LEN_BYTES,
 };
 
@@ -54,6 +54,26 @@ pub struct AppendMessage<'a> {
     pub body: &'a [u8],
     /// Encoded properties (see [`eruca_message::properties`]).
     pub properties: &'a [u8],
+}
+
+impl<'a> AppendMessage<'a> {
+    /// The message of a record, with other properties in another place.
+    pub fn moved(record: &Record<'a>, topic: &'a str, queue_id: i32, properties: &'a [u8]) -> Self {
+        let fields = &record.fields;
+        AppendMessage {
+            topic,
+            queue_id,
+            flag: fields.flag,
+            sys_flag: fields.sys_flag,
+            born_timestamp: fields.born_timestamp,
+            born_host: fields.born_host,
+            store_host: fields.store_host,
+            reconsume_times: fields.reconsume_times,
+            prepared_transaction_offset: fields.prepared_transaction_offset,
+            body: fields.body,
+            properties,
+        }
+    }
 }
 
 /// Where a message lies.

@@ -43,17 +43,6 @@ pub(super) fn unpark<'r>(record: &Record<'r>) -> Result<AppendMessage<'r>, Undel
     if topic == TRANS_HALF_TOPIC {
         return Err(Undeliverable::HalfMessage);
     }
-    Ok(AppendMessage {
-        topic,
-        queue_id: queue_id.filter(|id| *id >= 0).ok_or(Undeliverable::NoQueue)?,
-        flag: fields.flag,
-        sys_flag: fields.sys_flag,
-        born_timestamp: fields.born_timestamp,
-        born_host: fields.born_host,
-        store_host: fields.store_host,
-        reconsume_times: fields.reconsume_times,
-        prepared_transaction_offset: fields.prepared_transaction_offset,
-        body: fields.body,
-        properties: fields.properties,
-    })
+    let queue_id = queue_id.filter(|id| *id >= 0).ok_or(Undeliverable::NoQueue)?;
+    Ok(AppendMessage::moved(record, topic, queue_id, fields.properties))
 }

@@ -5,6 +5,7 @@ mod client;
 mod consumer_list;
 mod consumer_offset;
 mod end_transaction;
+mod flushed_answer;
 mod heartbeat;
 mod lock_queue;
 mod pop;

@@ -16,6 +16,7 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{AppendMessage, FlushMode, MessageStore};
 
+use super::flushed_answer::answer_when_flushed;
 use crate::{
     HandlerError,
     config::BrokerConfig,
@@ -83,14 +84,7 @@ impl RecallMessageHandler {
         if self.store.config().flush_mode == FlushMode::Async {
             return Ok(Reply::AfterSettle(success));
         }
-        let responder = caller.responder(request);
-        let answer = move |result: Result<(), _>| {
-            responder.send(match result {
-                Ok(()) => success,
-                Err(why) => HandlerError::from(why).into_reply(&success),
-            });
-        };
-        self.store.on_flushed(appended.log_offset_end, Box::new(answer));
+        answer_when_flushed(&self.store, caller.responder(request), success, appended.log_offset_end);
         Ok(Reply::Later)
     }
 

@@ -22,6 +22,7 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{AppendMessage, FlushMode, MessageStore};
 
+use super::flushed_answer::answer_when_flushed;
 use crate::{
     HandlerError,
     dead_letter::{NextTry, next_try},
@@ -99,18 +100,12 @@ impl SendBackHandler {
         let bytes = self.look(header.offset)?;
         let record = Record::decode(&bytes).map_err(|error| HandlerError::system_error(error.to_string()))?;
         let way = self.way(&header, request, &group, &record)?;
+        let properties = way.properties.to_bytes();
         let message = AppendMessage {
-            topic: &way.topic,
-            queue_id: way.queue_id,
-            flag: record.fields.flag,
-            sys_flag: record.fields.sys_flag,
-            born_timestamp: record.fields.born_timestamp,
-            born_host: record.fields.born_host,
             store_host: self.store_host,
             reconsume_times: record.fields.reconsume_times.saturating_add(1),
             prepared_transaction_offset: 0,
-            body: record.fields.body,
-            properties: &way.properties.to_bytes(),
+            ..AppendMessage::moved(&record, &way.topic, way.queue_id, &properties)
         };
         let appended = self.parking.append(&self.store, &message, self.clock.now())?;
         let origin = way.properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic);
@@ -119,14 +114,7 @@ impl SendBackHandler {
         if self.store.config().flush_mode == FlushMode::Async {
             return Ok(Reply::AfterSettle(success));
         }
-        let responder = caller.responder(request);
-        let answer = move |result: Result<(), _>| {
-            responder.send(match result {
-                Ok(()) => success,
-                Err(why) => HandlerError::from(why).into_reply(&success),
-            });
-        };
-        self.store.on_flushed(appended.log_offset_end, Box::new(answer));
+        answer_when_flushed(&self.store, caller.responder(request), success, appended.log_offset_end);
         Ok(Reply::Later)
     }
 

@@ -267,18 +267,13 @@ fn copy(
     properties.remove(INNER_MULTI_DISPATCH);
     properties.remove(INNER_MULTI_QUEUE_OFFSET);
     let tried = i32::from(!check_point.suspend);
+    let properties = properties.to_bytes();
     store.append(&AppendMessage {
-        topic,
-        queue_id: 0,
-        flag: fields.flag,
-        sys_flag: fields.sys_flag,
-        born_timestamp: fields.born_timestamp,
         born_host: store_host,
         store_host,
         reconsume_times: fields.reconsume_times.saturating_add(tried),
         prepared_transaction_offset: 0,
-        body: fields.body,
-        properties: &properties.to_bytes(),
+        ..AppendMessage::moved(record, topic, 0, &properties)
     })?;
     Ok(())
 }

@@ -40,7 +40,7 @@ pub(super) fn deliver<'r>(
         return Err(Undeliverable::Circle);
     }
     stamp(parked, written, now, encoded);
-    Ok(message(record, topic, queue_id, encoded))
+    Ok(AppendMessage::moved(record, topic, queue_id, encoded))
 }
 
 /// The message of `record` as it is parked anew, because its time is still far away.
@@ -56,29 +56,7 @@ pub(super) fn roll<'r>(
     let mut table = Properties::decode(parked);
     table.set(TIMER_ROLL_TIMES, i32::saturating_add(times, 1).to_string());
     stamp(&table.to_bytes(), Some(written), now, encoded);
-    message(record, TIMER_TOPIC, record.fields.queue_id, encoded)
-}
-
-fn message<'r>(
-    record: &Record<'r>,
-    topic: &'r str,
-    queue_id: i32,
-    properties: &'r [u8],
-) -> AppendMessage<'r> {
-    let fields = &record.fields;
-    AppendMessage {
-        topic,
-        queue_id,
-        flag: fields.flag,
-        sys_flag: fields.sys_flag,
-        born_timestamp: fields.born_timestamp,
-        born_host: fields.born_host,
-        store_host: fields.store_host,
-        reconsume_times: fields.reconsume_times,
-        prepared_transaction_offset: fields.prepared_transaction_offset,
-        body: fields.body,
-        properties,
-    }
+    AppendMessage::moved(record, TIMER_TOPIC, record.fields.queue_id, encoded)
 }
 
 /// Puts encoded properties into `encoded`, with the times of taking in and out.

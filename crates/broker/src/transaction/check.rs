@@ -10,11 +10,11 @@ use eruca_message::{
     transaction::{Half, checked_properties, without},
 };
 use eruca_protocol::{RemotingCommand, request::CheckTransactionStateRequest};
-use eruca_store::{AppendError, Appended, ReadError};
+use eruca_store::{AppendError, AppendMessage, Appended, ReadError};
 
 use super::{
     counters::Counters,
-    service::{Transactions, earlier, moved},
+    service::{Transactions, earlier},
     table::{Action, ActionKind, Closed, RETRY_MS, Rules},
 };
 use crate::{HandlerError, delay::NextStep};
@@ -204,7 +204,7 @@ impl Transactions {
         due: Timestamp,
         done: &mut Done,
     ) -> Result<Option<Appended>, NotDone> {
-        let message = moved(record, TRANS_HALF_TOPIC, 0, properties);
+        let message = AppendMessage::moved(record, TRANS_HALF_TOPIC, 0, properties);
         let mut state = self.state();
         if !state.table.is_checking(action.offset) {
             return Ok(None);
@@ -230,7 +230,12 @@ impl Transactions {
             return Ok(());
         }
         self.topics.ensure(TRANS_CHECK_MAX_TIME_TOPIC, 1);
-        self.store.append(&moved(record, TRANS_CHECK_MAX_TIME_TOPIC, 0, record.fields.properties))?;
+        self.store.append(&AppendMessage::moved(
+            record,
+            TRANS_CHECK_MAX_TIME_TOPIC,
+            0,
+            record.fields.properties,
+        ))?;
         tracing::warn!(
             group = half.group,
             topic = half.topic,
@@ -346,6 +351,6 @@ impl Transactions {
         eruca_message::properties::encode_property(&mut properties, TRANSACTION_CHECK_TIMES, "0");
         let half = Half::of_properties(&properties)
             .map_err(|why| illegal(format!("it cannot be resumed: {why}")))?;
-        self.prepare(&moved(record, TRANS_HALF_TOPIC, 0, &properties), &half).map(drop)
+        self.prepare(&AppendMessage::moved(record, TRANS_HALF_TOPIC, 0, &properties), &half).map(drop)
     }
 }

@@ -231,17 +231,9 @@ impl Transactions {
                 transaction::without(&properties, &[eruca_message::properties::TRANSACTION_PREPARED]);
         }
         let message = AppendMessage {
-            topic: half.topic,
-            queue_id: half.queue_id,
-            flag: fields.flag,
             sys_flag: fields.sys_flag & !sys_flag::TRANSACTION_MASK | sys_flag::TRANSACTION_COMMIT,
-            born_timestamp: fields.born_timestamp,
-            born_host: fields.born_host,
-            store_host: fields.store_host,
-            reconsume_times: fields.reconsume_times,
             prepared_transaction_offset: i64::try_from(fields.log_offset.0).unwrap_or(i64::MAX),
-            body: fields.body,
-            properties: &properties,
+            ..AppendMessage::moved(record, half.topic, half.queue_id, &properties)
         };
         let appended = self.parking.append(&self.store, &message, self.clock.now())?;
         self.stats.put(half.topic, 1, appended.log_offset_end.0 - appended.log_offset.0);
@@ -456,29 +448,6 @@ fn refused(refusal: Refusal, outcome: Outcome, offset: QueueOffset) -> Result<En
                 "the half message at queue offset {offset} is being ended by another request: send it again"
             ),
         )),
-    }
-}
-
-/// The message that becomes of a record with other properties, in another place.
-pub(super) fn moved<'a>(
-    record: &Record<'a>,
-    topic: &'a str,
-    queue_id: i32,
-    properties: &'a [u8],
-) -> AppendMessage<'a> {
-    let fields = &record.fields;
-    AppendMessage {
-        topic,
-        queue_id,
-        flag: fields.flag,
-        sys_flag: fields.sys_flag,
-        born_timestamp: fields.born_timestamp,
-        born_host: fields.born_host,
-        store_host: fields.store_host,
-        reconsume_times: fields.reconsume_times,
-        prepared_transaction_offset: fields.prepared_transaction_offset,
-        body: fields.body,
-        properties,
     }
 }
 

@@ -16,6 +16,7 @@ use eruca_remoting::{Caller, Reply, Responder};
 use eruca_store::{FlushMode, MessageStore};
 
 use super::{
+    super::flushed_answer::answer_when_flushed,
     plan::{MESSAGES_MAX, Plan, refuse_late},
     pop_queue::{Gathered, Stopped, Wait},
 };
@@ -154,7 +155,7 @@ impl PopMessageHandler {
                 match log_end.filter(|_| self.store.config().flush_mode == FlushMode::Sync) {
                     // What was popped must not be forgotten after a power cut, while its offset is remembered.
                     Some(end) => {
-                        self.answer_when_flushed(caller.responder(request), reply, end);
+                        answer_when_flushed(&self.store, caller.responder(request), reply, end);
                         Ok(Reply::Later)
                     }
                     None => Ok(Reply::AfterSettle(reply)),
@@ -177,16 +178,6 @@ impl PopMessageHandler {
             }
             Served::Refused(error) => Err(error),
         }
-    }
-
-    fn answer_when_flushed(&self, responder: Responder, reply: RemotingCommand, end: LogOffset) {
-        let answer = move |result: Result<(), _>| {
-            responder.send(match result {
-                Ok(()) => reply,
-                Err(why) => HandlerError::from(why).into_reply(&reply),
-            });
-        };
-        self.store.on_flushed(end, Box::new(answer));
     }
 
     /// Lets another thread read: this one serves other connections, and sends.
@@ -232,7 +223,7 @@ impl PopMessageHandler {
         match (settled, log_end) {
             (Err(why), _) => responder.send(refusal(HandlerError::from(why))),
             (Ok(()), Some(end)) if self.store.config().flush_mode == FlushMode::Sync => {
-                self.answer_when_flushed(responder, reply, end);
+                answer_when_flushed(&self.store, responder, reply, end);
             }
             (Ok(()), _) => responder.send(reply),
         }

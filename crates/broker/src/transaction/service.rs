@@ -35,7 +35,7 @@ use crate::{
     topics::TopicTable,
 };
 
-/// Most open half messages. One takes about 150 bytes of memory beside what it takes on the disk.
+/// Most open half messages. One takes about 180 bytes of memory beside what it takes on the disk.
 pub const HALF_MESSAGES_MAX: usize = 1_000_000;
 /// Room that a half message must leave in its properties for the count of checks.
 pub(crate) const CHECK_TIMES_ROOM_BYTES: usize = 64;

@@ -154,6 +154,10 @@ impl SendBackHandler {
             .max_reconsume_times
             .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
             .unwrap_or(group.retry_max_times);
+        // As in Java also where the message will not go there.
+        let retry_topic = retry_topic(&header.group);
+        let retry_sys_flag = if header.unit_mode { FLAG_UNIT_SUB } else { 0 };
+        self.writeable(&retry_topic, group.retry_queue_nums, retry_sys_flag)?;
         match next_try(record.fields.reconsume_times, times_max, header.delay_level) {
             NextTry::DeadLetter => {
                 properties.set(DELAY_TIME_LEVEL, "0");
@@ -168,16 +172,10 @@ impl SendBackHandler {
                 Ok(Way { topic, queue_id: 0, properties })
             }
             NextTry::After { level } => {
-                let topic = retry_topic(&header.group);
-                self.writeable(
-                    &topic,
-                    group.retry_queue_nums,
-                    if header.unit_mode { FLAG_UNIT_SUB } else { 0 },
-                )?;
                 let spread =
                     self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
                 properties.set(DELAY_TIME_LEVEL, level.to_string());
-                Ok(Way { topic, queue_id: i32::try_from(spread).unwrap_or(0), properties })
+                Ok(Way { topic: retry_topic, queue_id: i32::try_from(spread).unwrap_or(0), properties })
             }
         }
     }

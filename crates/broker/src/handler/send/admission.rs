@@ -140,7 +140,7 @@ impl SendMessageHandler {
         now: Timestamp,
     ) -> Result<(), HandlerError> {
         let Some(group) = header.topic.strip_prefix(RETRY_PREFIX) else { return Ok(()) };
-        let config = self.groups.get(group).ok_or_else(|| {
+        let config = self.groups.get_or_create(group).ok_or_else(|| {
             HandlerError::new(
                 ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST,
                 format!("subscription group not exist, {group}: no consumer of it was ever here"),

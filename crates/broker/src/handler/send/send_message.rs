@@ -155,7 +155,11 @@ impl SendMessageHandler {
     /// Answers one send; the answer goes out after the store has settled.
     pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Reply {
         let config = self.settings.now();
-        self.send(caller, request, &config).unwrap_or_else(|error| {
+        let header = match SendHeader::decode(request) {
+            Ok(header) => header,
+            Err(error) => return Reply::Now(HandlerError::from(error).into_reply(request)),
+        };
+        self.send(caller, request, &header, &config).unwrap_or_else(|error| {
             // Java says region and trace switch in refusals, too: its clients look for them.
             let mut reply = error.into_reply(request);
             self.push_region(&mut reply.ext_fields, config.trace_on);
@@ -167,19 +171,19 @@ impl SendMessageHandler {
         &self,
         caller: &Caller,
         request: &RemotingCommand,
+        header: &SendHeader<'_>,
         config: &BrokerConfig,
     ) -> Result<Reply, HandlerError> {
-        let header = SendHeader::decode(request)?;
         let now = self.clock.now();
-        let mut destination = self.admit(&header, config, caller.peer_addr(), now)?;
+        let mut destination = self.admit(header, config, caller.peer_addr(), now)?;
         if request.body.is_empty() {
             return Err(self.illegal(config));
         }
         let asked = Asked::scan(header.properties);
         if !header.is_batch {
-            self.redirect_retry(&header, request, &mut destination, now)?;
+            self.redirect_retry(header, request, &mut destination, now)?;
         }
-        let send = Send { caller, request, header: &header, asked: &asked, config, now };
+        let send = Send { caller, request, header, asked: &asked, config, now };
         let stored = match IdempotentSends::window_ms(&destination.topic) {
             Some(window_ms) => self.append_once(&send, &mut destination, window_ms)?,
             None => self.append_new(&send, &destination)?,
@@ -232,7 +236,7 @@ impl SendMessageHandler {
         }
         let target = destination.topic.topic_name.as_str();
         if destination.is_dead_letter {
-            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "0"));
+            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "-1"));
         }
         let parked = match asked.may_wait() {
             true => rewrite(&mut properties, |properties| {

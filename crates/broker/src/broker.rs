@@ -14,6 +14,7 @@ use eruca_remoting::{BindError, CommandService, Server, ServerConfig};
 use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport};
 
 use crate::{
+    assignment::ClusterQueues,
     config::{BrokerConfig, ConfigError},
     control::Control,
     dispatch::{Dispatcher, Settled},
@@ -84,6 +85,7 @@ pub struct Broker {
     schedule: Schedule,
     hold: Arc<PullHold<ParkedPull>>,
     pop_hold: Arc<PopHold<ParkedPop>>,
+    queues: Arc<ClusterQueues>,
     servers: Vec<Server>,
     listen: SocketAddr,
     vip: SocketAddr,
@@ -136,7 +138,7 @@ impl Broker {
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
-        let pop_hold = parts.pop_hold.clone();
+        let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         control.enter(|| registration.start());
         Ok(Broker {
@@ -147,6 +149,7 @@ impl Broker {
             schedule,
             hold,
             pop_hold,
+            queues,
             servers,
             listen,
             vip,
@@ -201,6 +204,7 @@ impl Broker {
         self.control.block_on(self.registration.unregister());
         self.hold.stop();
         self.pop_hold.stop();
+        self.queues.close();
         std::thread::scope(|scope| {
             for server in &self.servers {
                 scope.spawn(|| server.shutdown(DRAIN_GRACE));

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use eruca_message::{DelayLevels, DelayLevelsError, names::validate_topic};
+use eruca_protocol::body::MessageRequestMode;
 use eruca_store::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES, FlushMode, StoreConfig, StoreConfigError};
 
 use crate::{
@@ -29,6 +30,25 @@ eruca_config::choice! {
         SyncMaster = "SYNC_MASTER",
         /// A copy of a master.
         Slave = "SLAVE",
+    }
+}
+
+eruca_config::choice! {
+    /// How members of a group get messages where nobody set it.
+    pub enum DefaultRequestMode = "PULL or POP" {
+        /// Each queue belongs to one member, which pulls it.
+        Pull = "PULL",
+        /// Members pop from queues that they share.
+        Pop = "POP",
+    }
+}
+
+impl From<DefaultRequestMode> for MessageRequestMode {
+    fn from(mode: DefaultRequestMode) -> Self {
+        match mode {
+            DefaultRequestMode::Pull => MessageRequestMode::Pull,
+            DefaultRequestMode::Pop => MessageRequestMode::Pop,
+        }
     }
 }
 
@@ -185,6 +205,14 @@ eruca_config::keys! {
         pop_response_return_actual_retry_topic: bool = "popResponseReturnActualRetryTopic", false, live;
         /// Whether a new group that wants new messages only begins at the first one where the topic is new itself.
         init_pop_offset_by_check_msg_in_mem: bool = "initPopOffsetByCheckMsgInMem", true, live;
+        /// Whether groups whose queues the broker assigns pull or pop, where nobody set it (setConsumeMode).
+        default_message_request_mode: DefaultRequestMode = "defaultMessageRequestMode", DefaultRequestMode::Pull, live;
+        /// With how many others a member shares each queue that it pops; below 1: all share all.
+        default_pop_share_queue_num: i32 = "defaultPopShareQueueNum", -1, live;
+        /// Whether the broker shares queues among members that ask it; else each is told all of them.
+        server_load_balancer_enable: bool = "serverLoadBalancerEnable", true, live;
+        /// How long the broker goes by what name servers said of a topic's queues, in ms.
+        load_balance_poll_name_server_interval: i64 = "loadBalancePollNameServerInterval", 30_000, [1_000..], live;
         /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
         /// Most messages that any query by key answers.

@@ -13,9 +13,9 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     groups::GroupTable,
     handler::{
-        AdminHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler, EndTransactionHandler,
-        HeartbeatHandler, LockQueueHandler, PopMessageHandler, PullMessageHandler, QueryMessageHandler,
-        RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        AdminHandler, AssignmentHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
+        EndTransactionHandler, HeartbeatHandler, LockQueueHandler, PopMessageHandler, PullMessageHandler,
+        QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
     pop::PopService,
@@ -44,6 +44,8 @@ pub struct Handlers {
     pub client: ClientHandler,
     /// `GET_CONSUMER_LIST_BY_GROUP`.
     pub consumer_list: ConsumerListHandler,
+    /// `QUERY_ASSIGNMENT`, `SET_MESSAGE_REQUEST_MODE`.
+    pub assignment: Arc<AssignmentHandler>,
     /// `LOCK_BATCH_MQ`, `UNLOCK_BATCH_MQ`.
     pub lock_queue: LockQueueHandler,
     /// `RECALL_MESSAGE`.
@@ -128,6 +130,9 @@ impl Dispatcher {
             Code::UNREGISTER_CLIENT => to.client.unregister(caller, request),
             Code::CHECK_CLIENT_CONFIG => to.client.check(request),
             Code::GET_CONSUMER_LIST_BY_GROUP => to.consumer_list.handle(request),
+            Code::QUERY_ASSIGNMENT => to.assignment.query(caller, request),
+            Code::SET_MESSAGE_REQUEST_MODE => to.assignment.set_mode(request),
+            Code::GET_ALL_MESSAGE_REQUEST_MODE => Ok(to.assignment.all_modes(request)),
             Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
             Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
             Code::RECALL_MESSAGE => to.recall.handle(caller, request),

@@ -1,9 +1,10 @@
 //! RocketMQ broker: handlers, topics, groups, offsets, long polling, retry and dead letters.
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
-//! `groups`, `offsets`, `clients`, `filter`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`,
+//! `groups`, `offsets`, `clients`, `filter`, `assignment`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`,
 //! `pop`, `transaction`), and what the broker does by itself (`registration`, `schedule`).
 
+pub mod assignment;
 pub mod broker;
 pub mod clients;
 pub mod config;

@@ -10,6 +10,7 @@ use eruca_protocol::body::TopicConfig;
 use eruca_store::{Arrival, ArrivalListener, MessageStore};
 
 use crate::{
+    assignment::{ClusterQueues, MessageRequestModes},
     broker::{Environment, StartError},
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     config::BrokerConfig,
@@ -19,10 +20,10 @@ use crate::{
     filter::{CompiledFilters, ConsumerFilters},
     groups::GroupTable,
     handler::{
-        AdminHandler, AdminParts, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
-        EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler, ParkedPop, ParkedPull,
-        PopMessageHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
-        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        AdminHandler, AdminParts, AssignmentHandler, ClientHandler, ConsumerListHandler,
+        ConsumerOffsetHandler, EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler,
+        ParkedPop, ParkedPull, PopMessageHandler, PullMessageHandler, QueryMessageHandler,
+        RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     locks::QueueLocks,
     long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
@@ -56,6 +57,8 @@ pub(crate) struct Parts {
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     pub(crate) pop_hold: Arc<PopHold<ParkedPop>>,
     pop: Arc<PopService>,
+    modes: Arc<MessageRequestModes>,
+    pub(crate) queues: Arc<ClusterQueues>,
     flush_timeouts: Arc<FlushTimeouts>,
     memory_bytes: u64,
 }
@@ -99,6 +102,13 @@ impl Parts {
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
         let level_max = settled.store.config().delay_levels.max_level();
         let parking = Arc::new(Parking::new(settings.clone(), level_max));
+        let modes = MessageRequestModes::open(&directory)?;
+        let queues = ClusterQueues::new(
+            settings.now().name_servers()?,
+            settled.topics.clone(),
+            settings.clone(),
+            clock.clone(),
+        );
         let filters: Arc<CompiledFilters> = Arc::default();
         let consumers = Arc::new(ConsumerTable::new(filters.clone()));
         let consumer_filters = ConsumerFilters::open(
@@ -163,6 +173,8 @@ impl Parts {
             hold,
             pop_hold,
             pop: Arc::new(pop),
+            modes: Arc::new(modes),
+            queues: Arc::new(queues),
             flush_timeouts,
             memory_bytes: environment.memory_bytes,
         })
@@ -268,6 +280,16 @@ impl Parts {
                 self.settings.clone(),
             ),
             consumer_list: ConsumerListHandler::new(self.consumers.clone()),
+            assignment: AssignmentHandler::new(
+                topics.clone(),
+                groups.clone(),
+                self.consumers.clone(),
+                self.notice.clone(),
+                self.settings.clone(),
+                self.modes.clone(),
+                self.queues.clone(),
+                control.clone(),
+            ),
             lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
             recall: RecallMessageHandler::new(
                 store.clone(),
@@ -328,6 +350,7 @@ impl Parts {
             hold: self.hold,
             pop_hold: self.pop_hold,
             pop: self.pop,
+            modes: self.modes,
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,
             consumers: self.consumers,

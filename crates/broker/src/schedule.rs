@@ -22,6 +22,7 @@ use eruca_message::{Clock, Timestamp};
 use eruca_store::{FlushWork, IndexStep, MessageStore, WriteState};
 
 use crate::{
+    assignment::MessageRequestModes,
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     delay::DelaySchedule,
     dispatch::Settled,
@@ -67,6 +68,8 @@ pub struct Work {
     pub pop_hold: Arc<PopHold<ParkedPop>>,
     /// What was popped.
     pub pop: Arc<PopService>,
+    /// Which groups pop.
+    pub modes: Arc<MessageRequestModes>,
     /// Waiting sends.
     pub flush_timeouts: Arc<FlushTimeouts>,
     /// Clients that may fall silent.
@@ -388,6 +391,7 @@ impl Work {
     fn persist_tables(&self) {
         note("topics.json", self.settled.topics.persist_step());
         note("subscriptionGroup.json", self.settled.groups.persist_step());
+        note("messageRequestMode.json", self.modes.persist_step());
         note("consumerOrderInfo.json", self.pop.persist_step());
         if self.pop.may_persist_offsets() {
             note("consumerOffset.json", self.settled.offsets.persist_step());

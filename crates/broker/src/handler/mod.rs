@@ -1,6 +1,7 @@
 //! One handler per request family. A handler owns only what it uses.
 
 mod admin;
+mod assignment;
 mod client;
 mod consumer_list;
 mod consumer_offset;
@@ -16,6 +17,7 @@ mod send;
 mod send_back;
 
 pub use admin::{AdminHandler, AdminParts};
+pub use assignment::AssignmentHandler;
 pub use client::ClientHandler;
 pub use consumer_list::ConsumerListHandler;
 pub use consumer_offset::ConsumerOffsetHandler;

@@ -97,6 +97,9 @@ impl SendBackHandler {
             // The group wants no retries: the message is dropped, as in Java.
             return Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)));
         }
+        // As in Java also where the message is not found, or will not go there.
+        let retry_sys_flag = if header.unit_mode { FLAG_UNIT_SUB } else { 0 };
+        self.writeable(&retry_topic(&header.group), group.retry_queue_nums, retry_sys_flag)?;
         let bytes = self.look(header.offset)?;
         let record = Record::decode(&bytes).map_err(|error| HandlerError::system_error(error.to_string()))?;
         let way = self.way(&header, request, &group, &record)?;
@@ -154,10 +157,6 @@ impl SendBackHandler {
             .max_reconsume_times
             .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
             .unwrap_or(group.retry_max_times);
-        // As in Java also where the message will not go there.
-        let retry_topic = retry_topic(&header.group);
-        let retry_sys_flag = if header.unit_mode { FLAG_UNIT_SUB } else { 0 };
-        self.writeable(&retry_topic, group.retry_queue_nums, retry_sys_flag)?;
         match next_try(record.fields.reconsume_times, times_max, header.delay_level) {
             NextTry::DeadLetter => {
                 properties.set(DELAY_TIME_LEVEL, "0");
@@ -175,7 +174,11 @@ impl SendBackHandler {
                 let spread =
                     self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
                 properties.set(DELAY_TIME_LEVEL, level.to_string());
-                Ok(Way { topic: retry_topic, queue_id: i32::try_from(spread).unwrap_or(0), properties })
+                Ok(Way {
+                    topic: retry_topic(&header.group),
+                    queue_id: i32::try_from(spread).unwrap_or(0),
+                    properties,
+                })
             }
         }
     }
@@ -300,6 +303,11 @@ mod tests {
             assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
             assert!(reply.remark.unwrap().starts_with(&format!("look message by offset failed, {offset}")));
         }
+        assert_eq!(
+            parts.topics.get("%RETRY%g").unwrap().read_queue_nums,
+            1,
+            "as in Java the topic comes first"
+        );
         parts.topics.put(TopicConfig { perm: 4, ..TopicConfig::new("%RETRY%g", 1) }).unwrap();
         assert_eq!(send_back(&parts, at, 0, None).response_code(), ResponseCode::NO_PERMISSION);
         parts

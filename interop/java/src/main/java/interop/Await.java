@@ -6,7 +6,7 @@ import java.util.concurrent.Callable;
 /** Waiting for conditions, never for time. */
 public final class Await {
     /** Bound for anything that should happen soon: long enough for a loaded 2-core machine. */
-    public static final Duration SOON = Duration.ofSeconds(30);
+    public static final Duration SOON = Duration.ofSeconds(Kills.areOn() ? 90 : 30);
 
     private Await() {
     }
@@ -20,6 +20,7 @@ public final class Await {
         long deadline = System.nanoTime() + bound.toNanos();
         Exception last = null;
         while (true) {
+            Kills.moment();
             try {
                 if (condition.call()) {
                     return;

@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -108,6 +110,10 @@ public final class Case implements AutoCloseable {
     }
 
     public DefaultMQPushConsumer startPush(String group, String topic, String tags, Received received) throws Exception {
+        return retried("started " + group, () -> startPushOnce(group, topic, tags, received));
+    }
+
+    private DefaultMQPushConsumer startPushOnce(String group, String topic, String tags, Received received) throws Exception {
         DefaultMQPushConsumer consumer = pushConsumer(group);
         consumer.subscribe(topic, tags);
         consumer.registerMessageListener(received);
@@ -148,8 +154,22 @@ public final class Case implements AutoCloseable {
         return keys;
     }
 
+    /** A call that may fail while the broker is away, and is made again then. */
+    public static <T> T retried(String what, Callable<T> call) throws Exception {
+        Kills.moment();
+        if (!Kills.areOn()) {
+            return call.call();
+        }
+        AtomicReference<T> result = new AtomicReference<>();
+        Await.until(what, () -> {
+            result.set(call.call());
+            return true;
+        });
+        return result.get();
+    }
+
     public static SendResult sendOk(DefaultMQProducer producer, Message message) throws Exception {
-        SendResult result = producer.send(message);
+        SendResult result = retried("sent " + message.getKeys(), () -> producer.send(message));
         Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status of " + message.getKeys());
         return result;
     }

@@ -22,6 +22,11 @@ public final class Check {
         }
     }
 
+    /** So often, or more often where kills let things be done twice. */
+    public static void times(int expected, int actual, String what) {
+        that(actual == expected || Kills.areOn() && actual > expected, what + ": expected " + expected + " times, got " + actual);
+    }
+
     /** The call must fail with this response code, told by the client or by the broker. */
     public static void failsWithCode(int code, String what, Callable<?> call) throws Exception {
         Object result;

@@ -2,6 +2,7 @@ package interop;
 
 import interop.scenarios.AdminScenarios;
 import interop.scenarios.ConsumeFromScenarios;
+import interop.scenarios.DelayScenarios;
 import interop.scenarios.FilterScenarios;
 import interop.scenarios.LitePullScenarios;
 import interop.scenarios.OrderlyScenarios;
@@ -45,6 +46,7 @@ public final class Main {
         all.addAll(sinceVersion5("PopScenarios"));
         all.addAll(TransactionScenarios.LIST);
         all.addAll(RetryScenarios.LIST);
+        all.addAll(DelayScenarios.LIST);
         all.addAll(TimerScenarios.LIST);
         all.addAll(SendScenarios.LIST);
         all.addAll(SendErrorScenarios.LIST);

@@ -73,7 +73,7 @@ public class Received implements MessageListenerConcurrently {
                 + missing.stream().limit(5).toList(), e);
         }
         Map<String, Integer> times = timesByKey(receivers);
-        times.keySet().removeIf(key -> expected.contains(key) && times.get(key) == 1);
+        times.keySet().removeIf(key -> expected.contains(key) && (times.get(key) == 1 || Kills.areOn()));
         Check.that(times.isEmpty(), "received more than once, or without being expected: " + times);
     }
 

@@ -16,6 +16,8 @@ import java.util.concurrent.TimeoutException;
 public final class Runner {
     private static final int SIDE_BY_SIDE = 5;
     private static final long BOUND_SECONDS = 240;
+    /** Each of them waits for the others' restarts most of the time. */
+    private static final int SIDE_BY_SIDE_KILLED = 10;
 
     private final List<String> failures = new ArrayList<>();
 
@@ -23,7 +25,7 @@ public final class Runner {
     public int run(List<Scenario> scenarios) throws InterruptedException {
         List<Scenario> shared = scenarios.stream().filter(s -> !s.tags().contains("exclusive")).toList();
         List<Scenario> exclusive = scenarios.stream().filter(s -> s.tags().contains("exclusive")).toList();
-        runPool(shared, SIDE_BY_SIDE);
+        runPool(shared, Kills.areOn() ? SIDE_BY_SIDE_KILLED : SIDE_BY_SIDE);
         runPool(exclusive, 1);
         int failed = failures.size();
         failures.forEach(name -> System.out.println("FAILED " + name));
@@ -66,9 +68,7 @@ public final class Runner {
             return thread;
         });
         Callable<Void> call = () -> {
-            try (Case c = new Case(scenario.name(), Cluster.named("main"))) {
-                scenario.body().run(c);
-            }
+            Kills.with(scenario);
             return null;
         };
         try {

@@ -33,10 +33,32 @@ final class Consumption {
         all.add(start(side, "push-all", "*", 0));
         all.add(start(side, "push-red", "red || blue", 0));
         all.add(start(side, "push-failing", "*", 2));
-        all.add(startOrdered(side));
+        all.add(startOrdered(side, "push-ordered", 0));
+        all.add(startOrdered(side, "push-ordered-failing", 1));
         for (Seen seen : all) {
             Await.until(seen.name + " has no more to do", BOUND, () -> seen.isQuiet());
             seen.report(side);
+        }
+        for (Seen seen : all) {
+            commits(side, seen.name);
+        }
+    }
+
+    /** Groups whose messages end in retry and dead letter topics. */
+    static List<String> failingGroups(String prefix) {
+        return List.of(prefix + "push-failing", prefix + "push-ordered-failing");
+    }
+
+    /** A group that has consumed everything says so, queue by queue. */
+    private void commits(Side side, String name) throws Exception {
+        for (String topic : topics) {
+            for (int queue = 0; queue < Workload.QUEUES; queue++) {
+                Map<String, String> fields = Map.of("consumerGroup", prefix + name, "topic", topic, "queueId", String.valueOf(queue));
+                String end = String.valueOf(side.ask(30, fields, null).getExtFields().get("offset"));
+                Await.until(name + " has committed " + topic + ":" + queue, () -> end.equals("0")
+                    || end.equals(String.valueOf(side.ask(14, fields, null).getExtFields().get("offset"))));
+                side.see(name + " committed " + topic + ":" + queue, end);
+            }
         }
     }
 
@@ -60,15 +82,19 @@ final class Consumption {
         return seen;
     }
 
-    private Seen startOrdered(Side side) throws Exception {
-        Seen seen = new Seen("push-ordered", true, 0);
-        DefaultMQPushConsumer consumer = side.c.pushConsumer(prefix + "push-ordered");
+    /** The same in order; messages that fail hold up their queue until they are given up. */
+    private Seen startOrdered(Side side, String name, int max) throws Exception {
+        Seen seen = new Seen(name, true, max);
+        DefaultMQPushConsumer consumer = side.c.pushConsumer(prefix + name);
+        consumer.setMaxReconsumeTimes(max);
+        consumer.setSuspendCurrentQueueTimeMillis(10);
         for (String topic : topics) {
             consumer.subscribe(topic, "*");
         }
         consumer.registerMessageListener((MessageListenerOrderly) (batch, context) -> {
             batch.forEach(seen::add);
-            return ConsumeOrderlyStatus.SUCCESS;
+            boolean fails = max > 0 && batch.stream().anyMatch(message -> number(message) % 5 == 0);
+            return fails ? ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT : ConsumeOrderlyStatus.SUCCESS;
         });
         consumer.start();
         return seen;

@@ -2,6 +2,9 @@ package interop.diff;
 
 import interop.Case;
 import interop.Cluster;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
@@ -38,8 +41,13 @@ public final class Differential {
                 Side other = new Side(java);
                 Future<?> first = pool.submit(() -> workload.run(eruca));
                 Future<?> second = pool.submit(() -> workload.run(other));
-                first.get();
-                second.get();
+                try {
+                    first.get();
+                    second.get();
+                } finally {
+                    write(seed + "-eruca", eruca);
+                    write(seed + "-java", other);
+                }
                 List<String> differences = compare(eruca, other, known);
                 System.out.printf("seed %s: %d observations, %d unexplained differences%n", seed,
                     eruca.transcript.size(), differences.size());
@@ -53,6 +61,13 @@ public final class Differential {
         return failed == 0;
     }
 
+    /** Everything that was seen, for those who look into a difference (KEEP=1). */
+    private static void write(String name, Side side) throws IOException {
+        StringBuilder text = new StringBuilder();
+        side.transcript.forEach((step, seen) -> text.append(step).append("\n  ").append(seen).append(said(side, step)).append('\n'));
+        Files.writeString(Path.of(System.getProperty("user.home"), "seen-" + name), text);
+    }
+
     private static List<String> compare(Side eruca, Side java, Known known) {
         TreeSet<String> steps = new TreeSet<>(eruca.transcript.keySet());
         steps.addAll(java.transcript.keySet());
@@ -61,9 +76,14 @@ public final class Differential {
             String ours = eruca.transcript.getOrDefault(step, "nothing");
             String theirs = java.transcript.getOrDefault(step, "nothing");
             if (!ours.equals(theirs) && !known.explains(step, ours, theirs)) {
-                differences.add("DIFFERS " + step + "\n  java:  " + theirs + "\n  eruca: " + ours);
+                differences.add("DIFFERS " + step + "\n  java:  " + theirs + said(java, step) + "\n  eruca: " + ours + said(eruca, step));
             }
         }
         return differences;
+    }
+
+    private static String said(Side side, String step) {
+        String remark = side.remarks.get(step);
+        return remark == null ? "" : "\n    said: " + remark.lines().findFirst().orElse("");
     }
 }

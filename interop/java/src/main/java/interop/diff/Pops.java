@@ -16,12 +16,14 @@ final class Pops {
 
     static Workload.Step step(String number, Random random, List<String> groups, List<String> topics, int queues) {
         Map<String, String> pop = new LinkedHashMap<>();
-        pop.put("consumerGroup", groups.get(random.nextInt(groups.size())) + "-pop");
+        boolean isOdd = random.nextInt(10) == 0;
+        // What is wrong or odd is asked by a group of its own: one side may take it, and go on in the queue.
+        pop.put("consumerGroup", groups.get(random.nextInt(groups.size())) + (isOdd ? "-odd" : "-pop"));
         pop.put("topic", random.nextInt(20) == 0 ? "nowhere" : topics.get(random.nextInt(topics.size())));
         pop.put("queueId", String.valueOf(random.nextInt(10) == 0 ? 17 : random.nextInt(queues)));
-        pop.put("maxMsgNums", String.valueOf(List.of(1, 2, 5, 32, 33, 0).get(random.nextInt(6))));
+        pop.put("maxMsgNums", String.valueOf(isOdd ? random.nextInt(2) * 33 : List.of(1, 2, 5, 32).get(random.nextInt(4))));
         // Longer than the whole run: what comes again, and when, is a matter of time.
-        pop.put("invisibleTime", random.nextInt(20) == 0 ? "-1" : "600000");
+        pop.put("invisibleTime", isOdd && random.nextBoolean() ? "-1" : "600000");
         pop.put("pollTime", "0");
         pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
         // From the first message.
@@ -45,7 +47,8 @@ final class Pops {
                 return;
             }
             MessageExt first = found.get(0);
-            String handle = first.getQueueOffset() + " " + fields.get("popTime") + " " + fields.get("invisibleTime") + " "
+            String start = fields.get("startOffsetInfo");
+            String handle = start.substring(start.lastIndexOf(' ') + 1) + " " + fields.get("popTime") + " " + fields.get("invisibleTime") + " "
                 + fields.get("reviveQid") + " 0 broker-a " + first.getQueueId() + " " + first.getQueueOffset();
             Map<String, String> of = new LinkedHashMap<>();
             of.put("consumerGroup", pop.get("consumerGroup"));

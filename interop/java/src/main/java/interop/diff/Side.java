@@ -16,6 +16,9 @@ final class Side {
     final String broker;
     /** What was seen, by the step that saw it. */
     final Map<String, String> transcript = new ConcurrentSkipListMap<>();
+    /** What the broker said to people, by step: shown with a difference. */
+    final Map<String, String> remarks = new ConcurrentSkipListMap<>();
+    private String remark;
     final DefaultMQProducer producer;
     private final RemotingClient remoting;
     /** Of queues by topic and number, behind the last message that was acknowledged. */
@@ -33,7 +36,9 @@ final class Side {
         RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
         fields.forEach(request::addExtField);
         request.setBody(body);
-        return remoting.invokeSync(broker, request, 20_000);
+        RemotingCommand answer = remoting.invokeSync(broker, request, 20_000);
+        remark = answer.getRemark();
+        return answer;
     }
 
     /** A request without an answer. */
@@ -54,13 +59,17 @@ final class Side {
         Long end = ends.get(topic + ":" + queueId);
         if (end != null) {
             Map<String, String> fields = Map.of("topic", topic, "queueId", queueId);
-            Await.until("acknowledged messages are visible",
+            Await.until("acknowledged messages are visible in " + topic + ":" + queueId + " up to " + end,
                 () -> Long.parseLong(ask(30, fields, null).getExtFields().get("offset")) >= end);
         }
     }
 
     void see(String step, String what) {
         String before = transcript.put(step, what);
+        if (remark != null) {
+            remarks.put(step, remark);
+            remark = null;
+        }
         if (before != null) {
             throw new IllegalStateException("two steps are called " + step);
         }

@@ -1,5 +1,6 @@
 package interop.diff;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -8,8 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.apache.rocketmq.common.compression.CompressionType;
+import org.apache.rocketmq.common.compression.CompressorFactory;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.sysflag.MessageSysFlag;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 
 /**
@@ -18,9 +22,13 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  */
 final class Workload {
     private static final int STEPS = 400;
-    private static final int QUEUES = 3;
+    static final int QUEUES = 3;
     /** End of the name of the topic for messages that are delivered later. */
     static final String LATE = "late";
+    /** End of the name of the topic for transactions that are ended twice, or delivered later. */
+    private static final String ODD = "odd";
+    /** Ways to compress, and their bits in the flags of a message. */
+    private static final List<CompressionType> COMPRESSIONS = List.of(CompressionType.ZLIB, CompressionType.LZ4, CompressionType.ZSTD);
     private static final long BORN = 1_700_000_000_000L;
 
     /** What one step does to a system and notes of it. */
@@ -42,14 +50,18 @@ final class Workload {
         groups = List.of(prefix + "g", prefix + "h");
         List<String> consumed = new ArrayList<>(topics);
         consumed.add(prefix + LATE);
-        for (String topic : consumed) {
+        List<String> created = new ArrayList<>(consumed);
+        created.addAll(List.of(prefix + ODD, prefix + Requests.TOPIC));
+        for (String topic : created) {
             steps.add(side -> side.cluster().createTopic(topic, QUEUES));
         }
         for (int i = 0; i < STEPS; i++) {
             steps.add(randomStep(String.format("%04d", i)));
         }
+        steps.add(side -> Requests.run(side, prefix));
         steps.add(side -> new Consumption(prefix, consumed).run(side));
         steps.add(this::readAll);
+        steps.add(side -> Inquiries.run(side, prefix, topics));
     }
 
     Void run(Side side) {
@@ -64,15 +76,23 @@ final class Workload {
     }
 
     private Step randomStep(String number) {
-        int kind = random.nextInt(115);
-        if (kind >= 110) {
-            return Transactions.step(number, random, sendFields(oneOf(topics), properties(), false), body());
+        int kind = random.nextInt(125);
+        if (kind >= 120) {
+            return Retries.step(number, random, prefix, groups, sendFields(oneOf(topics), properties(), false), body());
+        } else if (kind >= 115) {
+            return compressed(number + " compressed");
+        } else if (kind >= 110) {
+            Map<String, String> properties = properties();
+            Map<String, String> half = sendFields(oneOf(topics), properties, false);
+            return Transactions.step(number, random, half, body(), isLate(properties), prefix + ODD);
         } else if (kind >= 105) {
             return Pops.step(number, random, groups, topics, QUEUES);
         } else if (kind >= 100) {
             Map<String, String> fields = pullFields();
             fields.put("expressionType", chance(95) ? "SQL92" : "SQL93");
             fields.put("subscription", Expressions.random(random));
+            // Where it is refused the offset that comes with it is not committed.
+            fields.put("sysFlag", "4");
             return pulled(number + " sql", fields);
         }
         if (kind < 45) {
@@ -131,9 +151,24 @@ final class Workload {
         String topic = chance(90) ? oneOf(topics) : oneOf(List.of(prefix + "new-" + random.nextInt(3), "has space",
             "TBW102", "SCHEDULE_TOPIC_XXXX", "%RETRY%" + oneOf(groups), "%RETRY%nobody", "x".repeat(128), "rmq_sys_x", "ü"));
         Map<String, String> properties = properties();
-        // When such messages arrive, and so their order, is a matter of time.
-        boolean isLate = properties.keySet().stream().anyMatch(name -> name.equals("DELAY") || name.startsWith("TIMER_"));
-        return sendFields(isLate ? prefix + LATE : topic, properties, false);
+        return sendFields(isLate(properties) ? prefix + LATE : topic, properties, false);
+    }
+
+    /** When such messages arrive, and so their order, is a matter of time. */
+    private static boolean isLate(Map<String, String> properties) {
+        return properties.keySet().stream().anyMatch(name -> name.equals("DELAY") || name.startsWith("TIMER_"));
+    }
+
+    private Step compressed(String name) {
+        CompressionType how = oneOf(COMPRESSIONS);
+        Map<String, String> fields = sendFields();
+        fields.put("f", String.valueOf(MessageSysFlag.COMPRESSED_FLAG | how.getCompressionFlag()));
+        byte[] body = body();
+        try {
+            return sent(name, 310, fields, body.length == 0 ? body : CompressorFactory.getCompressor(how).compress(body, 5));
+        } catch (IOException e) {
+            throw new IllegalStateException("cannot be compressed", e);
+        }
     }
 
     private Map<String, String> batchFields() {
@@ -278,6 +313,7 @@ final class Workload {
             Map<String, String> pull = new LinkedHashMap<>(Map.of("consumerGroup", groups.get(0), "topic", topic, "queueId",
                 String.valueOf(queue), "queueOffset", "0", "maxMsgNums", "1", "sysFlag", "4", "commitOffset", "0",
                 "suspendTimeoutMillis", "0", "subscription", "*", "subVersion", "1"));
+            side.awaitVisible(topic, String.valueOf(queue));
             List<MessageExt> found = decoded(side.ask(11, pull, null));
             Map<String, String> fields = new LinkedHashMap<>();
             fields.put("offset", String.valueOf(found.isEmpty() ? 1 : found.get(0).getCommitLogOffset()));
@@ -308,7 +344,7 @@ final class Workload {
         Map<String, String> fields = new LinkedHashMap<>();
         for (String name : List.of("topic", "consumerGroup", "queueId", "group", "offset", "a", "b", "e")) {
             if (chance(30)) {
-                fields.put(name, oneOf(List.of("x", "", "-1", "99999999999999999999", topics.get(0))));
+                fields.put(name, oneOf(List.of("x", "", "-1", "99999999999999999999", prefix + "broken")));
             }
         }
         byte[] body = chance(50) ? null : oneOf(List.of("{", "[]", "null", "{}", "\0\1\2")).getBytes(StandardCharsets.UTF_8);
@@ -337,8 +373,11 @@ final class Workload {
     /** Everything that is in the queues at the end. */
     private void readAll(Side side) throws Exception {
         List<String> all = new ArrayList<>(topics);
-        all.add(prefix + LATE);
-        groups.forEach(group -> all.addAll(List.of("%RETRY%" + group, "%DLQ%" + group)));
+        all.addAll(List.of(prefix + LATE, prefix + ODD));
+        List<String> retrying = new ArrayList<>(groups);
+        retrying.addAll(Retries.groups(prefix));
+        retrying.addAll(Consumption.failingGroups(prefix));
+        retrying.forEach(group -> all.addAll(List.of("%RETRY%" + group, "%DLQ%" + group)));
         for (String topic : all) {
             for (int queue = 0; queue < QUEUES; queue++) {
                 List<MessageExt> messages = new ArrayList<>();

@@ -27,11 +27,11 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** SQL92 conditions on properties, and members of one group that ask for different messages. */
 public final class FilterScenarios {
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("filter-sql-push", FilterScenarios::push, "basic", "binary"),
-        Scenario.of("filter-sql-kinds", FilterScenarios::kinds),
+        Scenario.of("filter-sql-push", FilterScenarios::push, "basic", "binary", "kill"),
+        Scenario.of("filter-sql-kinds", FilterScenarios::kinds, "kill"),
         Scenario.of("filter-sql-pull", FilterScenarios::pull, "binary"),
-        Scenario.of("filter-sql-lite-pull", FilterScenarios::litePull),
-        Scenario.of("filter-sql-retry", FilterScenarios::retry),
+        Scenario.of("filter-sql-lite-pull", FilterScenarios::litePull, "kill"),
+        Scenario.of("filter-sql-retry", FilterScenarios::retry, "kill"),
         Scenario.of("filter-sql-change", FilterScenarios::change),
         Scenario.of("filter-sql-refused", FilterScenarios::refused),
         Scenario.of("filter-members-differ", FilterScenarios::membersDiffer));
@@ -66,6 +66,11 @@ public final class FilterScenarios {
     }
 
     private static DefaultMQPushConsumer start(Case c, String group, String topic, String sql,
+        MessageListenerConcurrently listener) throws Exception {
+        return Case.retried("started " + group, () -> startOnce(c, group, topic, sql, listener));
+    }
+
+    private static DefaultMQPushConsumer startOnce(Case c, String group, String topic, String sql,
         MessageListenerConcurrently listener) throws Exception {
         DefaultMQPushConsumer consumer = c.pushConsumer(group);
         consumer.subscribe(topic, MessageSelector.bySql(sql));

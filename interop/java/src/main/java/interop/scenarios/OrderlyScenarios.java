@@ -3,6 +3,7 @@ package interop.scenarios;
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Kills;
 import interop.Scenario;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,9 +27,9 @@ public final class OrderlyScenarios {
     private static final Duration HAND_OVER = Duration.ofSeconds(70);
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("orderly-two-consumers", OrderlyScenarios::twoConsumers),
-        Scenario.of("orderly-suspend", OrderlyScenarios::suspend, "binary"),
-        Scenario.of("orderly-dlq", OrderlyScenarios::deadLetter));
+        Scenario.of("orderly-two-consumers", OrderlyScenarios::twoConsumers, "kill"),
+        Scenario.of("orderly-suspend", OrderlyScenarios::suspend, "binary", "kill"),
+        Scenario.of("orderly-dlq", OrderlyScenarios::deadLetter, "kill"));
 
     private OrderlyScenarios() {
     }
@@ -56,12 +57,13 @@ public final class OrderlyScenarios {
 
         long distinct() {
             return perQueue.values().stream()
-                .mapToLong(list -> List.copyOf(list).stream().map(MessageExt::getQueueOffset).distinct().count()).sum();
+                .mapToLong(list -> List.copyOf(list).stream().map(MessageExt::getKeys).distinct().count()).sum();
         }
 
         /** Repeats are allowed when a queue changes hands, but nothing may be passed over. */
         void check() {
-            Check.equal(null, violation.get(), "exclusive queues");
+            // A broker that was killed has forgotten who had locked a queue, and that member goes on for a while.
+            Check.that(Kills.areOn() || violation.get() == null, violation.get());
             perQueue.forEach((queue, list) -> {
                 long next = 0;
                 for (MessageExt message : list) {
@@ -86,8 +88,9 @@ public final class OrderlyScenarios {
 
     private static void send(DefaultMQProducer producer, String topic, int from, int to) throws Exception {
         for (int i = from; i < to; i++) {
-            producer.send(new Message(topic, "", "k" + i, ("" + i).getBytes()),
-                (queues, message, order) -> queues.get((Integer) order % queues.size()), i);
+            int number = i;
+            Case.retried("sent " + i, () -> producer.send(new Message(topic, "", "k" + number, ("" + number).getBytes()),
+                (queues, message, order) -> queues.get((Integer) order % queues.size()), number));
         }
     }
 
@@ -125,7 +128,10 @@ public final class OrderlyScenarios {
         member(c, c.freshName(), topic, listener);
         send(c.producer(), topic, 0, 5);
         Await.until("the last message", () -> seen.contains("k4/0"));
-        Check.equal(List.of("k0/0", "k1/0", "k2/0", "k2/1", "k2/2", "k3/0", "k4/0"), List.copyOf(seen), "order of attempts");
+        List<String> attempts = List.copyOf(seen);
+        // What comes again after a kill counts the first time.
+        Check.equal(List.of("k0/0", "k1/0", "k2/0", "k2/1", "k2/2", "k3/0", "k4/0"),
+            Kills.areOn() ? attempts.stream().distinct().toList() : attempts, "order of attempts");
     }
 
     private static ConsumeOrderlyStatus suspendBriefly(ConsumeOrderlyContext context) {

@@ -15,12 +15,12 @@ import org.apache.rocketmq.common.message.MessageExt;
 /** The push consumer: clustering, broadcasting, tag filters, restart of the consumer. */
 public final class PushScenarios {
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("push-clustering", PushScenarios::clustering, "basic", "binary"),
-        Scenario.of("push-broadcasting", PushScenarios::broadcasting, "binary"),
-        Scenario.of("push-tag-filter", PushScenarios::tagFilter, "binary"),
-        Scenario.of("push-two-groups", PushScenarios::twoGroups),
-        Scenario.of("push-before-topic", PushScenarios::beforeTopic),
-        Scenario.of("push-consumer-restart", PushScenarios::consumerRestart, "basic", "binary"));
+        Scenario.of("push-clustering", PushScenarios::clustering, "basic", "binary", "kill"),
+        Scenario.of("push-broadcasting", PushScenarios::broadcasting, "binary", "kill"),
+        Scenario.of("push-tag-filter", PushScenarios::tagFilter, "binary", "kill"),
+        Scenario.of("push-two-groups", PushScenarios::twoGroups, "kill"),
+        Scenario.of("push-before-topic", PushScenarios::beforeTopic, "kill"),
+        Scenario.of("push-consumer-restart", PushScenarios::consumerRestart, "basic", "binary", "kill"));
 
     private PushScenarios() {
     }

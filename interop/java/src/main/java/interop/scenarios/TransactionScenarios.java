@@ -4,6 +4,7 @@ import interop.Await;
 import interop.Case;
 import interop.Check;
 import interop.Cluster;
+import interop.Kills;
 import interop.Received;
 import interop.Scenario;
 import java.nio.charset.StandardCharsets;
@@ -55,11 +56,11 @@ public final class TransactionScenarios {
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("transaction-given-up-and-resumed", TransactionScenarios::givenUp),
-        Scenario.of("transaction-commit-and-rollback", TransactionScenarios::commitAndRollback, "basic", "binary"),
+        Scenario.of("transaction-commit-and-rollback", TransactionScenarios::commitAndRollback, "basic", "binary", "kill"),
         Scenario.of("transaction-checked", TransactionScenarios::checked, "binary"),
-        Scenario.of("transaction-other-producer-is-asked", TransactionScenarios::otherProducer),
-        Scenario.of("transaction-check-immunity", TransactionScenarios::immunity),
-        Scenario.of("transaction-many", TransactionScenarios::many),
+        Scenario.of("transaction-other-producer-is-asked", TransactionScenarios::otherProducer, "kill"),
+        Scenario.of("transaction-check-immunity", TransactionScenarios::immunity, "kill"),
+        Scenario.of("transaction-many", TransactionScenarios::many, "kill"),
         Scenario.of("transaction-wrong-ends", TransactionScenarios::wrongEnds),
         Scenario.of("transaction-rejected", TransactionScenarios::rejected, "exclusive"),
         Scenario.of("transaction-restart-clean", c -> restart(c, "clean"), "exclusive"),
@@ -85,7 +86,8 @@ public final class TransactionScenarios {
         @Override
         public LocalTransactionState checkLocalTransaction(MessageExt message) {
             checks.add(message);
-            return answers.getOrDefault(message.getKeys(), LocalTransactionState.UNKNOW);
+            // Where a kill swallowed what was decided at first, it is said again.
+            return answers.getOrDefault(message.getKeys(), executeLocalTransaction(message, null));
         }
 
         List<MessageExt> checksOf(String key) {
@@ -99,6 +101,8 @@ public final class TransactionScenarios {
         producer.setInstanceName(c.freshInstance());
         producer.setSendMsgTimeout(10_000);
         producer.setTransactionListener(listener);
+        // A broker that was killed does not know it before its next heartbeat.
+        producer.setHeartbeatBrokerInterval(Kills.areOn() ? 1_000 : 30_000);
         c.onClose(producer::shutdown);
         producer.start();
         return producer;
@@ -110,7 +114,7 @@ public final class TransactionScenarios {
     }
 
     private static TransactionSendResult send(TransactionMQProducer producer, Message message) throws Exception {
-        TransactionSendResult result = producer.sendMessageInTransaction(message, null);
+        TransactionSendResult result = Case.retried("sent " + message.getKeys(), () -> producer.sendMessageInTransaction(message, null));
         Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status of " + message.getKeys());
         return result;
     }
@@ -223,7 +227,7 @@ public final class TransactionScenarios {
         received.awaitExactly(List.of("u0"));
         long asked = received.byKey("u0").getStoreTimestamp() - sent;
         Check.that(asked >= 6_000, "asked after " + asked + " ms, within the immunity");
-        Check.equal(1, listener.checksOf("u0").size(), "checks");
+        Check.times(1, listener.checksOf("u0").size(), "checks");
     }
 
     static void many(Case c) throws Exception {

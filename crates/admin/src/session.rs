@@ -22,9 +22,9 @@ pub(crate) async fn open_with(
     Ok(builder.call_timeout(timeout).build().await?)
 }
 
-/// A producer for this call. Its group is new, as its messages belong to nobody's.
-pub(crate) async fn producer(call: &Call<'_>) -> Result<Producer, CommandError> {
+/// A producer for this call, which traces what it sends or does not. Its group is new, as its messages belong to nobody's.
+pub(crate) async fn producer(call: &Call<'_>, trace: bool) -> Result<Producer, CommandError> {
     let group = format!("mqadmin-{}", call.world.now().0);
     let builder = Producer::builder().name_servers(call.name_servers).group(group);
-    Ok(builder.clock(call.world.clock.clone()).build().await?)
+    Ok(builder.clock(call.world.clock.clone()).trace(trace).build().await?)
 }

@@ -22,6 +22,7 @@ use crate::{
     lock::lock,
     name_servers::NameServers,
     route_cache::{MASTER_ID, RouteCache},
+    trace::DEFAULT_TRACE_TOPIC,
 };
 
 /// How long a call may take where nothing else is said.
@@ -34,6 +35,8 @@ pub(crate) struct ClientSettings {
     pub(crate) client_id: Option<String>,
     pub(crate) call_timeout: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where traces go, if messages are traced.
+    pub(crate) trace_topic: Option<String>,
 }
 
 impl Default for ClientSettings {
@@ -43,7 +46,16 @@ impl Default for ClientSettings {
             client_id: None,
             call_timeout: CALL_TIMEOUT,
             clock: Arc::new(SystemClock),
+            trace_topic: None,
         }
+    }
+}
+
+impl ClientSettings {
+    /// Switches traces on, to the topic that was set before or the usual one, or off.
+    pub(crate) fn trace(&mut self, trace: bool) {
+        let topic = self.trace_topic.take().unwrap_or_else(|| DEFAULT_TRACE_TOPIC.to_owned());
+        self.trace_topic = trace.then_some(topic);
     }
 }
 

@@ -34,7 +34,8 @@
 //! ```
 //!
 //! Read the source in this order: one session with its routes (`client`, `name_servers`, `route_cache`, `upkeep`,
-//! `inbound`), what sends (`producer`), what receives (`consumer`, `offset_store`), what administers (`admin`).
+//! `inbound`), what sends (`producer`), what receives (`consumer`, `offset_store`), what tells of it (`trace`),
+//! what administers (`admin`).
 
 mod admin;
 mod client;
@@ -51,6 +52,7 @@ mod producer;
 mod route_cache;
 #[cfg(test)]
 mod testing;
+mod trace;
 mod upkeep;
 
 pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, IndexKind, QueuePull};

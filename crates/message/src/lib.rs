@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what things are called (`names`, `message_queue`, `offset`, `time`), what a
 //! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `record_tail`,
-//! `batch`, `message_id`, `transaction`). No I/O, no protocol.
+//! `batch`, `message_id`, `transaction`, `trace`). No I/O, no protocol.
 
 mod batch;
 mod delay_level;
@@ -19,6 +19,7 @@ mod record_tail;
 pub mod sys_flag;
 mod tag;
 mod time;
+pub mod trace;
 pub mod transaction;
 
 pub use batch::{BatchEntry, BatchError, decode_batch, encode_batch_entry};

@@ -29,6 +29,7 @@ mod query_msg_by_id;
 mod query_msg_by_key;
 mod query_msg_by_offset;
 mod query_msg_by_unique_key;
+mod query_msg_trace_by_id;
 mod reset_offset;
 mod send_message;
 mod send_probes;
@@ -88,6 +89,7 @@ pub static COMMANDS: &[&Command] = &[
     &query_msg_by_key::COMMAND,
     &query_msg_by_unique_key::COMMAND,
     &query_msg_by_offset::COMMAND,
+    &query_msg_trace_by_id::COMMAND,
     &print_msg::ALL,
     &print_msg::BY_QUEUE,
     &send_probes::STATUS,

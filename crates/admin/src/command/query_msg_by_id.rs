@@ -50,7 +50,7 @@ async fn send_again(call: &mut Call<'_>, id: &str) -> Result<(), CommandError> {
     let (topic, cluster) = (call.arguments.required("t"), call.arguments.value("c"));
     let message = ops::find_message(call.admin, cluster, topic, id, call.world.now()).await?.message;
     write!(call.out, "prepare resend msg. originalMsgId={id}")?;
-    let producer = session::producer(call).await?;
+    let producer = session::producer(call, false).await?;
     let sent = producer.send(message).await;
     producer.shutdown().await;
     write!(call.out, "{}", message_text::send_result(&sent?))?;

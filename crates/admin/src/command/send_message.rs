@@ -26,9 +26,6 @@ pub(super) static COMMAND: Command = Command {
 async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let arguments = call.arguments;
     let topic = arguments.required("t");
-    if arguments.boolean("m") == Some(true) {
-        return Err(arguments.invalid("m", "false: traces are not written by this tool").into());
-    }
     let queue_id: Option<i32> = arguments.parsed("i", "the number of a queue, 0 or higher")?;
     let queue = match (arguments.value("b"), queue_id) {
         (None, Some(_)) => {
@@ -46,7 +43,7 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if let Some(tag) = arguments.value("c").filter(|tag| !tag.is_empty()) {
         message = message.with_tag(tag);
     }
-    let producer = session::producer(call).await?;
+    let producer = session::producer(call, arguments.boolean("m") == Some(true)).await?;
     let sent = match &queue {
         Some(queue) => producer.send_to_queue(message, queue).await,
         None => producer.send(message).await,

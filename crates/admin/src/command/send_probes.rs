@@ -66,7 +66,7 @@ fn body(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
 async fn status(call: &mut Call<'_>) -> Result<(), CommandError> {
     let count = call.arguments.parsed("c", "a number of messages")?.unwrap_or(50u32);
     let body = body(call)?;
-    let producer = session::producer(call).await?;
+    let producer = session::producer(call, false).await?;
     let outcome = send_and_print(call, &producer, &body, count).await;
     producer.shutdown().await;
     outcome
@@ -113,7 +113,7 @@ impl MeanTime {
 async fn topic_time(call: &mut Call<'_>) -> Result<(), CommandError> {
     let amount = call.arguments.parsed("a", "a number of messages")?.unwrap_or(DEFAULT_AMOUNT);
     let body = body(call)?;
-    let producer = session::producer(call).await?;
+    let producer = session::producer(call, false).await?;
     let outcome = send_in_turn(call, &producer, &body, amount).await;
     producer.shutdown().await;
     outcome
@@ -143,7 +143,7 @@ async fn send_in_turn(
 }
 
 async fn cluster_time(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let producer = session::producer(call).await?;
+    let producer = session::producer(call, false).await?;
     let outcome = probe_clusters(call, &producer).await;
     producer.shutdown().await;
     outcome

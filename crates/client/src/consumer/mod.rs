@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
 //! `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
-//! two kinds of consumers (`push`, `lite_pull`).
+//! two kinds of consumers (`push`, `lite_pull`). What is told of it: `trace`.
 
 mod lite_pull;
 mod membership;
@@ -12,6 +12,7 @@ mod push;
 mod queue_rounds;
 mod rebalance;
 mod subscription;
+mod trace;
 
 pub use lite_pull::{LitePullConsumer, LitePullConsumerBuilder, LitePullError};
 pub use membership::ConsumeFrom;

@@ -20,6 +20,7 @@ use crate::{
     client::{ClientSettings, Session},
     client_id::random_u64,
     inbound::Inbound,
+    trace::{Tracer, TracerOf},
     upkeep,
 };
 
@@ -53,6 +54,12 @@ impl Default for ProducerBuilder {
 }
 
 impl ProducerBuilder {
+    /// The same settings as another client of this program.
+    pub(crate) fn with_client(mut self, client: ClientSettings) -> Self {
+        self.client = client;
+        self
+    }
+
     /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
     pub fn name_servers(mut self, list: impl Into<String>) -> Self {
         self.client.name_servers = list.into();
@@ -119,6 +126,21 @@ impl ProducerBuilder {
         self
     }
 
+    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
+    ///
+    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
+    /// are lost, which the log says.
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.client.trace(trace);
+        self
+    }
+
+    /// Traces to another topic; see [`ProducerBuilder::trace`].
+    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
+        self.client.trace_topic = Some(topic.into());
+        self
+    }
+
     /// Where time comes from; the system clock by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.client.clock = clock;
@@ -158,13 +180,16 @@ impl ProducerBuilder {
         let inbound = Arc::new(inbound);
         let replies = Arc::new(PendingReplies::default());
         inbound.take_replies(replies.clone());
+        let tracing = client.clone();
         let session = Arc::new(Session::open(client, Some(inbound)).await?);
+        let tracer = Tracer::start(&tracing, &session, TracerOf::Producer, &settings.group).await?;
         let sender = Arc::new(Sender {
             ids: UniqueIdGenerator::new(session.local_ip(), std::process::id(), random_u64() as u32),
             selector: Mutex::new(Selector::new(random_u64() as usize, settings.avoid_slow_brokers)),
             session: session.clone(),
             settings,
             replies,
+            tracer,
         });
         let tasks = TaskGroup::new();
         let beating = sender.clone();

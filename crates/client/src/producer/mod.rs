@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what the user holds (`producer`, `builder`), how a message becomes a request (`prepare`,
 //! `batch`), which queue it goes to (`select`, `fault`), how it is sent and sent again (`send`, `retry`), and what is more than
-//! one message (`request`, `transaction`).
+//! one message (`request`, `transaction`), and what is told of it (`trace`).
 
 mod batch;
 mod builder;
@@ -17,6 +17,7 @@ mod result;
 mod retry;
 mod select;
 mod send;
+mod trace;
 mod transaction;
 
 pub use builder::ProducerBuilder;

@@ -154,6 +154,12 @@ impl Producer {
         Ok(self.inner.sender.route(topic).await?.publish_queues.clone())
     }
 
+    /// How many traces were lost so far, because they came faster than they could be sent or could not be sent at all; see
+    /// [`ProducerBuilder::trace`].
+    pub fn traces_lost(&self) -> u64 {
+        self.inner.sender.tracer.as_ref().map_or(0, |tracer| tracer.lost())
+    }
+
     /// Takes leave of the brokers and closes the connections; sends in flight fail. Does nothing the second time.
     pub async fn shutdown(&self) {
         if self.inner.is_shut_down.swap(true, Ordering::AcqRel) {
@@ -163,6 +169,9 @@ impl Producer {
         let sender = &self.inner.sender;
         sender.session.unregister(Some(&sender.settings.group), None).await;
         sender.session.close();
+        if let Some(tracer) = &sender.tracer {
+            tracer.shutdown().await;
+        }
     }
 
     /// What sends, unless this producer was shut down.

@@ -34,7 +34,7 @@ pub enum RecallError {
 impl Sender {
     /// Asks the broker that keeps the message.
     pub(super) async fn recall(&self, topic: &str, handle: &str) -> Result<String, RecallError> {
-        let broker = RecallHandle::decode(handle)?.broker_name;
+        let RecallHandle { broker_name: broker, unique_key: message_id, .. } = RecallHandle::decode(handle)?;
         // Makes the broker's address known.
         self.route(topic).await?;
         let header = RecallMessageRequest {
@@ -45,8 +45,11 @@ impl Sender {
         let asked = async {
             let addr = self.session.master_addr(&broker)?;
             let request = RemotingCommand::request(&header);
-            let answer = self.session.call_within(&addr, request, self.settings.send_timeout).await?;
-            answer.header::<RecallMessageResponse>()
+            let called = self.session.call_within(&addr, request, self.settings.send_timeout).await;
+            if !matches!(called, Err(CallError::Invoke(_))) {
+                self.trace_recall(topic, &message_id, called.as_ref().ok().map(|answer| &answer.reply));
+            }
+            called?.header::<RecallMessageResponse>()
         };
         asked.await.map(|answer| answer.msg_id).map_err(|error| RecallError::Call {
             topic: topic.to_owned(),

@@ -21,11 +21,13 @@ use super::{
     request::PendingReplies,
     retry::{AfterFailure, after_failure, experience},
     select::Selector,
+    trace::SendTrace,
 };
 use crate::{
     CallError, TopicRoute,
     client::{Answer, Session},
     lock::lock,
+    trace::Tracer,
 };
 
 /// Settings of a producer.
@@ -48,6 +50,7 @@ pub(crate) struct Sender {
     pub(crate) ids: UniqueIdGenerator,
     pub(crate) selector: Mutex<Selector>,
     pub(crate) replies: Arc<PendingReplies>,
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 impl Sender {
@@ -173,13 +176,18 @@ impl Sender {
         let addr = self.session.master_addr(&queue.broker_name)?;
         let request = self.request(message, queue);
         let code = request.request_code();
+        let trace = SendTrace::begin(self, &message.topic);
         let reply = self.session.invoke(&addr, request, timeout).await?;
         let answer = Answer { addr, request: code, reply };
         let Some(status) = SendStatus::from_code(answer.reply.response_code()) else {
             return Err(answer.refusal());
         };
         let header: SendMessageResponse = answer.header()?;
-        Ok(SendResult::new(status, message.message_id.clone(), queue, header))
+        let result = SendResult::new(status, message.message_id.clone(), queue, header);
+        if let Some(trace) = trace {
+            trace.stored(&self.settings.group, message, &answer.addr, &answer.reply, &result);
+        }
+        Ok(result)
     }
 
     fn request(&self, message: &Prepared, queue: &MessageQueue) -> RemotingCommand {

@@ -23,6 +23,7 @@ use super::{
     Producer, ProducerBuilder, SendError, SendResult, SendStatus,
     prepare::{Prepared, prepare},
     send::Sender,
+    trace::EndTrace,
 };
 
 /// Most questions of brokers that are being answered; those above are dropped, and asked again by the broker.
@@ -173,7 +174,7 @@ impl<L: TransactionListener> TransactionProducer<L> {
             SendStatus::Ok => (self.checks.listener.execute(&message).await, None),
             _ => (TransactionState::Rollback, Some(EXECUTED_NOT)),
         };
-        if let Err(error) = end(sender, &message.topic, &half, state, remark).await {
+        if let Err(error) = end(sender, &message, &half, state, remark).await {
             tracing::warn!(id = half.message_id, ?state, %error, "the broker did not hear what became of a transaction, it will ask");
         }
         Ok(TransactionSendResult { half, state })
@@ -197,7 +198,7 @@ fn delay_of(message: &Message) -> Option<&'static str> {
 /// Tells the broker that has the half message.
 async fn end(
     sender: &Sender,
-    topic: &str,
+    message: &Message,
     half: &SendResult,
     state: TransactionState,
     remark: Option<&str>,
@@ -205,7 +206,7 @@ async fn end(
     let OffsetMessageId { log_offset, .. } = half.offset_message_id.parse()?;
     let addr = sender.session.master_addr(&half.queue.broker_name)?;
     let header = EndTransactionRequest {
-        topic: Some(topic.to_owned()),
+        topic: Some(message.topic.clone()),
         producer_group: sender.settings.group.clone(),
         tran_state_table_offset: half.queue_offset,
         commit_log_offset: i64::try_from(log_offset.0)?,
@@ -217,6 +218,16 @@ async fn end(
     let mut request = RemotingCommand::request(&header);
     request.ext_fields.push("bname", &half.queue.broker_name);
     request.remark = remark.map(str::to_owned);
+    sender.trace_end(&EndTrace {
+        topic: &message.topic,
+        group: &sender.settings.group,
+        message_id: &half.message_id,
+        transaction_id: half.transaction_id.as_deref(),
+        properties: &message.properties,
+        addr: &addr,
+        state,
+        from_check: false,
+    });
     Ok(sender.session.oneway(&addr, request).await?)
 }
 
@@ -276,6 +287,16 @@ impl<L: TransactionListener> Checks<L> {
         if let Some(name) = &broker_name {
             request.ext_fields.push("bname", name);
         }
+        sender.trace_end(&EndTrace {
+            topic: end.topic.as_deref().unwrap_or_default(),
+            group: &end.producer_group,
+            message_id: &end.msg_id,
+            transaction_id: end.transaction_id.as_deref(),
+            properties: &message.message.properties,
+            addr: &caller.peer_addr().to_string(),
+            state,
+            from_check: true,
+        });
         if let Err(error) = caller.notify(request) {
             tracing::warn!(id = message.message_id(), ?state, %error, "the broker did not hear the answer to its check, it will ask again");
         }

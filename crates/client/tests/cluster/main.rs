@@ -24,6 +24,7 @@ mod lite_pull;
 mod produce;
 mod push;
 mod request;
+mod trace;
 mod transaction;
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -25,6 +25,7 @@ use crate::{
     ConfigError, StartError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    trace::{Tracer, TracerOf},
 };
 
 /// Settings of a [`LitePullConsumer`].
@@ -149,6 +150,21 @@ impl LitePullConsumerBuilder {
         self
     }
 
+    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
+    ///
+    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
+    /// are lost, which the log says.
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.client.trace(trace);
+        self
+    }
+
+    /// Traces to another topic; see [`LitePullConsumerBuilder::trace`].
+    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
+        self.client.trace_topic = Some(topic.into());
+        self
+    }
+
     /// Where time comes from; the system clock by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.client.clock = clock;
@@ -170,6 +186,7 @@ impl LitePullConsumerBuilder {
             return Err(out_of_range("fetch_batch", self.settings.fetch_batch.to_string()).into());
         }
         let inbound = Arc::new(Inbound::default());
+        let tracing = self.client.clone();
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
         let member =
             Membership::new(session.clone(), self.member, ConsumeType::Actively, &self.subscriptions)?;
@@ -183,7 +200,9 @@ impl LitePullConsumerBuilder {
             session.close();
             return Err(refused.into());
         }
+        let tracer = Tracer::start(&tracing, &session, TracerOf::Consumer, member.group()).await?;
         let core = Arc::new(Core {
+            tracer,
             started: session.now(),
             member,
             assigned_filters,

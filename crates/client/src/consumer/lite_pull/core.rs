@@ -17,7 +17,7 @@ use super::{
     buffer::{Buffer, BufferLimits},
     position::Position,
 };
-use crate::{lock::lock, offset_store::PersistError, route_cache::MASTER_ID};
+use crate::{lock::lock, offset_store::PersistError, route_cache::MASTER_ID, trace::Tracer};
 
 /// Settings of a lite pull consumer.
 #[derive(Debug, Clone)]
@@ -79,6 +79,7 @@ pub(crate) enum Mode {
 
 /// What the tasks and the user share.
 pub(crate) struct Core {
+    pub(crate) tracer: Option<Arc<Tracer>>,
     pub(crate) member: Membership,
     /// Which messages of queues that are assigned by name, by topic; all where it says nothing.
     pub(crate) assigned_filters: BTreeMap<String, Arc<Subscription>>,

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{MessageQueue, StoredMessage, Timestamp, names, names::NameError};
+use eruca_message::{MessageQueue, StoredMessage, Timestamp, names, names::NameError, trace::TraceOutcome};
 use eruca_remoting::TaskGroup;
 use tokio::time::Instant;
 
 use super::{
-    super::subscription::Filter,
+    super::{subscription::Filter, trace::CallTrace},
     LitePullConsumerBuilder,
     assigner::assign,
     core::{AssignedQueue, Core, Mode},
@@ -195,12 +195,27 @@ impl LitePullConsumer {
             filled.as_mut().enable();
             if let Some(messages) = self.take() {
                 self.core.wake_all();
+                self.trace(&messages);
                 return Ok(messages);
             }
             if tokio::time::timeout_at(deadline, filled).await.is_err() {
                 return Ok(Vec::new());
             }
         }
+    }
+
+    /// Traces that the messages are given: as with Java's, what the program does with them is not known.
+    fn trace(&self, messages: &[StoredMessage]) {
+        let member = &self.core.member;
+        let call = CallTrace::begin(self.core.tracer.as_ref(), &member.session, member.group(), messages);
+        if let Some(call) = call {
+            call.end(&member.session, TraceOutcome::Success, messages.len());
+        }
+    }
+
+    /// How many traces were lost so far; see [`LitePullConsumerBuilder::trace`].
+    pub fn traces_lost(&self) -> u64 {
+        self.core.tracer.as_ref().map_or(0, |tracer| tracer.lost())
     }
 
     fn take(&self) -> Option<Vec<StoredMessage>> {
@@ -308,6 +323,9 @@ impl LitePullConsumer {
         let session = &self.core.member.session;
         session.unregister(None, Some(self.core.member.group())).await;
         session.close();
+        if let Some(tracer) = &self.core.tracer {
+            tracer.shutdown().await;
+        }
     }
 
     fn assigned(&self, queue: &MessageQueue) -> Result<Arc<AssignedQueue>, LitePullError> {

@@ -25,6 +25,7 @@ use crate::{
     ConfigError, StartError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    trace::{Tracer, TracerOf},
 };
 
 /// Most messages that may wait to be consumed on a broker's request.
@@ -190,6 +191,21 @@ impl PushConsumerBuilder {
         self
     }
 
+    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
+    ///
+    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
+    /// are lost, which the log says.
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.client.trace(trace);
+        self
+    }
+
+    /// Traces to another topic; see [`PushConsumerBuilder::trace`].
+    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
+        self.client.trace_topic = Some(topic.into());
+        self
+    }
+
     /// Where time comes from; the system clock by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.client.clock = clock;
@@ -209,6 +225,7 @@ impl PushConsumerBuilder {
         })?;
         self.check()?;
         let inbound = Arc::new(Inbound::default());
+        let tracing = self.client.clone();
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
         let member =
             Membership::new(session.clone(), self.member, ConsumeType::Passively, &self.subscriptions)?;
@@ -224,6 +241,7 @@ impl PushConsumerBuilder {
             // One after the other: there is no message that hangs while later ones run away.
             settings.flow.span = i64::MAX;
         }
+        let tracer = Tracer::start(&tracing, &session, TracerOf::Consumer, member.group()).await?;
         let (work, work_queue) = mpsc::unbounded_channel();
         let (direct, direct_queue) = mpsc::channel(MAX_DIRECT_WORK);
         let core = Arc::new(Core {
@@ -240,6 +258,7 @@ impl PushConsumerBuilder {
             is_suspended: AtomicBool::new(false),
             consumed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            tracer,
         });
         let served: std::sync::Weak<Core> = Arc::downgrade(&core);
         inbound.serve(served);

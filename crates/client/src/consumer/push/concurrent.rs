@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
+use eruca_message::trace::TraceOutcome;
 use eruca_remoting::CancelToken;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
+    super::trace::CallTrace,
     core::{Core, Work},
-    listener::{ConsumeStatus, Listener, Messages, call},
+    listener::{ConsumeStatus, Listener, Messages, Panicked, call},
     send_back::{LEVEL_BY_TRIES, send_back},
 };
 use crate::lock::lock;
@@ -50,7 +52,12 @@ async fn consume(core: &Core, work: Work) {
         return;
     }
     lock(&held.state).started(generation, &messages, core.now());
-    let status = call(listener, messages.clone()).await.unwrap_or(ConsumeStatus::RetryLater);
+    let trace = core.trace_call(&messages);
+    let called = call(listener, messages.clone()).await;
+    if let Some(trace) = trace {
+        end_trace(core, trace, &called, messages.len());
+    }
+    let status = called.unwrap_or(ConsumeStatus::RetryLater);
     if held.is_dropped() {
         // The queue's next owner consumes them again.
         return;
@@ -76,6 +83,22 @@ async fn consume(core: &Core, work: Work) {
         }
     }
     held.finished(generation, &done, &core.member.offsets, core.now());
+}
+
+/// Tells how the call went.
+fn end_trace(core: &Core, trace: CallTrace, called: &Result<ConsumeStatus, Panicked>, count: usize) {
+    let done = match called {
+        Ok(ConsumeStatus::Success) => count,
+        Ok(ConsumeStatus::FirstSucceeded(done)) => *done,
+        _ => 0,
+    };
+    let outcome = match called {
+        Err(Panicked) => TraceOutcome::Exception,
+        Ok(_) if trace.elapsed() >= core.settings.consume_timeout => TraceOutcome::TimedOut,
+        Ok(_) if done >= count => TraceOutcome::Success,
+        Ok(_) => TraceOutcome::Failed,
+    };
+    trace.end(&core.member.session, outcome, done);
 }
 
 /// Those that are done with, those that failed, and the delay level for the latter.

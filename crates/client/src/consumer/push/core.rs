@@ -15,11 +15,11 @@ use eruca_remoting::Responder;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::{
-    super::{membership::Membership, process_queue::FlowLimits},
+    super::{membership::Membership, process_queue::FlowLimits, trace::CallTrace},
     held_queue::HeldQueue,
     listener::{Listener, Messages},
 };
-use crate::lock::lock;
+use crate::{lock::lock, trace::Tracer};
 
 /// Settings of a push consumer.
 #[derive(Debug, Clone)]
@@ -89,9 +89,16 @@ pub(crate) struct Core {
     pub(crate) started: Timestamp,
     pub(crate) consumed: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 impl Core {
+    /// A call of the listener begins, with these messages.
+    pub(crate) fn trace_call(&self, messages: &Messages) -> Option<CallTrace> {
+        let stored = messages.iter().map(|message| &**message);
+        CallTrace::begin(self.tracer.as_ref(), &self.member.session, self.member.group(), stored)
+    }
+
     /// The queues that are ours.
     pub(crate) fn held(&self) -> Vec<Arc<HeldQueue>> {
         lock(&self.queues).held.values().cloned().collect()

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::MessageQueue;
+use eruca_message::{MessageQueue, trace::TraceOutcome};
 use eruca_protocol::{
     RemotingCommand, RequestCode,
     body::{self, LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody},
@@ -18,7 +18,7 @@ use super::{
     super::queue_rounds::Locked,
     core::Core,
     held_queue::HeldQueue,
-    listener::{Listener, Messages, OrderedConsumeStatus, call},
+    listener::{Listener, Messages, OrderedConsumeStatus, Panicked, call},
     send_back::{LEVEL_DEAD, send_back},
 };
 use crate::{lock::lock, upkeep::wait};
@@ -176,7 +176,19 @@ async fn consume_next(core: &Core, held: &Arc<HeldQueue>) -> Option<Duration> {
         return None;
     }
     let count = messages.len() as u64;
-    let pause = match call(listener, messages.clone()).await {
+    let trace = core.trace_call(&messages);
+    let called = call(listener, messages.clone()).await;
+    if let Some(trace) = trace {
+        let is_success = matches!(called, Ok(OrderedConsumeStatus::Success));
+        let outcome = match called {
+            Err(Panicked) => TraceOutcome::Exception,
+            Ok(_) if trace.elapsed() >= core.settings.consume_timeout => TraceOutcome::TimedOut,
+            Ok(_) if is_success => TraceOutcome::Success,
+            Ok(_) => TraceOutcome::Failed,
+        };
+        trace.end(&core.member.session, outcome, if is_success { messages.len() } else { 0 });
+    }
+    let pause = match called {
         Ok(OrderedConsumeStatus::Success) => {
             core.consumed.fetch_add(count, Ordering::Relaxed);
             held.finished(generation, &messages, &core.member.offsets, core.now());

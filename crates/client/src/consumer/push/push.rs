@@ -167,6 +167,11 @@ impl PushConsumer {
         }
     }
 
+    /// How many traces were lost so far; see [`PushConsumerBuilder::trace`].
+    pub fn traces_lost(&self) -> u64 {
+        self.core.tracer.as_ref().map_or(0, |tracer| tracer.lost())
+    }
+
     /// Stops pulling, waits for calls in progress, makes the offsets last, takes leave of the brokers and closes the
     /// connections. Messages that were pulled but not begun come again after the next start. Does nothing the second
     /// time.
@@ -188,6 +193,9 @@ impl PushConsumer {
         let session = &self.core.member.session;
         session.unregister(None, Some(self.core.member.group())).await;
         session.close();
+        if let Some(tracer) = &self.core.tracer {
+            tracer.shutdown().await;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ import interop.scenarios.RetryScenarios;
 import interop.scenarios.SendErrorScenarios;
 import interop.scenarios.SendScenarios;
 import interop.scenarios.SharingScenarios;
+import interop.scenarios.TraceScenarios;
 import interop.scenarios.TransactionScenarios;
 import interop.scenarios.TimerScenarios;
 import java.util.ArrayList;
@@ -48,6 +49,7 @@ public final class Main {
         all.addAll(RetryScenarios.LIST);
         all.addAll(DelayScenarios.LIST);
         all.addAll(TimerScenarios.LIST);
+        all.addAll(TraceScenarios.LIST);
         all.addAll(SendScenarios.LIST);
         all.addAll(SendErrorScenarios.LIST);
         all.addAll(PushScenarios.LIST);

@@ -197,6 +197,10 @@ eruca_config::keys! {
         revive_queue_num: i32 = "reviveQueueNum", 8, [1..=256];
         /// How many of 100 pops look for messages that come again before they look at new ones.
         pop_from_retry_probability: i32 = "popFromRetryProbability", 20, [0..=100], live;
+        /// The same of pops that go by priority.
+        pop_from_retry_probability_for_priority: i32 = "popFromRetryProbabilityForPriority", 0, [0..=100], live;
+        /// Whether of the queues of a topic with priorities the highest is the first, else the last.
+        priority_order_asc: bool = "priorityOrderAsc", true, live;
         /// Whether retry topics of pops have names from which topic and group can be told (`%RETRY%group+topic`).
         enable_retry_topic_v2: bool = "enableRetryTopicV2", false, live;
         /// Whether retry topics with the older names are popped, too, where enableRetryTopicV2 is true.
@@ -236,6 +240,23 @@ eruca_config::keys! {
         enable_lmq: bool = "enableLmq", false;
         /// Whether messages get into the queues, too, that their property INNER_MULTI_DISPATCH names.
         enable_multi_dispatch: bool = "enableMultiDispatch", false;
+        /// Whether light message queues are limited in number.
+        enable_lmq_quota: bool = "enableLmqQuota", false, live;
+        /// How many there may be then.
+        max_lmq_consume_queue_num: i32 = "maxLmqConsumeQueueNum", 20_000, [1..], live;
+        /// Most subscriptions of clients to lite topics.
+        max_lite_subscription_count: i64 = "maxLiteSubscriptionCount", 100_000, [1..=100_000_000], live;
+        /// Most lite topics with messages that are kept in mind for a client whose group says nothing; of more it is known that
+        /// they are.
+        max_client_event_count: usize = "maxClientEventCount", 100, [1..=1_000_000], live;
+        /// Pause between two searches for clients that do not renew their subscriptions to lite topics, in ms.
+        lite_subscription_check_interval: i64 = "liteSubscriptionCheckInterval", 120_000, [100..], live;
+        /// After how long without renewal these are removed, in ms.
+        lite_subscription_check_timeout_mills: i64 = "liteSubscriptionCheckTimeoutMills", 180_000, [100..], live;
+        /// Pause between two searches for lite topics that nobody sends to, in ms.
+        lite_ttl_check_interval: i64 = "liteTtlCheckInterval", 120_000, [100..], live;
+        /// No lite topic is deleted that got a message since so many ms, nor as soon after a start.
+        min_lite_ttl: i64 = "minLiteTTl", 900_000, [0..], live;
         /// Largest message body, in bytes.
         max_message_size: usize = "maxMessageSize", 4 << 20;
         /// When a message counts as stored.

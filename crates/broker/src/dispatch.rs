@@ -14,8 +14,9 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, AssignmentHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
-        EndTransactionHandler, HeartbeatHandler, LockQueueHandler, PopMessageHandler, PullMessageHandler,
-        QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        EndTransactionHandler, HeartbeatHandler, LiteInfoHandler, LiteSubscriptionHandler, LockQueueHandler,
+        PopMessageHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
+        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     offsets::OffsetTable,
     pop::PopService,
@@ -46,6 +47,10 @@ pub struct Handlers {
     pub consumer_list: ConsumerListHandler,
     /// `QUERY_ASSIGNMENT`, `SET_MESSAGE_REQUEST_MODE`.
     pub assignment: Arc<AssignmentHandler>,
+    /// `LITE_SUBSCRIPTION_CTL`.
+    pub lite_subscription: LiteSubscriptionHandler,
+    /// What administrators ask of lite topics.
+    pub lite_info: LiteInfoHandler,
     /// `LOCK_BATCH_MQ`, `UNLOCK_BATCH_MQ`.
     pub lock_queue: LockQueueHandler,
     /// `RECALL_MESSAGE`.
@@ -120,6 +125,8 @@ impl Dispatcher {
             }
             Code::PULL_MESSAGE | Code::LITE_PULL_MESSAGE => to.pull.handle(caller, request),
             Code::POP_MESSAGE => to.pop.pop(caller, request),
+            Code::POP_LITE_MESSAGE => to.pop.pop_lite(caller, request),
+            Code::LITE_SUBSCRIPTION_CTL => to.lite_subscription.control(caller, request),
             Code::ACK_MESSAGE => to.pop.ack(caller, request),
             Code::BATCH_ACK_MESSAGE => to.pop.batch_ack(request),
             Code::CHANGE_MESSAGE_INVISIBLETIME => to.pop.change_invisible_time(caller, request),
@@ -149,6 +156,12 @@ impl Dispatcher {
             Code::QUERY_MESSAGE => to.query.query(caller, request),
             Code::VIEW_MESSAGE_BY_ID => to.query.view(request),
             Code::QUERY_CONSUME_QUEUE => to.query.consume_queue(request),
+            Code::GET_BROKER_LITE_INFO => to.lite_info.broker(request),
+            Code::GET_PARENT_TOPIC_INFO => to.lite_info.parent(request),
+            Code::GET_LITE_TOPIC_INFO => to.lite_info.topic(request),
+            Code::GET_LITE_CLIENT_INFO => to.lite_info.client(request),
+            Code::GET_LITE_GROUP_INFO => to.lite_info.group(request),
+            Code::TRIGGER_LITE_DISPATCH => to.lite_info.dispatch(request),
             code => to.admin.handle(caller, request).unwrap_or_else(|| Err(not_supported(code))),
         }
     }

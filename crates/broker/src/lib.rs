@@ -16,6 +16,7 @@ pub mod filter;
 pub mod groups;
 pub mod handler;
 pub mod idempotence;
+pub mod lite;
 mod local_time;
 pub mod locks;
 pub mod long_poll;

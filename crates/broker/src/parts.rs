@@ -21,10 +21,12 @@ use crate::{
     groups::GroupTable,
     handler::{
         AdminHandler, AdminParts, AssignmentHandler, ClientHandler, ConsumerListHandler,
-        ConsumerOffsetHandler, EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LockQueueHandler,
-        ParkedPop, ParkedPull, PopMessageHandler, PullMessageHandler, QueryMessageHandler,
-        RecallMessageHandler, ReplyMessageHandler, SendBackHandler, SendMessageHandler,
+        ConsumerOffsetHandler, EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LiteInfoHandler,
+        LiteShard, LiteSubscriptionHandler, LockQueueHandler, ParkedPop, ParkedPull, PopMessageHandler,
+        PullMessageHandler, QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler,
+        SendMessageHandler,
     },
+    lite::{LiteExpiry, LiteQueues, LiteRegistry},
     locks::QueueLocks,
     long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
     offsets::OffsetTable,
@@ -57,6 +59,9 @@ pub(crate) struct Parts {
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     pub(crate) pop_hold: Arc<PopHold<ParkedPop>>,
     pop: Arc<PopService>,
+    lite: Arc<LiteRegistry>,
+    lite_queues: LiteQueues,
+    lite_expiry: Arc<LiteExpiry>,
     modes: Arc<MessageRequestModes>,
     pub(crate) queues: Arc<ClusterQueues>,
     flush_timeouts: Arc<FlushTimeouts>,
@@ -92,9 +97,11 @@ impl Parts {
         let timers = Arc::new(timers);
         let hold = Arc::new(PullHold::new(WaiterLimits::default()));
         let pop_hold = Arc::new(PopHold::new());
+        let lite: Arc<LiteRegistry> = Arc::default();
         let listener = Arrivals {
             hold: hold.clone(),
             pop_hold: pop_hold.clone(),
+            lite: lite.clone(),
             delay: delay.clone(),
             timers: timers.clone(),
         };
@@ -127,12 +134,23 @@ impl Parts {
                 offsets: settled.offsets.clone(),
                 parking: parking.clone(),
                 hold: pop_hold.clone(),
+                lite: lite.clone(),
                 settings: settings.clone(),
                 clock: clock.clone(),
                 store_host,
                 memory_bytes: environment.memory_bytes,
             },
         )?;
+        let pop = Arc::new(pop);
+        let lite_queues =
+            LiteQueues { store: settled.store.clone(), offsets: settled.offsets.clone(), lite: lite.clone() };
+        let lite_expiry = Arc::new(LiteExpiry::new(
+            lite_queues.clone(),
+            settled.topics.clone(),
+            pop.clone(),
+            settings.clone(),
+            clock.now(),
+        ));
         let notice = ConsumerIdsNotice::new(consumers.clone(), settled.groups.clone(), settings.clone());
         let stuck = StuckQueues::new(
             settled.store.clone(),
@@ -172,7 +190,10 @@ impl Parts {
             timers,
             hold,
             pop_hold,
-            pop: Arc::new(pop),
+            pop,
+            lite,
+            lite_queues,
+            lite_expiry,
             modes: Arc::new(modes),
             queues: Arc::new(queues),
             flush_timeouts,
@@ -196,6 +217,7 @@ impl Parts {
             delay: self.delay.clone(),
             timers: self.timers.clone(),
             transactions: self.transactions.clone(),
+            lite_queues: self.lite_queues.clone(),
             settings: self.settings.clone(),
             stats: self.stats.clone(),
             stuck: self.stuck.clone(),
@@ -238,6 +260,7 @@ impl Parts {
             self.filters.clone(),
             self.pop.clone(),
             self.pop_hold.clone(),
+            self.lite.clone(),
             self.settings.clone(),
             self.stats.clone(),
             self.clock.clone(),
@@ -246,6 +269,11 @@ impl Parts {
         let runner: Weak<dyn PullRunner<ParkedPop>> = Arc::<PopMessageHandler>::downgrade(&pop);
         self.pop_hold.set_runner(runner);
         let locks: Arc<QueueLocks> = Arc::default();
+        let shard = LiteShard {
+            queues: self.queues.clone(),
+            settings: self.settings.clone(),
+            control: control.clone(),
+        };
         let handlers = Handlers {
             send: SendMessageHandler::new(
                 store.clone(),
@@ -290,6 +318,28 @@ impl Parts {
                 self.queues.clone(),
                 control.clone(),
             ),
+            lite_subscription: LiteSubscriptionHandler::new(
+                store.clone(),
+                groups.clone(),
+                offsets.clone(),
+                self.lite.clone(),
+                self.pop_hold.clone(),
+                shard.clone(),
+                self.settings.clone(),
+                self.clock.clone(),
+            ),
+            lite_info: LiteInfoHandler {
+                store: store.clone(),
+                topics: topics.clone(),
+                groups: groups.clone(),
+                offsets: offsets.clone(),
+                lite: self.lite.clone(),
+                queues: self.lite_queues.clone(),
+                pop: self.pop.clone(),
+                hold: self.pop_hold.clone(),
+                shard,
+                settings: self.settings.clone(),
+            },
             lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
             recall: RecallMessageHandler::new(
                 store.clone(),
@@ -350,6 +400,7 @@ impl Parts {
             hold: self.hold,
             pop_hold: self.pop_hold,
             pop: self.pop,
+            lite_expiry: self.lite_expiry,
             modes: self.modes,
             flush_timeouts: self.flush_timeouts,
             producers: self.producers,
@@ -383,6 +434,7 @@ fn adopt_batch_topics(settled: &Settled) {
 struct Arrivals {
     hold: Arc<PullHold<ParkedPull>>,
     pop_hold: Arc<PopHold<ParkedPop>>,
+    lite: Arc<LiteRegistry>,
     delay: Arc<DelaySchedule>,
     timers: Arc<TimerSchedule>,
 }
@@ -391,6 +443,7 @@ impl ArrivalListener for Arrivals {
     fn arrived(&self, arrivals: &[Arrival]) {
         self.hold.arrived(arrivals);
         self.pop_hold.arrived(arrivals);
+        self.lite.arrived(arrivals, &self.pop_hold);
         self.delay.arrived(arrivals);
         self.timers.arrived(arrivals);
     }

@@ -28,6 +28,7 @@ use crate::{
     dispatch::Settled,
     filter::ConsumerFilters,
     handler::{FlushTimeouts, ParkedPop, ParkedPull},
+    lite::LiteExpiry,
     long_poll::{PopHold, PullHold},
     persist::PersistError,
     pop::PopService,
@@ -68,6 +69,8 @@ pub struct Work {
     pub pop_hold: Arc<PopHold<ParkedPop>>,
     /// What was popped.
     pub pop: Arc<PopService>,
+    /// The end of lite topics.
+    pub(crate) lite_expiry: Arc<LiteExpiry>,
     /// Which groups pop.
     pub modes: Arc<MessageRequestModes>,
     /// Waiting sends.
@@ -339,6 +342,7 @@ impl Work {
             if is_urgent || tables.is_due(now, config.flush_consumer_offset_interval) {
                 self.persist_tables();
             }
+            self.lite_expiry.step(now);
             if delay.is_due(now, config.flush_delay_offset_interval) {
                 note("delayOffset.json", self.delay.persist_step());
             }

@@ -1,11 +1,12 @@
 //! RocketMQ messages: names, offsets, and the bytes of a message at rest.
 //!
-//! Read in this order: what things are called (`names`, `message_queue`, `offset`, `time`), what a
+//! Read in this order: what things are called (`names`, `lite`, `message_queue`, `offset`, `time`), what a
 //! message carries (`properties`, `sys_flag`, `tag`, `message`), and its bytes (`record`, `record_tail`,
 //! `batch`, `message_id`, `transaction`, `trace`). No I/O, no protocol.
 
 mod batch;
 mod delay_level;
+pub mod lite;
 mod message;
 mod message_id;
 mod message_queue;

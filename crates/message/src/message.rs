@@ -49,6 +49,19 @@ impl Message {
         self.with_property(properties::TIMER_DELAY_MS, delay.as_millis().to_string())
     }
 
+    /// Has it consumed before messages of lower priority, and those that have none, by consumers that pop from a topic with
+    /// `message.type=PRIORITY`. Priorities are 0 and up; a topic tells as many of them apart as it has queues.
+    #[must_use]
+    pub fn with_priority(self, priority: u16) -> Self {
+        self.with_property(properties::PRIORITY, priority.to_string())
+    }
+
+    /// Sends it to a lite topic below its topic, which must have `message.type=LITE`.
+    #[must_use]
+    pub fn with_lite_topic(self, lite_topic: impl Into<String>) -> Self {
+        self.with_property(properties::LITE_TOPIC, lite_topic)
+    }
+
     /// Sets a property.
     #[must_use]
     pub fn with_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -59,6 +72,16 @@ impl Message {
     /// The tag.
     pub fn tag(&self) -> Option<&str> {
         self.properties.get(properties::TAGS)
+    }
+
+    /// Its priority; `None` where it has none, or one that is no number from 0 up.
+    pub fn priority(&self) -> Option<i32> {
+        self.properties.get(properties::PRIORITY)?.parse().ok().filter(|priority| *priority >= 0)
+    }
+
+    /// The lite topic that it is in.
+    pub fn lite_topic(&self) -> Option<&str> {
+        self.properties.get(properties::LITE_TOPIC)
     }
 
     /// The index keys, separated by spaces.

@@ -95,7 +95,7 @@ pub fn validate_group(group: &str) -> Result<(), NameError> {
     validate("group", group, MAX_GROUP_LEN_BYTES)
 }
 
-fn validate(kind: &'static str, name: &str, limit: usize) -> Result<(), NameError> {
+pub(crate) fn validate(kind: &'static str, name: &str, limit: usize) -> Result<(), NameError> {
     if name.trim().is_empty() {
         return Err(NameError::Empty { kind });
     }

@@ -102,6 +102,11 @@ pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
 /// Unique key of the message that this one recalls.
 pub const TIMER_DEL_UNIQUE_KEY: &str = "TIMER_DEL_UNIQKEY";
 
+/// Priority, a number from 0 up; the higher the sooner (5.4).
+pub const PRIORITY: &str = "_SYS_MSG_PRIORITY_";
+/// Name of the lite topic below the message's topic (5.5).
+pub const LITE_TOPIC: &str = "__LITE_TOPIC";
+
 /// Receipt handle of a popped message.
 pub const POP_CHECK_POINT: &str = "POP_CK";
 /// When a message was popped first, in ms since 1970.

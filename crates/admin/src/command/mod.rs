@@ -19,6 +19,7 @@ mod delete_sub_group;
 mod delete_topic;
 mod get_consumer_config;
 mod kv_config;
+mod lite;
 mod message_detail;
 mod namesrv_config;
 mod print_msg;
@@ -123,4 +124,10 @@ pub static COMMANDS: &[&Command] = &[
     &query_cq::COMMAND,
     &send_message::COMMAND,
     &consume_message::COMMAND,
+    &lite::BROKER,
+    &lite::PARENT_TOPIC,
+    &lite::LITE_TOPIC,
+    &lite::CLIENT,
+    &lite::OF_GROUP,
+    &lite::DISPATCH,
 ];

@@ -19,6 +19,7 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
+    lite::LiteQueues,
     long_poll::{PullHold, WaiterLimits},
     offsets::OffsetTable,
     settings::Settings,
@@ -74,6 +75,17 @@ impl TestParts {
         Self::with_store(directory, |_| (), disk)
     }
 
+    /// An empty broker with lite topics.
+    pub(crate) fn with_lite() -> Self {
+        Self::with_lite_in(tempfile::tempdir().unwrap())
+    }
+
+    /// A broker with lite topics over what an earlier one left in `directory`.
+    pub(crate) fn with_lite_in(directory: TempDir) -> Self {
+        let lite = |store: &mut StoreConfig| (store.lmq, store.multi_dispatch) = (true, true);
+        Self::with_store(directory, lite, Arc::new(RealDisk))
+    }
+
     fn with_store(directory: TempDir, change: impl FnOnce(&mut StoreConfig), disk: Arc<dyn Disk>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
         let config = directory.path().join("config");
@@ -86,6 +98,7 @@ impl TestParts {
         store.disk_clean_forcibly_ratio = 1.0;
         store.disk_max_used_ratio = 1.0;
         change(&mut store);
+        let limits = TopicLimits { lmq: store.lmq, ..TopicLimits::default() };
         let (store, _) = MessageStore::open(store, disk, clock.clone()).unwrap();
         let groups = Arc::new(GroupTable::open(&config, true, clock.clone()).unwrap());
         let settings =
@@ -94,7 +107,7 @@ impl TestParts {
         TestParts {
             store: Arc::new(store),
             parking: Arc::new(Parking::new(Arc::clone(&settings), 18)),
-            topics: Arc::new(TopicTable::open(&config, TopicLimits::default(), clock.clone()).unwrap()),
+            topics: Arc::new(TopicTable::open(&config, limits, clock.clone()).unwrap()),
             offsets: Arc::new(OffsetTable::open(&config, &*clock).unwrap()),
             notice: Arc::new(ConsumerIdsNotice::new(
                 Arc::clone(&consumers),
@@ -136,6 +149,11 @@ impl TestParts {
             self.clock.clone(),
             BROKER.parse().unwrap(),
         ))
+    }
+
+    /// Lite topics that nobody subscribes to.
+    pub(crate) fn lite_queues(&self) -> LiteQueues {
+        LiteQueues { store: self.store.clone(), offsets: self.offsets.clone(), lite: Arc::default() }
     }
 
     /// Stops this broker; its directory is left.

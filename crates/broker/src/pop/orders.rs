@@ -126,6 +126,11 @@ impl Orders {
         changed
     }
 
+    /// How many queues and groups have something in flight.
+    pub(super) fn len(&self) -> usize {
+        self.lock().infos.len()
+    }
+
     /// Nothing of the queue is in flight any more: an administrator sent the group elsewhere.
     pub(super) fn clear(&self, queue: &QueueKey) {
         let mut inner = self.lock();

@@ -55,8 +55,8 @@ impl PopService {
             is_more = self.revive_due(now) || has_read_more;
         }
         self.commit_revive_offsets();
-        for QueueKey { topic, group, queue_id } in self.orders.take_freed(now) {
-            self.parts.hold.notify(&topic, &group, queue_id);
+        for queue in self.orders.take_freed(now) {
+            self.notify_free(&queue);
         }
         if is_more {
             return Some(now);

@@ -17,6 +17,7 @@ use std::{
 
 use eruca_message::{
     Clock, LogOffset, QueueOffset, Timestamp,
+    lite::is_lite_queue,
     names::{is_retry_topic, revive_topic},
 };
 use eruca_protocol::pop::ReceiptHandle;
@@ -29,8 +30,17 @@ use super::{
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
 use crate::{
-    HandlerError, config::BrokerConfig, delay::Parking, groups::GroupTable, handler::ParkedPop,
-    long_poll::PopHold, offsets::OffsetTable, persist::PersistError, settings::Settings, topics::TopicTable,
+    HandlerError,
+    config::BrokerConfig,
+    delay::Parking,
+    groups::GroupTable,
+    handler::ParkedPop,
+    lite::LiteRegistry,
+    long_poll::{ANY_QUEUE, PopHold},
+    offsets::OffsetTable,
+    persist::PersistError,
+    settings::Settings,
+    topics::TopicTable,
 };
 
 /// Check points kept in memory, about 300 bytes each; of more only the log knows.
@@ -55,6 +65,8 @@ pub struct PopParts {
     pub parking: Arc<Parking>,
     /// Pops that wait.
     pub hold: Arc<PopHold<ParkedPop>>,
+    /// Who subscribes to lite topics.
+    pub lite: Arc<LiteRegistry>,
     /// Configuration.
     pub settings: Arc<Settings>,
     /// Time.
@@ -418,9 +430,34 @@ impl PopService {
         }
         drop(turn);
         if !self.is_blocked(queue, None) {
-            self.parts.hold.notify(topic, group, *queue_id);
+            self.notify_free(queue);
         }
         OrderVerdict::Done
+    }
+
+    /// Tells who waits that a queue may be popped from in order again.
+    pub(super) fn notify_free(&self, queue: &QueueKey) {
+        let QueueKey { topic, group, queue_id } = queue;
+        if !is_lite_queue(topic) {
+            self.parts.hold.notify(topic, group, *queue_id);
+            return;
+        }
+        let max = signed(self.parts.store.queue_range(topic, *queue_id).max);
+        if self.look(queue).is_none_or(|next| next < max) {
+            let mut woken = Vec::new();
+            self.parts.lite.notify(topic, Some(group), &mut woken);
+            woken.iter().for_each(|one| self.parts.hold.notify(&one.key, &one.group, ANY_QUEUE));
+        }
+    }
+
+    /// What is in flight of the queue is forgotten: the queue is deleted.
+    pub(crate) fn forget_in_order(&self, queue: &QueueKey) {
+        self.orders.clear(queue);
+    }
+
+    /// How many queues and groups have messages in flight in order.
+    pub(crate) fn orders_len(&self) -> usize {
+        self.orders.len()
     }
 
     /// A message that was given out in order becomes visible at `visible_at`; false where the handle is stale.

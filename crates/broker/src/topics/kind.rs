@@ -1,4 +1,4 @@
-//! Which kind of queues a topic has (Java: the attribute `queue.type`).
+//! Which kind of queues and messages a topic has (Java: the attributes `queue.type` and `message.type`).
 
 use std::path::Path;
 
@@ -10,6 +10,26 @@ use crate::persist::read_with_backup;
 pub(crate) const QUEUE_TYPE: &str = "queue.type";
 /// Its value for topics with batch queues.
 pub(crate) const BATCH: &str = "BatchCQ";
+
+/// The attribute that says which kind of messages a topic is for.
+pub(crate) const MESSAGE_TYPE: &str = "message.type";
+/// Its value for topics whose queues stand for priorities.
+const PRIORITY: &str = "PRIORITY";
+/// Its value for topics that are divided into lite topics.
+const LITE: &str = "LITE";
+
+/// The attribute that says after how many minutes without a message a lite topic is deleted; -1: never.
+pub(crate) const LITE_TOPIC_EXPIRATION: &str = "lite.topic.expiration";
+
+/// Whether the topic's queues stand for priorities.
+pub(crate) fn has_priorities(topic: &TopicConfig) -> bool {
+    topic.attributes.get(MESSAGE_TYPE).is_some_and(|kind| kind == PRIORITY)
+}
+
+/// Whether the topic is divided into lite topics.
+pub(crate) fn is_lite_parent(topic: &TopicConfig) -> bool {
+    topic.attributes.get(MESSAGE_TYPE).is_some_and(|kind| kind == LITE)
+}
 
 /// Whether the topic has batch queues.
 pub(crate) fn has_batch_queues(topic: &TopicConfig) -> bool {

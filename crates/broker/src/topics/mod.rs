@@ -4,7 +4,10 @@ mod kind;
 mod system;
 mod table;
 
-pub(crate) use kind::{BATCH, QUEUE_TYPE, batch_topics, has_batch_queues};
+pub(crate) use kind::{
+    BATCH, LITE_TOPIC_EXPIRATION, MESSAGE_TYPE, QUEUE_TYPE, batch_topics, has_batch_queues, has_priorities,
+    is_lite_parent,
+};
 pub use system::{SystemTopics, reply_topic};
 pub use table::{TopicLimits, TopicTable};
 

@@ -8,6 +8,7 @@ mod admin;
 mod broker;
 mod client;
 mod group;
+mod lite;
 mod message;
 mod name_server;
 mod topic;

@@ -14,6 +14,7 @@ mod form;
 mod group;
 mod heartbeat;
 mod kv;
+mod lite;
 mod lock;
 mod names;
 mod pop;
@@ -52,10 +53,15 @@ pub use heartbeat::{
     SubscriptionData,
 };
 pub use kv::{KVTable, KvConfigSerializeWrapper};
+pub use lite::{
+    ClientGroup, GetBrokerLiteInfoResponseBody, GetLiteClientInfoResponseBody, GetLiteGroupInfoResponseBody,
+    GetLiteTopicInfoResponseBody, GetParentTopicInfoResponseBody, LiteLagInfo,
+    LiteSubscriptionCtlRequestBody, LiteSubscriptionDto, OffsetOption,
+};
 pub use lock::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
 pub use names::{
-    CMResult, ConsumeFromWhere, ConsumeType, GroupRetryPolicyType, MessageModel, MessageRequestMode,
-    TopicFilterType, UnknownName,
+    CMResult, ConsumeFromWhere, ConsumeType, GroupRetryPolicyType, LiteSubscriptionAction, MessageModel,
+    MessageRequestMode, OffsetOptionType, TopicFilterType, UnknownName,
 };
 pub use pop::{BatchAck, BatchAckMessageRequestBody, BitSet};
 pub use register_binary::RegisterBodyError;

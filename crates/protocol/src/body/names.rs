@@ -96,6 +96,36 @@ java_enum! {
 }
 
 java_enum! {
+    /// What becomes of a client's subscriptions to lite topics (Java: `LiteSubscriptionAction`).
+    pub enum LiteSubscriptionAction {
+        /// These come.
+        #[default]
+        PartialAdd = "PARTIAL_ADD",
+        /// These go.
+        PartialRemove = "PARTIAL_REMOVE",
+        /// These are all.
+        CompleteAdd = "COMPLETE_ADD",
+        /// All go.
+        CompleteRemove = "COMPLETE_REMOVE",
+    }
+}
+
+java_enum! {
+    /// What the value of an offset option means (Java: `OffsetOption.Type`).
+    pub enum OffsetOptionType {
+        /// A rule.
+        #[default]
+        Policy = "POLICY",
+        /// An offset.
+        Offset = "OFFSET",
+        /// So many messages back.
+        TailN = "TAIL_N",
+        /// A time, which brokers do not serve.
+        Timestamp = "TIMESTAMP",
+    }
+}
+
+java_enum! {
     /// How a group's members get messages (Java: `MessageRequestMode`).
     pub enum MessageRequestMode {
         /// Each queue belongs to one member, which pulls it.

@@ -2,20 +2,75 @@
 
 use std::collections::BTreeMap;
 
-use crate::{HandlerError, idempotence::IDEMPOTENT_WINDOW_SECONDS};
+use eruca_message::names::MAX_TOPIC_LEN_BYTES;
 
-/// Attributes of topics that this version knows, and what they may be.
-pub(super) const TOPIC_ATTRIBUTES: &[(&str, &[&str])] = &[
-    ("queue.type", &["SimpleCQ", "BatchCQ"]),
-    ("cleanup.policy", &["DELETE"]),
-    ("message.type", &["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY"]),
-    ("reserve.time", &[]),
+use crate::{
+    HandlerError,
+    idempotence::IDEMPOTENT_WINDOW_SECONDS,
+    topics::{LITE_TOPIC_EXPIRATION, MESSAGE_TYPE},
+};
+
+/// What an attribute may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Allowed {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A whole number of this range.
+    Numbers(i64, i64),
+    /// Any text that is not empty, up to so many bytes.
+    Text(usize),
+}
+
+/// An attribute's name, and what it may be.
+pub(super) type Known = (&'static str, Allowed);
+
+const FLAG: Allowed = Allowed::Words(&["true", "false"]);
+
+/// Attributes of topics that this version knows.
+pub(super) const TOPIC_ATTRIBUTES: &[Known] = &[
+    ("queue.type", Allowed::Words(&["SimpleCQ", "BatchCQ"])),
+    ("cleanup.policy", Allowed::Words(&["DELETE"])),
+    (
+        MESSAGE_TYPE,
+        Allowed::Words(&["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE"]),
+    ),
+    ("reserve.time", Allowed::Numbers(-1, i64::MAX)),
+    // Minutes; 30 days at most.
+    (LITE_TOPIC_EXPIRATION, Allowed::Numbers(-1, 43_200)),
     // Eruca's own.
-    (IDEMPOTENT_WINDOW_SECONDS, &[]),
+    (IDEMPOTENT_WINDOW_SECONDS, Allowed::Numbers(0, i64::MAX)),
 ];
 
-/// Attributes of groups that this version knows, and what they may be.
-pub(super) const GROUP_ATTRIBUTES: &[(&str, &[&str])] = &[("priority.factor", &[])];
+/// Attributes of groups that this version knows.
+pub(super) const GROUP_ATTRIBUTES: &[Known] = &[
+    ("priority.factor", Allowed::Numbers(0, 100)),
+    ("lite.bind.topic", Allowed::Text(MAX_TOPIC_LEN_BYTES)),
+    ("lite.sub.model", Allowed::Words(&["Shared", "Exclusive"])),
+    ("lite.sub.reset.offset.exclusive", FLAG),
+    ("lite.sub.reset.offset.unsubscribe", FLAG),
+    ("lite.sub.client.quota", Allowed::Numbers(-1, i32::MAX as i64)),
+    ("lite.sub.client.max.event.cnt", Allowed::Numbers(10, 1_000_000)),
+    ("lite.sub.wildcard", Allowed::Text(8)),
+];
+
+impl Allowed {
+    fn has(self, value: &str) -> bool {
+        match self {
+            Allowed::Words(words) => words.contains(&value),
+            Allowed::Numbers(min, max) => value.parse().is_ok_and(|number| (min..=max).contains(&number)),
+            Allowed::Text(len_bytes) => !value.is_empty() && value.len() <= len_bytes,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Allowed::Words(words) => words.join(", "),
+            Allowed::Numbers(min, i64::MAX) => format!("a number from {min} up"),
+            Allowed::Numbers(min, max) => format!("a number from {min} to {max}"),
+            Allowed::Text(len_bytes) => format!("a text of 1 to {len_bytes} bytes"),
+        }
+    }
+}
 
 /// Reads `+a=1,-b` as Java's header field has it.
 pub(super) fn parse_changes(text: &str) -> Result<BTreeMap<String, String>, HandlerError> {
@@ -37,7 +92,7 @@ pub(super) fn parse_changes(text: &str) -> Result<BTreeMap<String, String>, Hand
 pub(super) fn apply_changes(
     current: &BTreeMap<String, String>,
     changes: &BTreeMap<String, String>,
-    known: &[(&str, &[&str])],
+    known: &[Known],
 ) -> Result<BTreeMap<String, String>, HandlerError> {
     let mut result = current.clone();
     for (signed, value) in changes {
@@ -53,11 +108,10 @@ pub(super) fn apply_changes(
                 names.join(", ")
             )));
         };
-        let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        if if allowed.is_empty() { !is_number } else { !allowed.contains(&value.as_str()) } {
-            let allowed = if allowed.is_empty() { "a number".to_owned() } else { allowed.join(", ") };
+        if !allowed.has(value) {
             return Err(HandlerError::invalid_parameter(format!(
-                "attribute {name}: '{value}' is not allowed here, allowed are: {allowed}"
+                "attribute {name}: '{value}' is not allowed here, allowed are: {}",
+                allowed.text()
             )));
         }
         result.insert(name.to_owned(), value.clone());

@@ -26,6 +26,7 @@ use crate::{
     control::Control,
     delay::DelaySchedule,
     groups::GroupTable,
+    lite::LiteQueues,
     offsets::OffsetTable,
     settings::Settings,
     stats::BrokerStats,
@@ -60,6 +61,8 @@ pub struct AdminParts {
     pub settings: Arc<Settings>,
     /// The counters.
     pub stats: Arc<BrokerStats>,
+    /// The queues of lite topics.
+    pub(crate) lite_queues: LiteQueues,
     /// Queues that nobody pulls.
     pub stuck: Arc<StuckQueues>,
     /// Time.
@@ -110,6 +113,7 @@ impl AdminHandler {
                 offsets: offsets.clone(),
                 settings: settings.clone(),
                 stats: stats.clone(),
+                lite_queues: parts.lite_queues.clone(),
             },
             topic_stats: TopicStatsHandler::new(
                 store.clone(),

@@ -20,6 +20,7 @@ use eruca_store::MessageStore;
 use super::attributes::{TOPIC_ATTRIBUTES, apply_changes, parse_changes};
 use crate::{
     HandlerError,
+    lite::LiteQueues,
     offsets::OffsetTable,
     settings::Settings,
     stats::BrokerStats,
@@ -39,6 +40,7 @@ pub(super) struct TopicAdmin {
     pub(super) offsets: Arc<OffsetTable>,
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
+    pub(super) lite_queues: LiteQueues,
 }
 
 impl TopicAdmin {
@@ -133,6 +135,10 @@ impl TopicAdmin {
         let was_there = self.topics.delete(&topic)?;
         self.offsets.delete_topic(&topic);
         self.delete_queues(&topic)?;
+        // Whatever kind of topic it was when they were sent to.
+        self.lite_queues
+            .delete_all_of(&topic)
+            .map_err(|error| HandlerError::system_error(error.to_string()))?;
         self.stats.delete_topic(&topic);
         tracing::info!(topic, was_there, "topic deleted by an administrator");
         Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))

@@ -11,6 +11,7 @@ fn admin(parts: &TestParts) -> TopicAdmin {
         offsets: Arc::clone(&parts.offsets),
         settings: Arc::clone(&parts.settings),
         stats: Arc::clone(&parts.stats),
+        lite_queues: parts.lite_queues(),
     }
 }
 

@@ -8,7 +8,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Caller, Reply};
 
-use super::pop_message::PopMessageHandler;
+use super::{lite::named, pop_message::PopMessageHandler};
 use crate::{
     pop::{AckHandle, OrderVerdict, PopKey, QueueKey},
     reply::HandlerError,
@@ -26,7 +26,9 @@ impl PopMessageHandler {
     pub fn ack(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: AckMessageRequest = request.header()?;
         let AckMessageRequest { consumer_group: group, topic, queue_id, offset, .. } = &header;
-        refuse_lite(header.lite_topic.as_deref())?;
+        if let Some(lite_topic) = named(header.lite_topic.as_deref()) {
+            return self.ack_lite(request, &header, lite_topic);
+        }
         self.admit_offset(topic, *queue_id, *offset, caller.peer_addr())?;
         let handle = parse(&header.extra_info)?;
         let queue = QueueKey::new(topic.as_str(), group.as_str(), *queue_id);
@@ -113,15 +115,4 @@ impl PopMessageHandler {
 /// Reads a receipt handle.
 pub(super) fn parse(text: &str) -> Result<ReceiptHandle, HandlerError> {
     ReceiptHandle::parse(text).map_err(|error| HandlerError::invalid_parameter(error.to_string()))
-}
-
-/// Lite topics are another matter.
-pub(super) fn refuse_lite(lite_topic: Option<&str>) -> Result<(), HandlerError> {
-    match lite_topic.filter(|topic| !topic.trim().is_empty()) {
-        None => Ok(()),
-        Some(topic) => Err(HandlerError::invalid_parameter(format!(
-            "liteTopic is '{}': this broker has no lite topics; leave it out",
-            topic.chars().take(64).collect::<String>()
-        ))),
-    }
 }

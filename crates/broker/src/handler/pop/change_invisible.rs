@@ -6,10 +6,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Caller, Reply};
 
-use super::{
-    ack::{parse, refuse_lite},
-    pop_message::PopMessageHandler,
-};
+use super::{ack::parse, lite::named, pop_message::PopMessageHandler};
 use crate::{
     pop::{AckHandle, PopKey, QueueKey},
     reply::HandlerError,
@@ -28,8 +25,6 @@ impl PopMessageHandler {
     ) -> Result<Reply, HandlerError> {
         let header: ChangeInvisibleTimeRequest = request.header()?;
         let ChangeInvisibleTimeRequest { consumer_group: group, topic, queue_id, offset, .. } = &header;
-        refuse_lite(header.lite_topic.as_deref())?;
-        self.admit_offset(topic, *queue_id, *offset, caller.peer_addr())?;
         let longest_ms = self.settings.now().timer_max_delay_sec.saturating_mul(1_000);
         if !(0..=longest_ms).contains(&header.invisible_time) {
             return Err(HandlerError::invalid_parameter(format!(
@@ -37,6 +32,10 @@ impl PopMessageHandler {
                 header.invisible_time
             )));
         }
+        if let Some(lite_topic) = named(header.lite_topic.as_deref()) {
+            return self.change_lite(request, &header, lite_topic);
+        }
+        self.admit_offset(topic, *queue_id, *offset, caller.peer_addr())?;
         let handle = parse(&header.extra_info)?;
         let queue = QueueKey::new(topic.as_str(), group.as_str(), *queue_id);
         let changed = if handle.is_order() {

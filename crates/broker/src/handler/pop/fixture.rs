@@ -7,7 +7,7 @@ use std::{
 };
 
 use eruca_message::{
-    Record, StoredMessage, Timestamp,
+    Record, StoredMessage,
     names::{TIMER_TOPIC, revive_topic},
     properties::{REAL_QUEUE_ID, TIMER_DELIVER_MS, find_str},
 };
@@ -23,6 +23,7 @@ use super::{ParkedPop, PopMessageHandler};
 use crate::{
     control::Control,
     handler::test_parts::{BROKER, TestParts},
+    lite::LiteRegistry,
     long_poll::{PopHold, PullRunner},
     pop::{PopParts, PopService},
 };
@@ -33,17 +34,19 @@ pub(super) struct Popper {
     pub(super) pop: Arc<PopService>,
     pub(super) handler: Arc<PopMessageHandler>,
     pub(super) hold: Arc<PopHold<ParkedPop>>,
+    pub(super) lite: Arc<LiteRegistry>,
     pub(super) caller: Caller,
     pub(super) outbox: Outbox,
     /// Records that the timer has delivered, by their places.
     delivered: RefCell<BTreeSet<usize>>,
 }
 
-struct Listener(Arc<PopHold<ParkedPop>>);
+struct Listener(Arc<PopHold<ParkedPop>>, Arc<LiteRegistry>);
 
 impl ArrivalListener for Listener {
     fn arrived(&self, arrivals: &[Arrival]) {
         self.0.arrived(arrivals);
+        self.1.arrived(arrivals, &self.0);
     }
 }
 
@@ -68,6 +71,7 @@ impl Popper {
         let config = parts.settings.now();
         parts.topics.ensure(&revive_topic(&config.broker_cluster_name), config.revive_queue_num);
         let hold = Arc::new(PopHold::new());
+        let lite: Arc<LiteRegistry> = Arc::default();
         let service = PopParts {
             store: parts.store.clone(),
             topics: parts.topics.clone(),
@@ -75,6 +79,7 @@ impl Popper {
             offsets: parts.offsets.clone(),
             parking: parts.parking.clone(),
             hold: hold.clone(),
+            lite: lite.clone(),
             settings: parts.settings.clone(),
             clock: parts.clock.clone(),
             store_host: BROKER.parse().unwrap(),
@@ -89,6 +94,7 @@ impl Popper {
             Arc::default(),
             pop.clone(),
             hold.clone(),
+            lite.clone(),
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
@@ -96,28 +102,29 @@ impl Popper {
         );
         let runner: Weak<dyn PullRunner<ParkedPop>> = Arc::<PopMessageHandler>::downgrade(&handler);
         hold.set_runner(runner);
-        parts.store.set_arrival_listener(Arc::new(Listener(hold.clone())));
+        parts.store.set_arrival_listener(Arc::new(Listener(hold.clone(), lite.clone())));
         let (caller, outbox) = parts.connect();
-        Popper { parts, pop, handler, hold, caller, outbox, delivered: Default::default() }
+        Popper { parts, pop, handler, hold, lite, caller, outbox, delivered: Default::default() }
     }
 
     /// Stops as kill -9 does, and starts again over what the kernel has.
     pub(super) fn kill(self) -> Popper {
+        self.kill_with(TestParts::in_directory)
+    }
+
+    /// As [`Popper::kill`], where `open` opens the broker again.
+    pub(super) fn kill_with(self, open: impl FnOnce(tempfile::TempDir) -> TestParts) -> Popper {
         let delivered = self.delivered.take();
         self.parts.topics.settle();
         self.parts.groups.settle();
         let Popper { parts, .. } = self;
         let now = eruca_message::Clock::now(&*parts.clock);
-        let again = Popper::over_at(parts.stop(), now);
-        again.delivered.replace(delivered);
-        again
-    }
-
-    fn over_at(directory: tempfile::TempDir, now: Timestamp) -> Popper {
-        let parts = TestParts::in_directory(directory);
+        let parts = open(parts.stop());
         let ahead = now.ms_since(eruca_message::Clock::now(&*parts.clock));
         parts.clock.advance_ms(ahead);
-        Popper::over(parts)
+        let again = Popper::over(parts);
+        again.delivered.replace(delivered);
+        again
     }
 
     pub(super) fn call(

@@ -10,6 +10,9 @@ mod again;
 mod change_invisible;
 #[cfg(test)]
 mod fixture;
+mod lite;
+#[cfg(test)]
+mod lite_test;
 mod notification;
 mod peek_message;
 mod plan;
@@ -17,5 +20,7 @@ mod pop_message;
 #[cfg(test)]
 mod pop_message_test;
 mod pop_queue;
+#[cfg(test)]
+mod priority_test;
 
 pub use pop_message::{ParkedPop, PopMessageHandler};

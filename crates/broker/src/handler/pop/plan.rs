@@ -12,6 +12,7 @@ use eruca_protocol::{
     request::{NotificationRequest, PopMessageRequest},
 };
 
+use super::lite::LiteClient;
 use crate::{
     config::BrokerConfig,
     filter::MessageFilter,
@@ -45,6 +46,18 @@ pub(super) struct Plan {
     /// Until when it may wait; none where it does not want to.
     pub(super) deadline: Option<Timestamp>,
     pub(super) lane: Lane,
+    pub(super) priority: Option<ByPriority>,
+    /// Where it is a pop of lite topics: whose.
+    pub(super) lite: Option<LiteClient>,
+}
+
+/// How queues are looked at that stand for priorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ByPriority {
+    /// At how many of 100 pops (`priority.factor` of the group).
+    pub(super) factor: u64,
+    /// From the highest queue down, or from the lowest one up (`priorityOrderAsc`).
+    pub(super) highest_first: bool,
 }
 
 impl Plan {
@@ -84,6 +97,8 @@ impl Plan {
             is_order: header.order,
             attempt_id: header.attempt_id,
             lane: Lane::Pop,
+            priority: None,
+            lite: None,
         })
     }
 
@@ -107,7 +122,15 @@ impl Plan {
             is_order: header.order,
             attempt_id: header.attempt_id,
             lane: Lane::Notification,
+            priority: None,
+            lite: None,
         }
+    }
+
+    /// Whether the pop of this `turn` goes by priority: of 100 in a row as many as the factor says, evenly spread (61 and 100
+    /// have no common factor).
+    pub(super) fn priority_at(&self, turn: u64) -> Option<ByPriority> {
+        self.priority.filter(|priority| turn.wrapping_mul(61) % 100 < priority.factor)
     }
 
     /// The queues that are looked at, in an order that differs from pop to pop (`turn`).
@@ -115,6 +138,11 @@ impl Plan {
         match self.queue_id {
             ANY_QUEUE => {
                 let count = self.queue_nums.max(0);
+                match self.priority_at(turn) {
+                    Some(ByPriority { highest_first: true, .. }) => return (0..count).rev().collect(),
+                    Some(_) => return (0..count).collect(),
+                    None => {}
+                }
                 let first = i32::try_from(turn % u64::from(count.max(1).unsigned_abs())).unwrap_or(0);
                 (first..count).chain(0..first).collect()
             }
@@ -136,7 +164,7 @@ impl Plan {
     pub(super) fn interest(&self, now: Timestamp) -> Option<PopInterest> {
         let deadline = self.deadline.filter(|deadline| *deadline > now)?;
         Some(PopInterest {
-            topic: self.topic.clone(),
+            topic: self.lite.as_ref().map_or(&self.topic, |client| &client.key).clone(),
             group: self.group.clone(),
             queue_id: self.queue_id,
             lane: self.lane,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use eruca_message::{Clock, LogOffset};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
+    body::TopicConfig,
     pop::ORDER_REVIVE_QUEUE,
     request::{PollingInfoRequest, PollingInfoResponse, PopMessageRequest, PopMessageResponse},
 };
@@ -17,7 +18,7 @@ use eruca_store::{FlushMode, MessageStore};
 
 use super::{
     super::flushed_answer::answer_when_flushed,
-    plan::{MESSAGES_MAX, Plan, refuse_late},
+    plan::{ByPriority, MESSAGES_MAX, Plan, refuse_late},
     pop_queue::{Gathered, Stopped, Wait},
 };
 use crate::{
@@ -25,15 +26,18 @@ use crate::{
     control::Control,
     filter::CompiledFilters,
     groups::GroupTable,
+    lite::LiteRegistry,
     long_poll::{Lane, PopHold, PopWaiterLimits, PullRunner},
     offsets::OffsetTable,
     pop::{PopService, QueueKey},
     reply::HandlerError,
     settings::Settings,
     stats::BrokerStats,
-    topics::TopicTable,
+    topics::{TopicTable, has_priorities},
 };
 
+/// Attribute of a group: how many of 100 pops go by priority, 100 by default.
+const PRIORITY_FACTOR: &str = "priority.factor";
 /// How often a pop that found nothing looks again at once, because something came while it was parked.
 const LOOKS_MAX: usize = 3;
 
@@ -47,6 +51,7 @@ pub struct PopMessageHandler {
     pub(super) filters: Arc<CompiledFilters>,
     pub(super) pop: Arc<PopService>,
     pub(super) hold: Arc<PopHold<ParkedPop>>,
+    pub(super) lite: Arc<LiteRegistry>,
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
     pub(super) clock: Arc<dyn Clock>,
@@ -70,7 +75,7 @@ impl ParkedPop {
 }
 
 /// How a look at the queues went.
-enum Served {
+pub(super) enum Served {
     /// The answer, and the end of what it has in the log.
     Found(RemotingCommand, Option<LogOffset>),
     /// Nothing to give out; so many messages are left.
@@ -91,6 +96,7 @@ impl PopMessageHandler {
         filters: Arc<CompiledFilters>,
         pop: Arc<PopService>,
         hold: Arc<PopHold<ParkedPop>>,
+        lite: Arc<LiteRegistry>,
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
@@ -104,6 +110,7 @@ impl PopMessageHandler {
             filters,
             pop,
             hold,
+            lite,
             settings,
             stats,
             clock,
@@ -139,7 +146,23 @@ impl PopMessageHandler {
         }
         let topic = self.admit(&header.topic, &header.consumer_group, header.queue_id, &config, consumer)?;
         let filter = self.filter_of(&header.topic, header.exp.as_deref(), header.exp_type.as_deref())?;
-        Plan::of_pop(header, &topic, filter, &config, now)
+        let priority = self.priority_of(&header, &topic, &config);
+        Ok(Plan { priority, ..Plan::of_pop(header, &topic, filter, &config, now)? })
+    }
+
+    /// How the pop looks at the queues, where the topic's stand for priorities. Order goes before priority, as in Java.
+    fn priority_of(
+        &self,
+        header: &PopMessageRequest,
+        topic: &TopicConfig,
+        config: &BrokerConfig,
+    ) -> Option<ByPriority> {
+        if header.order || !has_priorities(topic) {
+            return None;
+        }
+        let group = self.groups.get(&header.consumer_group);
+        let factor = group.and_then(|group| group.attributes.get(PRIORITY_FACTOR)?.parse().ok());
+        Some(ByPriority { factor: factor.unwrap_or(100), highest_first: config.priority_order_asc })
     }
 
     pub(super) fn serve_or_park(
@@ -202,7 +225,8 @@ impl PopMessageHandler {
     fn run_waiting(&self, parked: ParkedPop, wait: Wait) {
         if !parked.is_wanted() {
             // Who was woken for it does not take it: somebody else may.
-            self.hold.notify(&parked.plan.topic, &parked.plan.group, parked.plan.queue_id);
+            let key = parked.plan.lite.as_ref().map_or(&parked.plan.topic, |client| &client.key);
+            self.hold.notify(key, &parked.plan.group, parked.plan.queue_id);
             return;
         }
         match self.serve(&parked.plan, wait) {
@@ -289,6 +313,9 @@ impl PopMessageHandler {
                 false => Served::Nothing,
             };
         }
+        if let Some(client) = &plan.lite {
+            return self.serve_lite(plan, client, wait);
+        }
         let config = self.settings.now();
         let turn = self.pop.next_pop();
         let revive_queue =
@@ -322,7 +349,11 @@ impl PopMessageHandler {
     ) -> Result<(), Stopped> {
         // Of 100 pops in a row, as many as the percentage says try the retry topic first, evenly spread: 61 and 100 have
         // no common factor.
-        let percent = u64::from(config.pop_from_retry_probability.unsigned_abs());
+        let percent = match plan.priority_at(turn) {
+            Some(_) => config.pop_from_retry_probability_for_priority,
+            None => config.pop_from_retry_probability,
+        };
+        let percent = u64::from(percent.unsigned_abs());
         let is_retry_first = !plan.is_order && turn.wrapping_mul(61) % 100 < percent;
         if is_retry_first {
             self.gather_again(plan, config, turn, gathered, wait)?;
@@ -357,6 +388,9 @@ impl PopMessageHandler {
 
     /// Whether a pop like this would find something.
     pub(super) fn has_messages(&self, plan: &Plan) -> bool {
+        if let Some(client) = &plan.lite {
+            return self.lite.has_ready(&client.client_id);
+        }
         let has = |topic: &str, queue_id: i32| {
             let queue = QueueKey::new(topic, plan.group.clone(), queue_id);
             if plan.is_order && self.pop.is_blocked(&queue, plan.attempt_id.as_deref()) {
@@ -413,6 +447,9 @@ fn found(plan: &Plan, gathered: Gathered) -> RemotingCommand {
 fn nothing(plan: &Plan, code: ResponseCode, remark: &str) -> RemotingCommand {
     if plan.lane == Lane::Notification {
         return super::notification::reply(false, code == ResponseCode::POLLING_FULL);
+    }
+    if plan.lite.is_some() {
+        return answer(code, &super::lite::nothing(plan), remark);
     }
     let header = PopMessageResponse {
         invisible_time: plan.invisible_ms,

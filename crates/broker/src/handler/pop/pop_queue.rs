@@ -1,11 +1,14 @@
 //! The part of a pop that comes from one queue.
 
 use bytes::BytesMut;
-use eruca_message::{LogOffset, QueueOffset, Record, names::is_retry_topic};
+use eruca_message::{
+    LogOffset, QueueOffset, Record,
+    names::{is_lmq, is_retry_topic},
+};
 use eruca_protocol::pop::{ORDER_REVIVE_QUEUE, PopTopic, QueueOffsets, push_order_counts};
 use eruca_store::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 
-use super::{again, plan::Plan, pop_message::PopMessageHandler};
+use super::{again, lite, plan::Plan, pop_message::PopMessageHandler};
 use crate::{
     config::BrokerConfig,
     pop::{CheckPoint, PopKey, QueueKey, Turn},
@@ -96,7 +99,7 @@ impl PopMessageHandler {
             let next = i64::try_from(read.next_offset.0).unwrap_or(i64::MAX);
             match read.status {
                 ReadStatus::Found => {
-                    let offsets = queue_offsets(&read.records);
+                    let offsets = queue_offsets(topic, &read.records);
                     return match offsets.is_empty() {
                         true => Ok(()),
                         false => self.give_out(plan, turn, queue, from, next, offsets, &read, gathered),
@@ -191,7 +194,16 @@ impl PopMessageHandler {
             let attempt_id = plan.attempt_id.as_deref();
             let (counts, least) =
                 self.pop.given_in_order(&turn, &queue, attempt_id, pop_time, invisible_ms, &offsets);
-            push_order_counts(&mut gathered.order_count_info, PopTopic::of(&topic), queue_id, counts, least);
+            match plan.lite {
+                Some(_) => lite::push_counts(&mut gathered.order_count_info, &offsets, &counts),
+                None => push_order_counts(
+                    &mut gathered.order_count_info,
+                    PopTopic::of(&topic),
+                    queue_id,
+                    counts,
+                    least,
+                ),
+            }
         } else {
             let key = PopKey { queue: queue.clone(), start: from, pop_time };
             if self.pop.is_taken(&key) {
@@ -231,11 +243,13 @@ impl PopMessageHandler {
     }
 }
 
-/// The messages' places in their queue.
-fn queue_offsets(mut records: &[u8]) -> Vec<i64> {
+/// The messages' places in the queue.
+fn queue_offsets(topic: &str, mut records: &[u8]) -> Vec<i64> {
     let mut offsets = Vec::new();
     while let Ok(record) = Record::decode(records) {
-        offsets.push(i64::try_from(record.fields.queue_offset.0).unwrap_or(i64::MAX));
+        let own = i64::try_from(record.fields.queue_offset.0).unwrap_or(i64::MAX);
+        let of_lmq = is_lmq(topic).then(|| lite::offset_in(topic, record.fields.properties)).flatten();
+        offsets.push(of_lmq.unwrap_or(own));
         records = records.get(record.total_len..).unwrap_or_default();
     }
     offsets

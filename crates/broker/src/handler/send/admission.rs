@@ -30,6 +30,13 @@ pub(super) struct Destination {
     pub(super) is_dead_letter: bool,
 }
 
+impl Destination {
+    /// Queues stand for priorities: the highest one takes all above. As in Java, whatever kind of topic it is.
+    pub(super) fn by_priority(&mut self, priority: i32) {
+        self.queue_id = priority.min(self.topic.write_queue_nums - 1).max(0);
+    }
+}
+
 impl SendMessageHandler {
     /// The checks of every send up to its queue.
     pub(super) fn admit(

@@ -7,7 +7,10 @@ mod admission;
 mod flush_timeouts;
 mod half_message;
 mod header;
+mod lite;
 mod once;
+#[cfg(test)]
+mod priority_test;
 mod properties;
 mod reply_message;
 #[cfg(test)]

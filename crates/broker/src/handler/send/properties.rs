@@ -3,9 +3,9 @@
 use eruca_message::{
     Properties,
     properties::{
-        CLUSTER, DELAY_TIME_LEVEL, INNER_NUM, MSG_REGION, PROPERTY_SEPARATOR, TIMER_DELAY_MS,
-        TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED, UNIQUE_KEY, WAIT_STORE_MSG_OK,
-        encode_property, pairs,
+        CLUSTER, DELAY_TIME_LEVEL, INNER_NUM, LITE_TOPIC, MSG_REGION, PRIORITY, PROPERTY_SEPARATOR,
+        SHARDING_KEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TRACE_SWITCH, TRANSACTION_PREPARED,
+        UNIQUE_KEY, WAIT_STORE_MSG_OK, encode_property, pairs,
     },
 };
 
@@ -20,6 +20,12 @@ pub(super) struct Asked<'a> {
     pub(super) delay_level: Option<&'a str>,
     /// The half message of a transaction.
     pub(super) is_half: bool,
+    /// It has a place in an order of its sender's.
+    pub(super) is_ordered: bool,
+    /// Its priority.
+    pub(super) priority: Option<i32>,
+    /// The lite topic that it is for.
+    pub(super) lite_topic: Option<&'a str>,
     /// The sender does not want to wait for the disk.
     pub(super) no_wait: bool,
     /// The message says that it is an inner batch, which only the broker makes.
@@ -39,11 +45,22 @@ impl<'a> Asked<'a> {
                 TRANSACTION_PREPARED => asked.is_half = value.eq_ignore_ascii_case("true"),
                 TIMER_DELAY_SEC | TIMER_DELAY_MS | TIMER_DELIVER_MS => asked.has_timer = true,
                 INNER_NUM => asked.is_inner_batch = true,
+                SHARDING_KEY => asked.is_ordered = true,
+                LITE_TOPIC => asked.lite_topic = Some(value).filter(|name| !name.is_empty()),
+                // As in Java: what is no number is none.
+                PRIORITY => asked.priority = value.parse().ok().filter(|priority| *priority >= 0),
                 MSG_REGION | TRACE_SWITCH | CLUSTER => asked.has_brokers_own = true,
                 _ => {}
             }
         }
         asked
+    }
+
+    /// Whether its priority counts: as in Java it excludes transactions, delays and order, and where it does not count it is
+    /// taken off.
+    pub(super) fn is_by_priority(&self) -> bool {
+        self.priority.is_some()
+            && !(self.is_half || self.has_timer || self.is_ordered || self.delay_level.is_some())
     }
 
     /// Whether the message is to be delivered later.
@@ -138,6 +155,23 @@ mod tests {
         let asked = Asked::scan("TRAN_MSG\u{1}TRUE\u{2}TIMER_DELAY_MS\u{1}1\u{2}CLUSTER\u{1}x");
         assert!(asked.is_half && asked.has_brokers_own && asked.has_timer);
         assert_eq!(Asked::scan(""), Asked::default());
+    }
+
+    #[test]
+    fn a_priority_counts_where_nothing_else_is_asked() {
+        for (properties, priority, counts) in [
+            ("_SYS_MSG_PRIORITY_\u{1}3\u{2}", Some(3), true),
+            ("_SYS_MSG_PRIORITY_\u{1}0\u{2}TRAN_MSG\u{1}false\u{2}", Some(0), true),
+            ("_SYS_MSG_PRIORITY_\u{1}3\u{2}DELAY\u{1}0\u{2}", Some(3), false),
+            ("_SYS_MSG_PRIORITY_\u{1}3\u{2}__SHARDINGKEY\u{1}k\u{2}", Some(3), false),
+            ("_SYS_MSG_PRIORITY_\u{1}3\u{2}TRAN_MSG\u{1}true\u{2}", Some(3), false),
+            ("_SYS_MSG_PRIORITY_\u{1}3\u{2}TIMER_DELAY_SEC\u{1}1\u{2}", Some(3), false),
+            ("_SYS_MSG_PRIORITY_\u{1}-1\u{2}", None, false),
+            ("_SYS_MSG_PRIORITY_\u{1}high\u{2}", None, false),
+        ] {
+            let asked = Asked::scan(properties);
+            assert_eq!((asked.priority, asked.is_by_priority()), (priority, counts), "{properties:?}");
+        }
     }
 
     #[test]

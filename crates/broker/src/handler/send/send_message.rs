@@ -12,7 +12,7 @@ use eruca_message::{
     decode_batch,
     names::{MAX_TOPIC_LEN_BYTES, TRANS_HALF_TOPIC, is_retry_topic},
     properties::{
-        DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, TRACE_SWITCH,
+        DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, PRIORITY, TRACE_SWITCH,
     },
     sys_flag,
 };
@@ -182,6 +182,9 @@ impl SendMessageHandler {
         let asked = Asked::scan(header.properties);
         if !header.is_batch {
             self.redirect_retry(header, request, &mut destination, now)?;
+            if let Some(priority) = asked.priority.filter(|_| asked.is_by_priority()) {
+                destination.by_priority(priority);
+            }
         }
         let send = Send { caller, request, header, asked: &asked, config, now };
         let stored = match IdempotentSends::window_ms(&destination.topic) {
@@ -229,6 +232,12 @@ impl SendMessageHandler {
         let made_key = asked.unique_key.is_none().then_some(&*unique_key);
         let mut properties = SCRATCH.take();
         self.own.add_to(header.properties, asked, made_key, config.trace_on, &mut properties);
+        if asked.priority.is_some() && !asked.is_by_priority() {
+            rewrite(&mut properties, |properties| properties.remove(PRIORITY));
+        }
+        if let Some(lite) = asked.lite_topic {
+            self.name_lite_queue(&destination.topic, lite, config, &mut properties)?;
+        }
         if is_half {
             let appended = self.append_half(send, destination, &mut properties);
             give_back(properties);

@@ -45,6 +45,8 @@ public final class Main {
         all.addAll(OrderlyScenarios.LIST);
         all.addAll(SharingScenarios.LIST);
         all.addAll(sinceVersion5("PopScenarios"));
+        all.addAll(sinceVersion5("PopPriorityScenarios"));
+        all.addAll(sinceVersion5("PopLiteScenarios"));
         all.addAll(TransactionScenarios.LIST);
         all.addAll(RetryScenarios.LIST);
         all.addAll(DelayScenarios.LIST);

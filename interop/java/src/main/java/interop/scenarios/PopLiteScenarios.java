@@ -1,0 +1,249 @@
+package interop.scenarios;
+
+import interop.Await;
+import interop.Case;
+import interop.Check;
+import interop.PopLiteClient;
+import interop.Scenario;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.rocketmq.client.consumer.AckStatus;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.lite.LiteSubscriptionAction;
+import org.apache.rocketmq.common.lite.OffsetOption;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageConst;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.protocol.body.GetLiteGroupInfoResponseBody;
+import org.apache.rocketmq.remoting.protocol.body.GetParentTopicInfoResponseBody;
+import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
+
+/** Lite topics, on the pair of servers that keeps light message queues. */
+public final class PopLiteScenarios {
+    private static final long LONG_MS = 120_000;
+    private static final int ILLEGAL_OPERATION = 604;
+    private static final int INVALID_PARAMETER = 29;
+
+    public static final List<Scenario> LIST = List.of(
+        Scenario.of("lite-subscribe-pop-ack", PopLiteScenarios::subscribed),
+        Scenario.of("lite-in-order-and-again", PopLiteScenarios::inOrder),
+        Scenario.of("lite-waits", PopLiteScenarios::waits),
+        Scenario.of("lite-begins-where-it-is-told", PopLiteScenarios::begins),
+        Scenario.of("lite-everything", PopLiteScenarios::everything),
+        Scenario.of("lite-told-to-administrators", PopLiteScenarios::told),
+        Scenario.of("lite-bad-input", PopLiteScenarios::badInput));
+
+    private PopLiteScenarios() {
+    }
+
+    /** A parent topic, and a group that is bound to it. */
+    private record Lite(Case c, String topic, String group) {
+        static Lite of(Case main, Map<String, String> attributes) throws Exception {
+            Case c = main.on("strict");
+            String topic = c.freshName();
+            TopicConfig config = new TopicConfig(topic);
+            config.setReadQueueNums(1);
+            config.setWriteQueueNums(1);
+            config.setPerm(6);
+            config.setAttributes(Map.of("+message.type", "LITE", "+lite.topic.expiration", "30"));
+            c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), config);
+            Await.until("route of " + topic, () -> !c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty());
+            Lite lite = new Lite(c, topic, c.freshName());
+            lite.group(lite.group, attributes);
+            return lite;
+        }
+
+        void group(String name, Map<String, String> attributes) throws Exception {
+            SubscriptionGroupConfig config = new SubscriptionGroupConfig();
+            config.setGroupName(name);
+            config.getAttributes().put("+lite.bind.topic", topic);
+            attributes.forEach((key, value) -> config.getAttributes().put("+" + key, value));
+            c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
+        }
+
+        PopLiteClient client(String id) throws Exception {
+            return new PopLiteClient(c, topic, group, id + "-" + topic);
+        }
+
+        void send(DefaultMQProducer producer, String liteTopic, String body) throws Exception {
+            Message message = new Message(topic, body.getBytes(StandardCharsets.UTF_8));
+            MessageAccessor.putProperty(message, MessageConst.PROPERTY_LITE_TOPIC, liteTopic);
+            producer.send(message);
+        }
+    }
+
+    private static List<String> bodies(List<MessageExt> messages) {
+        return messages.stream().map(m -> new String(m.getBody(), StandardCharsets.UTF_8)).toList();
+    }
+
+    /** Pops until as many have come; a Java broker gives what there is of one lite topic after the other. */
+    private static List<MessageExt> popAll(PopLiteClient client, int count) throws Exception {
+        List<MessageExt> all = new ArrayList<>();
+        Await.until(count + " messages", () -> {
+            all.addAll(client.pop(32, LONG_MS, 500));
+            return all.size() >= count;
+        });
+        return all;
+    }
+
+    private static void subscribed(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient one = lite.client("one");
+        PopLiteClient two = lite.client("two");
+        one.subscribe("a", "b");
+        two.subscribe("c");
+        for (String name : List.of("a", "b", "c", "d")) {
+            lite.send(producer, name, name + "0");
+        }
+        List<MessageExt> ofOne = popAll(one, 2);
+        Check.equal(Set.of("a0", "b0"), Set.copyOf(bodies(ofOne)), "what the first client gets");
+        for (MessageExt message : ofOne) {
+            Check.equal(lite.topic, message.getTopic(), "topic");
+            Check.equal(0L, message.getQueueOffset(), "offset in the lite topic");
+            Check.equal(AckStatus.OK, one.ack(message), "acknowledgement");
+        }
+        List<MessageExt> ofTwo = popAll(two, 1);
+        Check.equal(List.of("c0"), bodies(ofTwo), "what the second client gets");
+        Check.equal(AckStatus.OK, two.ack(ofTwo.get(0)), "acknowledgement");
+        Check.equal(0, one.pop(32, LONG_MS, 0).size(), "messages that are left");
+        one.subscription(LiteSubscriptionAction.PARTIAL_REMOVE, Set.of("a"), null);
+        lite.send(producer, "a", "a1");
+        lite.send(producer, "b", "b1");
+        Check.equal(List.of("b1"), bodies(popAll(one, 1)), "what it still subscribes to");
+    }
+
+    private static void inOrder(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient client = lite.client("one");
+        client.subscribe("a");
+        for (int i = 0; i < 3; i++) {
+            lite.send(producer, "a", "a" + i);
+        }
+        List<MessageExt> first = new ArrayList<>();
+        Await.until("something of it", () -> {
+            first.addAll(client.pop(2, LONG_MS, 1000));
+            return !first.isEmpty();
+        });
+        Check.equal("a0", bodies(first).get(0), "the first one");
+        Check.equal(0, client.pop(32, LONG_MS, 0).size(), "later ones while it is in flight");
+        for (MessageExt message : first.subList(1, first.size())) {
+            client.ack(message);
+        }
+        Check.equal(0, client.pop(32, LONG_MS, 0).size(), "later ones while it is in flight");
+        Check.equal(AckStatus.OK, client.change(first.get(0), 1000), "a shorter time");
+        List<MessageExt> again = popAll(client, 1);
+        Check.equal("a0", bodies(again).get(0), "what comes again");
+        Check.equal(1, again.get(0).getReconsumeTimes(), "how often it was given out before");
+        Set<String> all = new TreeSet<>(bodies(first));
+        all.addAll(bodies(again));
+        List<MessageExt> open = new ArrayList<>(again);
+        Await.until("all have come", () -> {
+            for (MessageExt message : open) {
+                client.ack(message);
+            }
+            open.clear();
+            open.addAll(client.pop(32, LONG_MS, 500));
+            all.addAll(bodies(open));
+            return all.size() == 3;
+        });
+    }
+
+    private static void waits(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        PopLiteClient client = lite.client("one");
+        client.subscribe("a");
+        CompletableFuture<List<MessageExt>> waiting = CompletableFuture.supplyAsync(() -> {
+            try {
+                return client.pop(32, LONG_MS, 20_000);
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        lite.send(lite.c.producer(), "a", "a0");
+        Check.equal(List.of("a0"), bodies(waiting.get(25, TimeUnit.SECONDS)), "what it waited for");
+    }
+
+    private static void begins(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        DefaultMQProducer producer = lite.c.producer();
+        for (int i = 0; i < 5; i++) {
+            lite.send(producer, "a", "a" + i);
+        }
+        PopLiteClient client = lite.client("one");
+        client.subscription(LiteSubscriptionAction.PARTIAL_ADD, Set.of("a"), new OffsetOption(OffsetOption.Type.OFFSET, 3));
+        Check.equal(List.of("a3", "a4"), bodies(popAll(client, 2)), "from the offset on");
+        lite.group(lite.group + "-2", Map.of());
+        PopLiteClient other = new PopLiteClient(lite.c, lite.topic, lite.group + "-2", "two-" + lite.topic);
+        other.subscription(LiteSubscriptionAction.PARTIAL_ADD, Set.of("a"),
+            new OffsetOption(OffsetOption.Type.POLICY, OffsetOption.POLICY_MIN_VALUE));
+        Check.equal("a0", bodies(popAll(other, 1)).get(0), "from the first one on");
+    }
+
+    private static void everything(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of("lite.sub.wildcard", "true"));
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient client = lite.client("one");
+        client.subscription(LiteSubscriptionAction.COMPLETE_ADD, Set.of(), null);
+        lite.send(producer, "x", "x0");
+        lite.send(producer, "y", "y0");
+        Check.equal(Set.of("x0", "y0"), Set.copyOf(bodies(popAll(client, 2))), "messages of all lite topics");
+        Check.failsWithCode(ILLEGAL_OPERATION, "a subscription to some only", () -> {
+            client.subscribe("x");
+            return null;
+        });
+    }
+
+    private static void told(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient client = lite.client("one");
+        client.subscribe("a");
+        lite.send(producer, "a", "a0");
+        lite.send(producer, "a", "a1");
+        lite.send(producer, "b", "b0");
+        Await.until("both are there", () -> client.info("a").getTopicOffset().getMaxOffset() == 2);
+        Check.equal(1, client.info("a").getSubscriber().size(), "clients that subscribe to it");
+        Check.that(client.info("a").isShardingToBroker(), "the only broker keeps it");
+        Await.until("both are counted", () -> parent(lite).getLiteTopicCount() == 2);
+        GetParentTopicInfoResponseBody parent = parent(lite);
+        Check.equal(30, parent.getTtl(), "minutes until it expires");
+        Check.equal(Set.of(lite.group), parent.getGroups(), "groups that are bound to it");
+        List<MessageExt> popped = popAll(client, 1);
+        client.ack(popped.get(0));
+        GetLiteGroupInfoResponseBody of = lite.c.cluster.admin().getLiteGroupInfo(lite.c.cluster.brokerAddr(), lite.group, "a", 5);
+        Check.equal(1L, of.getTotalLagCount(), "messages that are not consumed");
+        Check.equal(2L, of.getLiteTopicOffsetWrapper().getBrokerOffset(), "end of the lite topic");
+        Check.equal(1, lite.c.cluster.admin()
+            .getLiteClientInfo(lite.c.cluster.brokerAddr(), lite.topic, lite.group, "one-" + lite.topic).getLiteTopicCount(),
+            "lite topics of the client");
+        lite.c.cluster.admin().triggerLiteDispatch(lite.c.cluster.brokerAddr(), lite.group, null);
+    }
+
+    private static GetParentTopicInfoResponseBody parent(Lite lite) throws Exception {
+        return lite.c.cluster.admin().getParentTopicInfo(lite.c.cluster.brokerAddr(), lite.topic);
+    }
+
+    private static void badInput(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        String plain = lite.c.freshTopic(1);
+        PopLiteClient onPlain = new PopLiteClient(lite.c, plain, lite.group, "x-" + plain);
+        Check.failsWithCode(INVALID_PARAMETER, "a pop from a topic without lite topics", () -> onPlain.pop(1, LONG_MS, 0));
+        Check.failsWithCode(INVALID_PARAMETER, "more messages than a pop may ask for", () -> lite.client("one").pop(33, LONG_MS, 0));
+        String unbound = lite.c.freshName();
+        SubscriptionGroupConfig config = new SubscriptionGroupConfig();
+        config.setGroupName(unbound);
+        lite.c.cluster.admin().createAndUpdateSubscriptionGroupConfig(lite.c.cluster.brokerAddr(), config);
+        PopLiteClient other = new PopLiteClient(lite.c, lite.topic, unbound, "y-" + lite.topic);
+        Check.failsWithCode(INVALID_PARAMETER, "a pop of a group that is not bound", () -> other.pop(1, LONG_MS, 0));
+    }
+}

@@ -10,7 +10,8 @@ use eruca_protocol::{
     HeaderError, RemotingCommand, RequestCode, ResponseCode,
     body::{self, BodyError, ConsumerRunningInfo, GetConsumerStatusBody, QueueMap, ResetOffsetBody},
     request::{
-        ConsumeMessageDirectlyRequest, GetConsumerStatusFromClientRequest, ResetConsumerClientOffsetRequest,
+        ConsumeMessageDirectlyRequest, GetConsumerStatusFromClientRequest, NotifyUnsubscribeLiteRequest,
+        ResetConsumerClientOffsetRequest,
     },
 };
 use eruca_remoting::{Caller, CommandService, Reply, Responder};
@@ -39,12 +40,19 @@ pub(crate) trait BrokerRequests: Send + Sync {
     );
 }
 
+/// A consumer of lite topics, as brokers tell it something. Calls must not block.
+pub(crate) trait LiteNotices: Send + Sync {
+    /// Another client of the group has taken this lite topic.
+    fn taken_over(&self, lite_topic: &str);
+}
+
 /// Serves the requests of brokers. A producer leaves it without a consumer: then all are refused.
 #[derive(Default)]
 pub(crate) struct Inbound {
     consumer: OnceLock<Weak<dyn BrokerRequests>>,
     replies: OnceLock<Arc<PendingReplies>>,
     checks: OnceLock<Arc<dyn AnswersChecks>>,
+    lite: OnceLock<Weak<dyn LiteNotices>>,
 }
 
 /// Why a request is refused.
@@ -81,6 +89,12 @@ impl Inbound {
         let _ = self.checks.set(checks);
     }
 
+    /// Says who is told of lite topics. Only the first call counts.
+    pub(crate) fn take_lite_notices(&self, lite: Weak<dyn LiteNotices>) {
+        // A second consumer of one session does not exist.
+        let _ = self.lite.set(lite);
+    }
+
     fn answer(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, Refusal> {
         let code = request.request_code();
         if code == RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT {
@@ -97,6 +111,12 @@ impl Inbound {
             };
             checks.clone().check(caller, question);
             return Ok(Reply::None);
+        }
+        if code == RequestCode::NOTIFY_UNSUBSCRIBE_LITE {
+            let lite = self.lite.get().and_then(Weak::upgrade).ok_or(Refusal::NotServed(code))?;
+            let header: NotifyUnsubscribeLiteRequest = request.header()?;
+            lite.taken_over(&header.lite_topic);
+            return Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)));
         }
         let consumer = self.consumer.get().and_then(Weak::upgrade).ok_or(Refusal::NotServed(code))?;
         let done = || Reply::Now(request.reply(ResponseCode::SUCCESS));

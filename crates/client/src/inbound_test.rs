@@ -87,3 +87,28 @@ fn broken_requests_are_answered_with_an_error() {
     assert_eq!(code(call(&inbound, notice)), ResponseCode::SUCCESS);
     assert_eq!(*lock(&consumer.changes), 1);
 }
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl LiteNotices for Heard {
+    fn taken_over(&self, lite_topic: &str) {
+        lock(&self.0).push(lite_topic.to_owned());
+    }
+}
+
+#[test]
+fn a_consumer_of_lite_topics_hears_that_one_was_taken() {
+    let header = NotifyUnsubscribeLiteRequest {
+        lite_topic: "a".into(),
+        consumer_group: "g".into(),
+        client_id: "c".into(),
+    };
+    let (inbound, heard) = (Inbound::default(), Arc::new(Heard::default()));
+    let request = RemotingCommand::request(&header);
+    assert_eq!(code(call(&inbound, request.clone())), ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
+    let weak: Weak<Heard> = Arc::downgrade(&heard);
+    inbound.take_lite_notices(weak);
+    assert_eq!(code(call(&inbound, request)), ResponseCode::SUCCESS);
+    assert_eq!(*lock(&heard.0), ["a"]);
+}

@@ -4,6 +4,7 @@
 //! - [`TransactionProducer`] sends messages that are delivered when your own work is done.
 //! - [`PushConsumer`] calls you with messages as they come.
 //! - [`LitePullConsumer`] gives you messages when you ask for them.
+//! - [`LiteConsumer`] gives you messages of very many small topics, of each in order.
 //! - [`Admin`] asks and orders name servers and brokers.
 //!
 //! All of them work with brokers of Apache RocketMQ (4.x and 5.x) and of Eruca. They run inside a Tokio runtime.
@@ -58,9 +59,9 @@ mod upkeep;
 pub use admin::{Admin, AdminBuilder, Boundary, BrokerConfigText, IndexKind, QueuePull};
 pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
 pub use consumer::{
-    AllocationStrategy, ConsumeFrom, ConsumeStatus, Filter, LitePullConsumer, LitePullConsumerBuilder,
-    LitePullError, Messages, OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer,
-    PushConsumerBuilder, RoomOf,
+    AllocationStrategy, ConsumeFrom, ConsumeStatus, Filter, LiteConsumer, LiteConsumerBuilder, LiteError,
+    LiteMessage, LitePullConsumer, LitePullConsumerBuilder, LitePullError, LiteStart, Messages,
+    OrderedConsumeStatus, PullOutcome, PullStatus, PushConsumer, PushConsumerBuilder, RoomOf,
 };
 pub use error::{CallError, ConfigError, StartError};
 pub use eruca_message::{Message, MessageQueue, OffsetMessageId, StoredMessage, Timestamp};

@@ -2,8 +2,9 @@
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
 //! `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
-//! two kinds of consumers (`push`, `lite_pull`). What is told of it: `trace`.
+//! kinds of consumers (`push`, `lite_pull`, `lite`). What is told of it: `trace`.
 
+mod lite;
 mod lite_pull;
 mod membership;
 mod process_queue;
@@ -14,6 +15,7 @@ mod rebalance;
 mod subscription;
 mod trace;
 
+pub use lite::{LiteConsumer, LiteConsumerBuilder, LiteError, LiteMessage, LiteStart};
 pub use lite_pull::{LitePullConsumer, LitePullConsumerBuilder, LitePullError};
 pub use membership::ConsumeFrom;
 pub(crate) use pull::pull_once;

@@ -47,6 +47,7 @@ pub(crate) fn prepare_batch(
         message_id: ids.join(","),
         is_batch: true,
         is_reply: false,
+        lite_topic: None,
     })
 }
 
@@ -61,6 +62,8 @@ fn check_member(message: &Message, topic: &str, waits: Option<&str>) -> Result<(
         "its messages have different topics"
     } else if message.properties.get(properties::WAIT_STORE_MSG_OK) != waits {
         "its messages do not agree on whether to wait for the store (property WAIT)"
+    } else if message.lite_topic().is_some() {
+        "it has a message for a lite topic: send those one by one"
     } else if DELAYS.iter().any(|name| message.properties.get(name).is_some()) {
         "it has a delayed message"
     } else {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use eruca_message::{
-    Message, Properties, PropertiesError, names, properties,
+    Message, Properties, PropertiesError,
+    lite::validate_lite_topic,
+    names, properties,
     properties::{MAX_PROPERTIES_LEN_BYTES, NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR},
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) is_batch: bool,
     /// An answer to a request message.
     pub(crate) is_reply: bool,
+    /// The lite topic that it is for, which says the queue.
+    pub(crate) lite_topic: Option<String>,
 }
 
 /// Checks `message`, gives it the id `new_id` unless it has one, and compresses a large body.
@@ -41,6 +45,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, SendError> {
     check(&message, rules)?;
     let is_reply = message.properties.get(properties::MESSAGE_TYPE) == Some(REPLY);
+    let lite_topic = message.lite_topic().map(str::to_owned);
     let message_id = identify(&mut message.properties, new_id);
     let properties = encode_properties(&message.properties)?;
     let (body, sys_flag) = match compress(&message.body, rules) {
@@ -56,12 +61,16 @@ pub(crate) fn prepare(
         message_id,
         is_batch: false,
         is_reply,
+        lite_topic,
     })
 }
 
 /// Checks what a broker would refuse anyway.
 pub(crate) fn check(message: &Message, rules: &BodyRules) -> Result<(), SendError> {
     names::validate_topic(&message.topic)?;
+    if let Some(lite) = message.lite_topic() {
+        validate_lite_topic(lite)?;
+    }
     if names::is_send_forbidden(&message.topic) {
         return Err(SendError::ForbiddenTopic { topic: message.topic.clone() });
     }

@@ -222,3 +222,23 @@ async fn a_recall_goes_to_the_broker_that_keeps_the_message() {
     assert_eq!((broker.as_str(), source.response_code()), ("b", Some(ResponseCode::ILLEGAL_OPERATION)));
     assert!(matches!(producer.recall("t", "?").await, Err(RecallError::Handle(_))));
 }
+
+#[tokio::test]
+async fn a_lite_topic_has_one_queue_and_a_name_that_is_checked() {
+    let cluster = two_brokers();
+    let producer = builder(&cluster).build().await.unwrap();
+    let queues = producer.publish_queues("t").await.unwrap();
+    for lite in ["a", "b", "session-17"] {
+        let expected = &queues[eruca_message::lite::lite_bucket(lite, queues.len())];
+        for _ in 0..3 {
+            let sent = producer.send(message().with_lite_topic(lite)).await.unwrap();
+            assert_eq!(&sent.queue, expected, "{lite}");
+        }
+    }
+    for bad in ["a/b", "a$b", " "] {
+        let refused = producer.send(message().with_lite_topic(bad)).await;
+        assert!(matches!(refused, Err(SendError::Name(_))), "{bad}");
+    }
+    let batch = producer.send_batch(vec![message().with_lite_topic("a")]).await;
+    assert!(matches!(batch, Err(SendError::BadBatch { .. })));
+}

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{MessageQueue, UniqueIdGenerator, names};
+use eruca_message::{MessageQueue, UniqueIdGenerator, lite::lite_bucket, names};
 use eruca_protocol::{
     RemotingCommand, RequestCode,
     body::{HeartbeatData, ProducerData},
@@ -84,7 +84,7 @@ impl Sender {
         let deadline = Instant::now() + self.settings.send_timeout;
         let mut brokers: Vec<String> = Vec::new();
         loop {
-            let queue = self.next_queue(&message.topic, brokers.last().map(String::as_str)).await?;
+            let queue = self.next_queue(message, brokers.last().map(String::as_str)).await?;
             brokers.push(queue.broker_name.clone());
             let left = deadline.saturating_duration_since(Instant::now());
             let error = match self.send_once(message, &queue, left).await {
@@ -115,7 +115,7 @@ impl Sender {
 
     /// Sends without waiting for an answer.
     pub(crate) async fn send_oneway(&self, message: &Prepared) -> Result<(), SendError> {
-        let queue = self.next_queue(&message.topic, None).await?;
+        let queue = self.next_queue(message, None).await?;
         let sent = match self.session.master_addr(&queue.broker_name) {
             Ok(addr) => {
                 self.session.oneway(&addr, self.request(message, &queue)).await.map_err(CallError::from)
@@ -128,10 +128,21 @@ impl Sender {
         })
     }
 
-    async fn next_queue(&self, topic: &str, last_broker: Option<&str>) -> Result<MessageQueue, SendError> {
+    async fn next_queue(
+        &self,
+        message: &Prepared,
+        last_broker: Option<&str>,
+    ) -> Result<MessageQueue, SendError> {
+        let topic = &message.topic;
         let route = self.route(topic).await?;
+        if let Some(lite) = &message.lite_topic {
+            // Each lite topic has one broker, whether it is well or not.
+            let index = lite_bucket(lite, route.publish_queues.len());
+            let queue = route.publish_queues.get(index).cloned();
+            return queue.ok_or_else(|| SendError::NoQueue { topic: topic.clone() });
+        }
         let next = lock(&self.selector).next(topic, &route.publish_queues, last_broker, self.session.now());
-        next.ok_or_else(|| SendError::NoQueue { topic: topic.to_owned() })
+        next.ok_or_else(|| SendError::NoQueue { topic: topic.clone() })
     }
 
     async fn send_once(

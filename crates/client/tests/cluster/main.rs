@@ -20,6 +20,7 @@ use eruca_client::{
 };
 
 mod admin;
+mod lite;
 mod lite_pull;
 mod produce;
 mod push;

@@ -151,6 +151,17 @@ mod tests {
         assert!(
             applied(&[], "+queue.type=RocksDBCQ").unwrap_err().contains("allowed are: SimpleCQ, BatchCQ")
         );
-        assert!(applied(&[], "+reserve.time=x").unwrap_err().contains("a number"));
+        assert!(applied(&[], "+reserve.time=x").unwrap_err().contains("a number from -1 up"));
+        assert!(applied(&[], "+lite.topic.expiration=43200").is_ok());
+        let long = applied(&[], "+lite.topic.expiration=43201").unwrap_err();
+        assert!(long.contains("a number from -1 to 43200"), "{long}");
+        let group = |text: &str| {
+            let changes = parse_changes(text).unwrap();
+            apply_changes(&BTreeMap::new(), &changes, GROUP_ATTRIBUTES).map_err(|error| error.remark)
+        };
+        assert!(group("+priority.factor=101").unwrap_err().contains("0 to 100"));
+        assert!(group("+lite.bind.topic=").unwrap_err().contains("1 to 127 bytes"));
+        assert!(group("+lite.sub.model=Both").unwrap_err().contains("Shared, Exclusive"));
+        assert!(group("+lite.bind.topic=P,+lite.sub.model=Exclusive,+priority.factor=0").is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, RequestCode, RequestHeader, ResponseCode,
     body::{
@@ -21,7 +22,7 @@ use crate::{
     assignment::ClusterQueues,
     control::Control,
     handler::test_parts::{BROKER, TestParts, answer},
-    lite::{LiteQueues, LiteRegistry},
+    lite::{LiteExpiry, LiteQueues, LiteRegistry},
     long_poll::PopHold,
     pop::{PopParts, PopService},
     topics::{LITE_TOPIC_EXPIRATION, MESSAGE_TYPE},
@@ -305,4 +306,42 @@ fn administrators_are_told() {
     assert_eq!(code(lite.ask(&trigger, LiteInfoHandler::dispatch)), Err(ResponseCode::INVALID_PARAMETER));
     let no_parent = GetParentTopicInfoRequest { topic: "T".into() };
     assert_eq!(code(lite.ask(&no_parent, LiteInfoHandler::parent)), Err(ResponseCode::INVALID_PARAMETER));
+}
+
+#[test]
+fn lite_topics_that_nobody_sends_to_are_deleted_and_silent_clients_too() {
+    let lite = lite();
+    let attributes = [(MESSAGE_TYPE.to_owned(), "LITE".to_owned())].into();
+    lite.parts.topics.put(TopicConfig { attributes, ..TopicConfig::new("Kept", 1) }).unwrap();
+    let expiry = LiteExpiry::new(
+        lite.info.queues.clone(),
+        lite.parts.topics.clone(),
+        lite.info.pop.clone(),
+        lite.parts.settings.clone(),
+        lite.parts.clock.now(),
+    );
+    let later = |minutes: i64| {
+        lite.parts.clock.advance_ms(minutes * 60_000);
+        expiry.step(lite.parts.clock.now());
+    };
+    let queues = || lite.info.queues.all_of("P");
+    lite.control("one", ADD_AB);
+    lite.send("a");
+    lite.parts.store("Kept", 0, "x", b"__LITE_TOPIC\x01a\x02INNER_MULTI_DISPATCH\x01%LMQ%$Kept$a\x02");
+    lite.parts.offsets.commit("g", "%LMQ%$P$a", 0, 1);
+    later(4);
+    assert_eq!(lite.lite.len(), 0, "it did not renew its subscriptions within 180 s");
+    later(16);
+    lite.send("b");
+    later(11);
+    assert_eq!(queues(), ["%LMQ%$P$b"], "30 minutes are over for one of them");
+    assert_eq!(lite.parts.offsets.committed("g", "%LMQ%$P$a", 0), None);
+    later(60);
+    assert!(queues().is_empty());
+    assert_eq!(lite.info.queues.all_of("Kept").len(), 1, "it does not say when");
+    // A lite topic that was deleted begins anew.
+    lite.send("a");
+    assert_eq!(lite.parts.read("%LMQ%$P$a", 0).len(), 1);
+    lite.info.queues.delete_all_of("P").unwrap();
+    assert!(queues().is_empty());
 }

@@ -8,6 +8,8 @@ mod flush_timeouts;
 mod half_message;
 mod header;
 mod lite;
+#[cfg(test)]
+mod lite_test;
 mod once;
 #[cfg(test)]
 mod priority_test;

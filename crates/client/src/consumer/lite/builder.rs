@@ -1,0 +1,111 @@
+//! Settings of a consumer of lite topics.
+
+use std::{sync::Arc, time::Duration};
+
+use eruca_message::{Clock, names};
+
+use super::LiteConsumer;
+use crate::{
+    ConfigError,
+    client::{ClientSettings, Session},
+    inbound::Inbound,
+};
+
+/// Settings of a [`LiteConsumer`].
+#[derive(Clone)]
+#[must_use]
+pub struct LiteConsumerBuilder {
+    client: ClientSettings,
+    pub(super) settings: LiteSettings,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LiteSettings {
+    pub(super) group: String,
+    pub(super) topic: String,
+    pub(super) batch: i32,
+    pub(super) invisible: Duration,
+    pub(super) max_subscriptions: usize,
+}
+
+impl Default for LiteConsumerBuilder {
+    fn default() -> Self {
+        LiteConsumerBuilder {
+            client: ClientSettings::default(),
+            settings: LiteSettings {
+                group: String::new(),
+                topic: String::new(),
+                batch: 32,
+                invisible: Duration::from_secs(60),
+                max_subscriptions: 2_000,
+            },
+        }
+    }
+}
+
+impl LiteConsumerBuilder {
+    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
+    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
+        self.client.name_servers = list.into();
+        self
+    }
+
+    /// The consumer group, which must be bound to the topic by its attribute `lite.bind.topic`. Must be set.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.settings.group = group.into();
+        self
+    }
+
+    /// The parent topic. Must be set.
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.settings.topic = topic.into();
+        self
+    }
+
+    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Most messages of one pop; 32 by default, which is the most that brokers give.
+    pub fn batch(mut self, messages: i32) -> Self {
+        self.settings.batch = messages;
+        self
+    }
+
+    /// After how long a message comes again that is not acknowledged; 60 s by default.
+    pub fn invisible_time(mut self, time: Duration) -> Self {
+        self.settings.invisible = time;
+        self
+    }
+
+    /// Most lite topics that this client subscribes to; 2000 by default, as Java's clients have it.
+    pub fn max_subscriptions(mut self, count: usize) -> Self {
+        self.settings.max_subscriptions = count;
+        self
+    }
+
+    /// Where time comes from; the system clock by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.client.clock = clock;
+        self
+    }
+
+    /// The consumer. To be called inside a Tokio runtime, in which it then runs.
+    ///
+    /// # Errors
+    /// A setting is missing or out of its range.
+    pub async fn build(self) -> Result<LiteConsumer, ConfigError> {
+        let LiteConsumerBuilder { client, settings } = self;
+        names::validate_group(&settings.group)?;
+        names::validate_topic(&settings.topic)?;
+        if !(1..=32).contains(&settings.batch) {
+            let value = settings.batch.to_string();
+            return Err(ConfigError::OutOfRange { setting: "batch", value, allowed: "1 to 32" });
+        }
+        let inbound = Arc::new(Inbound::default());
+        let session = Arc::new(Session::open(client, Some(inbound.clone())).await?);
+        Ok(LiteConsumer::start(session, settings, &inbound))
+    }
+}

@@ -1,0 +1,77 @@
+//! Lite topics. The broker must keep them (`enableLmq`, `enableMultiDispatch`); where it does not, `LITE_NAMESRV_ADDR` names a cluster
+//! that does, or nothing is tried.
+
+use eruca_client::{LiteConsumer, LiteStart};
+use eruca_protocol::body::{SubscriptionGroupConfig, TopicConfig};
+
+use super::*;
+
+fn cluster_with_lite_topics() -> Option<String> {
+    std::env::var("LITE_NAMESRV_ADDR").ok().filter(|addr| !addr.is_empty())
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster, see main.rs"]
+async fn lite_topics_are_consumed_in_order() {
+    let Some(name_servers) = cluster_with_lite_topics() else {
+        eprintln!("skipped: LITE_NAMESRV_ADDR names no cluster with lite topics");
+        return;
+    };
+    let admin = Admin::builder().name_servers(&name_servers).build().await.unwrap();
+    let (topic, group) = (fresh("parent"), fresh("lite-group"));
+    let info = admin.examine_broker_cluster_info().await.unwrap();
+    for broker in info.broker_addr_table.values().filter_map(|group| group.broker_addrs.get(&0)) {
+        let attributes = [("+message.type".to_owned(), "LITE".to_owned())].into();
+        let config = TopicConfig { attributes, ..TopicConfig::new(&topic, 2) };
+        admin.create_and_update_topic_config(broker, &config).await.unwrap();
+        let attributes = [("+lite.bind.topic".to_owned(), topic.clone())].into();
+        let config = SubscriptionGroupConfig { group_name: group.clone(), attributes, ..Default::default() };
+        admin.create_and_update_subscription_group_config(broker, &config).await.unwrap();
+    }
+    until("the topic has a route", async || admin.examine_topic_route_info(&topic).await.is_ok()).await;
+    let producer =
+        Producer::builder().name_servers(&name_servers).group("cluster-test-producer").build().await.unwrap();
+    for (lite, body) in [("a", "a0"), ("b", "b0"), ("a", "a1"), ("c", "c0")] {
+        producer.send(Message::new(&topic, body).with_lite_topic(lite)).await.unwrap();
+    }
+    let builder = LiteConsumer::builder().name_servers(&name_servers).group(&group).topic(&topic);
+    let consumer = builder.build().await.unwrap();
+    consumer.subscribe(["a", "b"], LiteStart::First).await.unwrap();
+    let seen = Seen::default();
+    until("all of both is consumed", async || {
+        for message in consumer.pop(Duration::from_secs(2)).await.unwrap() {
+            assert_eq!(message.stored.message.topic, topic);
+            seen.add(format!("{} {} {}", message.lite_topic, message.offset, text(&message.stored)));
+            consumer.ack(&message).await.unwrap();
+        }
+        seen.all().len() >= 3
+    })
+    .await;
+    let expected = ["a 0 a0", "a 1 a1", "b 0 b0"].map(str::to_owned);
+    assert_eq!(seen.set(), BTreeSet::from(expected));
+    let of_a: Vec<String> = seen.all().into_iter().filter(|one| one.starts_with('a')).collect();
+    assert_eq!(of_a, ["a 0 a0", "a 1 a1"]);
+    assert!(consumer.pop(Duration::ZERO).await.unwrap().is_empty());
+
+    producer.send(Message::new(&topic, "b1").with_lite_topic("b")).await.unwrap();
+    until("the next one comes", async || {
+        let got = consumer.pop(Duration::from_secs(1)).await.unwrap();
+        let has_come = !got.is_empty();
+        if let Some(mut message) = got.into_iter().next() {
+            consumer.change_invisible_time(&mut message, Duration::from_millis(100)).await.unwrap();
+        }
+        has_come
+    })
+    .await;
+    until("it comes again", async || {
+        for message in consumer.pop(Duration::from_secs(1)).await.unwrap() {
+            seen.add(format!("again {}", message.times_given));
+            consumer.ack(&message).await.unwrap();
+        }
+        seen.all().iter().any(|one| one == "again 1")
+    })
+    .await;
+    assert_eq!(seen.all().len(), 4, "it came again once");
+    consumer.shutdown().await;
+    producer.shutdown().await;
+}

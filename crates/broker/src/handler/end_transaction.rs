@@ -41,7 +41,7 @@ impl EndTransactionHandler {
     }
 
     /// A producer says what becomes of its half message. Clients ask for no answer; who does gets it when the store has
-    /// settled, or (with synchronous flush) when the disk has the committed message.
+    /// settled, or (with synchronous flush) when the disk has what became of it: it is neither forgotten nor done again then.
     pub fn end(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: EndTransactionRequest = request.header()?;
         let outcome = match header.commit_or_rollback {
@@ -69,12 +69,10 @@ impl EndTransactionHandler {
         }
         let success = request.reply(ResponseCode::SUCCESS);
         match ended {
-            Ended::Now(Some(end))
-                if self.store.config().flush_mode == FlushMode::Sync && !request.is_oneway() =>
-            {
+            Ended::Now if self.store.config().flush_mode == FlushMode::Sync && !request.is_oneway() => {
                 let now = self.clock.now();
                 let waiting = self.flush_timeouts.wait(caller.responder(request), success, now);
-                self.store.on_flushed(end, Box::new(move |result| waiting.flushed(result)));
+                self.transactions.when_noted(Box::new(move |result| waiting.flushed(result)));
                 Ok(Reply::Later)
             }
             _ => Ok(Reply::AfterSettle(success)),

@@ -133,6 +133,56 @@ fn asked(outbox: &Outbox) -> Vec<(CheckTransactionStateRequest, StoredMessage)> 
 }
 
 #[test]
+fn with_sync_flush_an_end_is_answered_when_the_disk_knows_of_it() {
+    for outcome in [COMMIT, ROLLBACK] {
+        let broker = Broker::over(TestParts::with_sync_flush());
+        let half = broker.half("one", "");
+        let request = RemotingCommand::request(&Broker::request(&half, outcome, false));
+        let (caller, outbox) = broker.parts.connect();
+        assert!(matches!(broker.handler.end(&caller, &request), Ok(Reply::Later)));
+        broker.settle();
+        assert!(outbox.take().is_empty(), "written is not flushed");
+        broker.parts.store.flush_step().unwrap();
+        assert_eq!(outbox.take()[0].response_code(), ResponseCode::SUCCESS);
+        assert_eq!(broker.transactions.counts().open, 0);
+    }
+}
+
+#[test]
+fn an_end_that_comes_again_after_a_restart_delivers_nothing() {
+    let broker = Broker::new();
+    let half = broker.half("one", "");
+    assert_eq!(broker.end(&half, COMMIT), ResponseCode::SUCCESS);
+    let broker = broker.killed();
+    assert_eq!(
+        broker.end(&half, COMMIT),
+        ResponseCode::ILLEGAL_OPERATION,
+        "what became of it is not known any more"
+    );
+    assert_eq!(broker.bodies("T", 1), ["one"]);
+}
+
+/// Its message is written by another thread, and then the process dies.
+#[test]
+fn a_commit_without_its_note_is_noted_at_the_start() {
+    for more in ["", "DELAY\u{1}3\u{2}"] {
+        let broker = Broker::new();
+        let half = broker.half("one", more);
+        let request = RemotingCommand::request(&Broker::request(&half, COMMIT, false));
+        let (caller, _) = broker.parts.connect();
+        assert!(broker.handler.end(&caller, &request).is_ok());
+        broker.parts.store.settle().unwrap();
+        assert_eq!(broker.parts.store.queue_range(TRANS_OP_HALF_TOPIC, 0).max.0, 0);
+        let broker = broker.killed();
+        assert_eq!(broker.transactions.counts().open, 0);
+        let [operation] = &broker.parts.read(TRANS_OP_HALF_TOPIC, 0)[..] else { panic!("one operation") };
+        assert_eq!(operation.message.body, b"0,");
+        let broker = broker.killed();
+        assert_eq!(broker.parts.store.queue_range(TRANS_OP_HALF_TOPIC, 0).max.0, 1, "noted once");
+    }
+}
+
+#[test]
 fn a_committed_message_is_in_its_topic_as_javas() {
     let broker = Broker::new();
     let half = broker.half("hello", "TAGS\u{1}a\u{2}DELAYED\u{1}no\u{2}");

@@ -3,17 +3,19 @@
 //! A transactional send stores a *half message* in the half topic. `END_TRANSACTION` commits it (the message is stored in its
 //! topic) or rolls it back; an *operation* in the op topic says that the half message is settled. Producers that say
 //! nothing are asked (`CHECK_TRANSACTION_STATE`). Read in this order: what is open and what is due (`table`, pure), how far
-//! all is settled (`progress`), how a start finds what is open (`rebuild`), the parts that do it (`service`, `check`).
+//! all is settled (`progress`), how a start finds what is open (`rebuild`, `unnoted`), the parts that do it (`service`, `check`).
 
 mod check;
 mod counters;
 mod groups;
 mod progress;
 mod rebuild;
+mod refusals;
 mod service;
 #[cfg(test)]
 mod simulation_test;
 mod table;
+mod unnoted;
 
 pub use counters::TransactionCounts;
 pub(crate) use service::CHECK_TIMES_ROOM_BYTES;

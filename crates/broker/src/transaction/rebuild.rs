@@ -19,11 +19,12 @@ use eruca_store::{ConsumeQueueEntry, MessageStore, ReadError};
 use super::{
     progress::{Progress, Settled},
     table::{HalfTable, NewHalf},
+    unnoted::Unnoted,
 };
 use crate::offsets::OffsetTable;
 
 /// Queue entries read at a time.
-const STRIDE: usize = 4_096;
+pub(super) const STRIDE: usize = 4_096;
 
 /// When producers are asked.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,8 @@ pub(super) struct Found {
     pub(super) progress: Progress,
     /// Where it was begun to read: where the group's offsets are, brought into the queues' ranges.
     pub(super) from: Settled,
+    /// Half messages that are committed, and not yet noted as settled.
+    pub(super) unnoted: Vec<QueueOffset>,
 }
 
 /// Reads both queues from where the offsets of [`TRANS_GROUP`] are.
@@ -78,18 +81,21 @@ pub(super) fn rebuild(store: &MessageStore, offsets: &OffsetTable, times: Times,
         table: HalfTable::new(half_end),
         hasher: RandomState::new(),
         by_key: HashMap::new(),
+        unnoted: Unnoted::default(),
     };
     for_each_entry(store, TRANS_HALF_TOPIC, from.half, |offset, entry| finder.look(offset, entry));
-    let table = finder.table;
+    let Finder { mut table, unnoted, .. } = finder;
+    let unnoted = unnoted.settle(store, &mut table);
     if half_end > from.half {
         tracing::info!(
             open = table.len(),
+            committed_by_an_end_that_was_interrupted = unnoted.len(),
             half_messages = half_end.0 - from.half.0,
             took_ms = clock.now().ms_since(started),
             "half messages of transactions looked through"
         );
     }
-    Found { table, progress: Progress::new(from), from }
+    Found { table, progress: Progress::new(from), from, unnoted }
 }
 
 /// Offsets of half messages that are settled.
@@ -126,7 +132,12 @@ fn for_each_entry(
     }
 }
 
-fn record(store: &MessageStore, at: LogOffset, what: &str, offset: QueueOffset) -> Option<bytes::Bytes> {
+pub(super) fn record(
+    store: &MessageStore,
+    at: LogOffset,
+    what: &str,
+    offset: QueueOffset,
+) -> Option<bytes::Bytes> {
     match store.record_at(at) {
         Ok(Some(record)) => Some(record),
         // Expired, as its whole file.
@@ -146,6 +157,7 @@ struct Finder<'a> {
     hasher: RandomState,
     /// The last one of each id: hash, offset, checks.
     by_key: HashMap<u64, (QueueOffset, LogOffset, u32)>,
+    unnoted: Unnoted,
 }
 
 impl Finder<'_> {
@@ -167,6 +179,7 @@ impl Finder<'_> {
         if half.copy_of.is_some_and(|original| self.settled.contains(&original)) {
             return;
         }
+        self.unnoted.note(offset, entry.log_offset, &half, record.fields.properties);
         let stored = record.fields.store_timestamp;
         let (log_offset, times) = (entry.log_offset, half.check_times);
         let due = self.times.due(&half, stored, record.fields.born_timestamp);

@@ -15,15 +15,17 @@ use eruca_message::{
     sys_flag,
     transaction::{self, Half, OP_PROPERTIES},
 };
-use eruca_protocol::ResponseCode;
-use eruca_store::{AppendError, AppendMessage, Appended, MessageStore};
+use eruca_store::{
+    AppendError, AppendMessage, Appended, FlushWaiter, MessageStore, WriteState, WriteStopped,
+};
 
 use super::{
     counters::{Counters, TransactionCounts},
     groups::ORPHAN_PAUSE_MS,
     progress::{Progress, Settled},
     rebuild::{Found, Times, rebuild},
-    table::{Closed, HalfTable, NewHalf, Refusal},
+    refusals::{refused, too_many},
+    table::{Closed, HalfTable, NewHalf},
 };
 use crate::{
     HandlerError,
@@ -48,11 +50,15 @@ thread_local! {
 }
 
 /// What a thread did and did not settle yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Unsettled {
     service: u64,
     halves: Vec<QueueOffset>,
     ends: Vec<(QueueOffset, Closed)>,
+    /// Who waits until the disk has what was noted of their ends.
+    waiters: Vec<FlushWaiter>,
+    /// Behind the last operation that notes them.
+    noted_up_to: Option<LogOffset>,
     /// An operation could not be appended.
     is_failed: bool,
 }
@@ -69,8 +75,8 @@ pub enum Outcome {
 /// What ending a transaction brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It is ended when the store has settled. The end of the message's record, where one was stored.
-    Now(Option<LogOffset>),
+    /// It is ended when the store has settled.
+    Now,
     /// It was ended so before.
     Before,
 }
@@ -118,7 +124,7 @@ impl Transactions {
         store_host: SocketAddr,
     ) -> Self {
         let times = times(&settings);
-        let Found { table, progress, from } = rebuild(&store, &offsets, times, &*clock);
+        let Found { table, progress, from, unnoted } = rebuild(&store, &offsets, times, &*clock);
         let transactions = Transactions {
             number: SERVICES.fetch_add(1, Ordering::Relaxed),
             store,
@@ -137,6 +143,7 @@ impl Transactions {
         };
         // Where they were outside of the queues, they are no more.
         transactions.commit_offsets(from);
+        transactions.note_at_start(&unnoted);
         transactions
     }
 
@@ -202,17 +209,17 @@ impl Transactions {
             Err(refusal) => return refused(refusal, outcome, offset),
         };
         let stored = match outcome {
-            Outcome::Commit => self.store_committed(record, half).map(Some),
-            Outcome::Rollback => Ok(None),
+            Outcome::Commit => self.store_committed(record, half),
+            Outcome::Rollback => Ok(()),
         };
         match stored {
-            Ok(stored) => {
+            Ok(()) => {
                 let closed = match outcome {
                     Outcome::Commit => Closed::Committed,
                     Outcome::Rollback => Closed::RolledBack,
                 };
                 self.unsettled(|unsettled| unsettled.ends.push((key, closed)));
-                Ok(Ended::Now(stored.map(|appended| appended.log_offset_end)))
+                Ok(Ended::Now)
             }
             Err(error) => {
                 self.reopen(&[key]);
@@ -222,7 +229,7 @@ impl Transactions {
     }
 
     /// Appends the message of a committed transaction.
-    fn store_committed(&self, record: &Record<'_>, half: &Half<'_>) -> Result<Appended, HandlerError> {
+    fn store_committed(&self, record: &Record<'_>, half: &Half<'_>) -> Result<(), HandlerError> {
         let fields = &record.fields;
         let mut properties = transaction::committed_properties(fields.properties);
         if Parking::concerns(&properties) {
@@ -237,7 +244,27 @@ impl Transactions {
         };
         let appended = self.parking.append(&self.store, &message, self.clock.now())?;
         self.stats.put(half.topic, 1, appended.log_offset_end.0 - appended.log_offset.0);
-        Ok(appended)
+        Ok(())
+    }
+
+    /// Calls `waiter` when the disk has what is noted of the ends that this thread will settle next: the end of the record of
+    /// a committed message comes before.
+    pub fn when_noted(&self, waiter: FlushWaiter) {
+        self.unsettled(|unsettled| unsettled.waiters.push(waiter));
+    }
+
+    fn note_at_start(&self, offsets: &[QueueOffset]) {
+        if offsets.is_empty() {
+            return;
+        }
+        let noted = self.append_operations(offsets).map_err(|error| error.to_string());
+        let written = self.store.settle().map_err(|why| why.to_string());
+        if let Err(why) = noted.and(written) {
+            tracing::warn!(
+                why,
+                "transactions that are committed are not noted as that, the next start does it"
+            );
+        }
     }
 
     /// To be called before the store settles on this thread: notes the ends in the op queue, so that one write has them and
@@ -254,10 +281,14 @@ impl Transactions {
             let state = self.state();
             ends.iter().flat_map(|(key, _)| state.table.offsets_of(*key)).collect()
         };
-        if let Err(error) = self.append_operations(&offsets) {
-            tracing::warn!(%error, "ends of transactions are not noted: they stay open");
-            self.with_unsettled(|unsettled| unsettled.is_failed = true);
-        }
+        let noted = self.append_operations(&offsets);
+        self.with_unsettled(|unsettled| match noted {
+            Ok(end) => unsettled.noted_up_to = end,
+            Err(error) => {
+                tracing::warn!(%error, "ends of transactions are not noted: they stay open");
+                unsettled.is_failed = true;
+            }
+        });
     }
 
     /// To be called after the store settled on this thread, with whether it did.
@@ -265,10 +296,12 @@ impl Transactions {
         if UNSETTLED.with_borrow(Vec::is_empty) {
             return;
         }
-        let Some(Unsettled { halves, ends, is_failed, .. }) = UNSETTLED.with_borrow_mut(|all| {
-            let place = all.iter().position(|one| one.service == self.number)?;
-            Some(all.swap_remove(place))
-        }) else {
+        let Some(Unsettled { halves, ends, waiters, noted_up_to, is_failed, .. }) = UNSETTLED
+            .with_borrow_mut(|all| {
+                let place = all.iter().position(|one| one.service == self.number)?;
+                Some(all.swap_remove(place))
+            })
+        else {
             return;
         };
         let is_ended = is_written && !is_failed;
@@ -295,15 +328,32 @@ impl Transactions {
         } else if !ends.is_empty() {
             self.wake.due_at(now);
         }
+        for waiter in waiters {
+            match noted_up_to {
+                Some(end) if is_ended => self.store.on_flushed(end, waiter),
+                _ => waiter(Err(self.why_stopped())),
+            }
+        }
     }
 
-    /// Appends operations that settle half messages.
-    pub(super) fn append_operations(&self, offsets: &[QueueOffset]) -> Result<(), AppendError> {
+    fn why_stopped(&self) -> WriteStopped {
+        match self.store.write_state() {
+            WriteState::Stopped(why) => why,
+            WriteState::Open => WriteStopped::ShuttingDown,
+        }
+    }
+
+    /// Appends operations that settle half messages. The end of the last one.
+    pub(super) fn append_operations(
+        &self,
+        offsets: &[QueueOffset],
+    ) -> Result<Option<LogOffset>, AppendError> {
+        let mut end = None;
         // A number and its comma take 21 bytes at most.
         let batch = (self.settings.now().transaction_op_msg_max_size / 21).clamp(1, 10_000);
         for offsets in offsets.chunks(batch) {
             let body = transaction::encode_op_body(offsets.iter().copied());
-            self.store.append(&AppendMessage {
+            let appended = self.store.append(&AppendMessage {
                 topic: TRANS_OP_HALF_TOPIC,
                 queue_id: 0,
                 flag: 0,
@@ -316,8 +366,9 @@ impl Transactions {
                 body: &body,
                 properties: OP_PROPERTIES,
             })?;
+            end = Some(appended.log_offset_end);
         }
-        Ok(())
+        Ok(end)
     }
 
     /// How many are open, and what was done since the start.
@@ -409,46 +460,6 @@ impl Transactions {
 fn times(settings: &Settings) -> Times {
     let config = settings.now();
     Times { timeout_ms: config.transaction_time_out, interval_ms: config.transaction_check_interval }
-}
-
-fn too_many() -> HandlerError {
-    HandlerError::new(
-        ResponseCode::SYSTEM_BUSY,
-        format!(
-            "[TRANSACTION]broker busy: it has {HALF_MESSAGES_MAX} open half messages, which is its limit: let the producers end \
-             their transactions; eruca transactions shows the groups that do not"
-        ),
-    )
-}
-
-fn refused(refusal: Refusal, outcome: Outcome, offset: QueueOffset) -> Result<Ended, HandlerError> {
-    let illegal = |what: &str| {
-        let remark = format!("the half message at queue offset {offset} {what}");
-        Err(HandlerError::new(ResponseCode::ILLEGAL_OPERATION, remark))
-    };
-    match (refusal, outcome) {
-        (Refusal::Closed(Closed::Committed), Outcome::Commit)
-        | (Refusal::Closed(Closed::RolledBack), Outcome::Rollback) => Ok(Ended::Before),
-        (Refusal::Closed(Closed::Committed), _) => {
-            illegal("was committed already: it cannot be rolled back any more")
-        }
-        (Refusal::Closed(Closed::RolledBack), _) => {
-            illegal("was rolled back already: send the message again in a new transaction")
-        }
-        (Refusal::Closed(Closed::GivenUp), _) => illegal(
-            "was given up after too many checks and lies in TRANS_CHECK_MAX_TIME_TOPIC: bring it back with \
-             RESUME_CHECK_HALF_MESSAGE, or send the message again",
-        ),
-        (Refusal::NotOpen, _) => illegal(
-            "is not open any more: it was ended before, or its producer group will be asked for the outcome under another offset",
-        ),
-        (Refusal::Busy, _) => Err(HandlerError::new(
-            ResponseCode::SYSTEM_BUSY,
-            format!(
-                "the half message at queue offset {offset} is being ended by another request: send it again"
-            ),
-        )),
-    }
 }
 
 /// When something is to be done again.

@@ -51,6 +51,21 @@ fn each_is_due_at_its_time_and_not_before() {
 }
 
 #[test]
+fn what_is_forgotten_is_not_ended_again() {
+    let mut table = table(0..CLOSED_MAX as u64 + 1);
+    for offset in 0..=CLOSED_MAX as u64 {
+        let key = end(&mut table, offset, offset * 100).unwrap();
+        table.close(key, Closed::Committed);
+    }
+    assert_eq!(end(&mut table, 1, 100), Err(Refusal::Closed(Closed::Committed)));
+    assert_eq!(
+        end(&mut table, 0, 0),
+        Err(Refusal::NotOpen),
+        "its outcome is forgotten, that it was settled is not"
+    );
+}
+
+#[test]
 fn an_end_is_exclusive_and_its_outcome_is_remembered() {
     let mut table = table(0..2);
     assert_eq!(end(&mut table, 0, 100), Err(Refusal::NotOpen), "another record");

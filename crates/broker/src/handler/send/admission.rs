@@ -26,6 +26,8 @@ const VERSION_MAX_RECONSUME_TIMES: i32 = 121;
 pub(super) struct Destination {
     pub(super) topic: Arc<TopicConfig>,
     pub(super) queue_id: i32,
+    /// What a client is told: as in Java this stays where a message goes to its dead letter topic.
+    pub(super) answered_queue_id: i32,
     /// It was retried too often: this is its dead letter topic.
     pub(super) is_dead_letter: bool,
 }
@@ -73,7 +75,7 @@ impl SendMessageHandler {
             )));
         }
         let queue_id = self.queue_of(header.queue_id, &topic, producer)?;
-        Ok(Destination { topic, queue_id, is_dead_letter: false })
+        Ok(Destination { topic, queue_id, answered_queue_id: queue_id, is_dead_letter: false })
     }
 
     fn is_self_test(&self, header: &SendHeader<'_>) -> bool {

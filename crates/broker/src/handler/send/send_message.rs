@@ -426,7 +426,7 @@ impl SendMessageHandler {
         let mut reply = request.reply(ResponseCode::SUCCESS);
         let mut fields = ExtFields::with_capacity(6, 160 + stored.message_ids.len());
         fields.push("msgId", &stored.message_ids);
-        fields.push_display("queueId", destination.queue_id);
+        fields.push_display("queueId", destination.answered_queue_id);
         fields.push_display("queueOffset", stored.first.queue_offset);
         if !stored.unique_key.is_empty() {
             fields.push("transactionId", &stored.unique_key);

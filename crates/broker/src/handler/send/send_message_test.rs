@@ -398,7 +398,14 @@ fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
     assert!(sender.parts.groups.get("g").is_none(), "autoCreateSubscriptionGroup creates it, as in Java");
     sender.send(&retry(16, None));
     assert_eq!(sender.only(SCHEDULE_TOPIC, 3).message.properties.get("REAL_TOPIC"), Some("%RETRY%g"));
-    sender.send(&retry(17, None));
+    let asks =
+        SendMessageRequest { reconsume_times: Some(17), ..header("%RETRY%g", 0, "UNIQ_KEY=K DELAY=4") };
+    let reply = sender.send(&request(&SendMessageRequest { queue_id: 2, ..asks }));
+    assert_eq!(
+        reply.ext_fields.get("queueId"),
+        Some("2"),
+        "as in Java what was asked for, though there is one queue"
+    );
     let dead = sender.only("%DLQ%g", 0);
     assert_eq!((dead.reconsume_times, dead.message.properties.get("DELAY")), (17, Some("-1")));
     sender.send(&retry(3, Some(2)));

@@ -18,6 +18,8 @@ const ENTRIES_AT_ONCE: u64 = 64;
 const RECENT_ENTRIES: u64 = 4096;
 /// Where a record says its own place.
 const LOG_OFFSET_AT: usize = 28;
+/// Length of a record's beginning up to there: enough for [`is_head_at`].
+pub(crate) const PLACE_LEN: usize = LOG_OFFSET_AT + 8;
 
 /// Bounds of one read. At least one message is returned where there is one, however large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

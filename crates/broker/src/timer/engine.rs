@@ -148,7 +148,7 @@ impl Engine {
     ) -> Result<NextStep, Stuck> {
         let range = store.queue_range(TIMER_TOPIC, 0);
         let (until, at) = *self.barrier.get_or_insert((range.max, now));
-        if !rules.stop_enqueue && !self.is_far_behind(now) {
+        if !rules.stop_enqueue && !self.is_far_behind(rules, now) {
             step.taken = self.take_in(store, stats, rules, now)?;
             if self.files.queue_offset() < until.min(range.max) {
                 return Ok(NextStep::Now);
@@ -162,9 +162,12 @@ impl Engine {
     }
 
     /// Whether so much was not delivered that a slot of the future could be one of the past: first that.
-    fn is_far_behind(&self, now: Timestamp) -> bool {
-        let reach_ms = (eruca_store::WHEEL_SLOTS / 2).saturating_mul(self.files.precision_ms());
-        now.ms_since(self.files.delivered().before) > reach_ms
+    fn is_far_behind(&self, rules: &Rules, now: Timestamp) -> bool {
+        let precision_ms = self.files.precision_ms();
+        let reach_ms = eruca_store::WHEEL_SLOTS.saturating_mul(precision_ms);
+        // The two slots of which only a part lies in the window.
+        let free_ms = reach_ms.saturating_sub(rules.window_ms).saturating_sub(2 * precision_ms);
+        now.ms_since(self.files.delivered().before) > free_ms
     }
 
     /// Takes messages of the timer topic's queue into the wheel. How many.

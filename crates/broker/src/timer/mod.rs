@@ -13,6 +13,8 @@ mod engine_test;
 mod intake;
 mod recall_key;
 mod schedule;
+#[cfg(test)]
+mod sim_test;
 mod slot;
 
 pub use schedule::{TimerInfo, TimerSchedule};

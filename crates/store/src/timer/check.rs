@@ -7,7 +7,7 @@
 //! | 16 | lastTimerQueueOffset | 8 | next message of the timer topic's queue to take |
 //! | 24 | masterTimerQueueOffset | 8 | the same of a slave's master |
 //! | 32 | dataVersion | 24 | stateVersion, timestamp, counter |
-//! | 64 | ours | 60 | see [`Fine`]; Java leaves it alone |
+//! | 64 | ours | 68 | see [`Fine`]; Java leaves it alone |
 //!
 //! Big-endian, in a file of 4,096 bytes; all of it lies in one sector, so that an overwrite in place is whole or not at all.
 
@@ -19,10 +19,13 @@ pub(super) const CHECK_FILE_LEN: u64 = 4096;
 pub(super) const CHECK_LEN: usize = 56;
 /// Where ours begins.
 pub(super) const FINE_AT: usize = 64;
-const FINE_LEN: usize = 60;
+const FINE_LEN: usize = 68;
 /// Both.
 pub(super) const WHOLE_LEN: usize = FINE_AT + FINE_LEN;
-const FINE_MAGIC: u32 = 0x4552_7431;
+const FINE_MAGIC: u32 = 0x4552_7432;
+/// The form before: its CRC stood where the end of the timer log stands now.
+const OLD_MAGIC: u32 = 0x4552_7431;
+const OLD_LEN: usize = 60;
 
 /// How far the slots were delivered: everything before a time, and the beginning of one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -58,7 +61,7 @@ pub(super) struct Check {
 ///
 /// | offset | field | bytes |
 /// |---|---|---|
-/// | 0 | magic `ERt1` | 4 |
+/// | 0 | magic `ERt2` | 4 |
 /// | 4 | precision, ms | 4 |
 /// | 8 | counter of Java's part that it goes with | 8 |
 /// | 16 | start of the slot that is being delivered | 8 |
@@ -66,7 +69,11 @@ pub(super) struct Check {
 /// | 32 | its position in the timer log | 8 |
 /// | 40 | next message of the timer topic's queue to take | 8 |
 /// | 48 | end of the log with all that was delivered | 8 |
-/// | 56 | CRC-32 of what is before | 4 |
+/// | 56 | end of the timer log with all that was taken | 8 |
+/// | 64 | CRC-32 of what is before | 4 |
+///
+/// It holds where both logs still reach as far as it says. After a power cut one of them may not; what was taken, delivered and recalled
+/// must come from one moment, so Java's part counts alone then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Fine {
     pub(super) precision_ms: u32,
@@ -74,6 +81,7 @@ pub(super) struct Fine {
     pub(super) delivered: Delivered,
     pub(super) queue_offset: QueueOffset,
     pub(super) log_end: u64,
+    pub(super) timer_log_end: u64,
 }
 
 impl Check {
@@ -122,7 +130,7 @@ impl Fine {
         for field in [self.counter, before.0, due.0, pos] {
             bytes.extend_from_slice(&field.to_be_bytes());
         }
-        for field in [self.queue_offset.0, self.log_end] {
+        for field in [self.queue_offset.0, self.log_end, self.timer_log_end] {
             bytes.extend_from_slice(&field.to_be_bytes());
         }
         let crc = crc32fast::hash(&bytes);
@@ -134,20 +142,35 @@ impl Fine {
 
     /// `None` where it is not whole.
     pub(super) fn decode(bytes: &[u8; WHOLE_LEN]) -> Option<Fine> {
+        let check = Check::decode(bytes);
         let bytes = bytes.get(FINE_AT..)?;
-        let (content, crc) = bytes.split_last_chunk::<4>()?;
-        let small = |at: usize| content.get(at..)?.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
-        let number = |at: usize| content.get(at..)?.first_chunk::<8>().map(|b| i64::from_be_bytes(*b));
-        if small(0)? != FINE_MAGIC || crc32fast::hash(content) != u32::from_be_bytes(*crc) {
+        let small = |at: usize| bytes.get(at..)?.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
+        let number = |at: usize| bytes.get(at..)?.first_chunk::<8>().map(|b| i64::from_be_bytes(*b));
+        let len = match small(0)? {
+            FINE_MAGIC => FINE_LEN,
+            OLD_MAGIC => OLD_LEN,
+            _ => return None,
+        };
+        let (content, crc) = bytes.get(..len)?.split_last_chunk::<4>()?;
+        if crc32fast::hash(content) != u32::from_be_bytes(*crc) {
             return None;
         }
+        let unsigned = |at: usize| number(at).and_then(|number| u64::try_from(number).ok());
+        let queue_offset = QueueOffset(unsigned(40)?);
+        let timer_log_end = match len {
+            FINE_LEN => unsigned(56)?,
+            // Only where nothing was taken since the flush it is known.
+            _ if queue_offset.0 == check.queue_offset => check.log_pos,
+            _ => u64::MAX,
+        };
         let before = Timestamp(number(16)?);
         Some(Fine {
             precision_ms: small(4)?,
             counter: number(8)?,
             delivered: Delivered { before, due: Timestamp(number(24)?), pos: number(32)? },
-            queue_offset: QueueOffset(u64::try_from(number(40)?).ok()?),
-            log_end: u64::try_from(number(48)?).ok()?,
+            queue_offset,
+            log_end: unsigned(48)?,
+            timer_log_end,
         })
     }
 }
@@ -162,7 +185,7 @@ mod tests {
         #[test]
         fn both_parts_come_back(
             fields in proptest::array::uniform7(0i64..1 << 60),
-            ours in proptest::array::uniform6(0i64..1 << 60),
+            ours in proptest::array::uniform7(0i64..1 << 60),
         ) {
             let [read_ms, log_pos, queue_offset, master, state_version, timestamp, counter] = fields;
             let check = Check {
@@ -174,13 +197,14 @@ mod tests {
                 timestamp,
                 counter,
             };
-            let [counter, before, due, pos, queue_offset, log_end] = ours;
+            let [counter, before, due, pos, queue_offset, log_end, timer_log_end] = ours;
             let fine = Fine {
                 precision_ms: 1000,
                 counter,
                 delivered: Delivered { before: Timestamp(before), due: Timestamp(due), pos },
                 queue_offset: QueueOffset(queue_offset.cast_unsigned()),
                 log_end: log_end.cast_unsigned(),
+                timer_log_end: timer_log_end.cast_unsigned(),
             };
             let mut bytes = [0; WHOLE_LEN];
             bytes[..CHECK_LEN].copy_from_slice(&check.encode());
@@ -195,6 +219,21 @@ mod tests {
         fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), WHOLE_LEN)) {
             let bytes = bytes.first_chunk::<WHOLE_LEN>().unwrap();
             let _ = (Check::decode(bytes), Fine::decode(bytes));
+        }
+    }
+
+    #[test]
+    fn the_form_without_the_end_of_the_timer_log_says_it_where_nothing_was_taken_since_the_flush() {
+        let check = Check { log_pos: 520, queue_offset: 10, ..Check::default() };
+        for (queue_offset, timer_log_end) in [(10, 520), (11, u64::MAX)] {
+            let fine = Fine { queue_offset: QueueOffset(queue_offset), ..Fine::default() };
+            let mut old = fine.encode()[..OLD_LEN - 4].to_vec();
+            old[..4].copy_from_slice(b"ERt1");
+            old.extend_from_slice(&crc32fast::hash(&old).to_be_bytes());
+            let mut bytes = [0; WHOLE_LEN];
+            bytes[..CHECK_LEN].copy_from_slice(&check.encode());
+            bytes[FINE_AT..FINE_AT + OLD_LEN].copy_from_slice(&old);
+            assert_eq!(Fine::decode(&bytes), Some(Fine { timer_log_end, ..fine }));
         }
     }
 }

@@ -227,6 +227,7 @@ impl TimerFiles {
             delivered: self.delivered,
             queue_offset: self.queue_offset,
             log_end: self.delivered_end.0,
+            timer_log_end: self.log.end(),
         }
     }
 

@@ -1,6 +1,10 @@
 //! The files of the timer log: `timerlog/START`, each of one size, zero filled behind the last unit.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::unit::{BLANK_LEN, Found, TimerUnit, UNIT_LEN, blank};
 use crate::{
@@ -72,6 +76,10 @@ impl TimerLog {
         }
         let end = files.front().map_or(0, |file| file.start);
         Ok(TimerLog { disk, dir, file_bytes, files, end })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     disk::{Disk, DiskError, DiskFile},
     error::OpenError,
+    read::{PLACE_LEN, is_head_at},
     store::MessageStore,
 };
 
@@ -39,12 +40,10 @@ impl MessageStore {
                 configured_ms: settings.precision_ms,
             });
         }
-        let log_end = self.log_range().1;
-        // Of a Java broker that came after us, or of a time of which a power cut left no message, it says nothing.
-        let fine = found.filter(|fine| fine.counter == check.counter && fine.log_end <= log_end.0);
         let log =
             TimerLog::open(Arc::clone(&disk), self.config.root.join("timerlog"), settings.log_file_bytes)?;
         let (wheel, wheel_file) = TimerWheel::open(Arc::clone(&disk), self.config.root.join("timerwheel"))?;
+        let log_end = self.log_range().1;
         let mut files = TimerFiles {
             disk,
             settings,
@@ -53,22 +52,71 @@ impl MessageStore {
             check_path,
             check_file: read.map(|(file, _)| file),
             check,
-            delivered: fine.map_or(Delivered::before(Timestamp(check.read_ms)), |fine| fine.delivered),
+            delivered: Delivered::before(Timestamp(check.read_ms)),
             queue_offset: QueueOffset(check.queue_offset),
             delivered_end: log_end,
         };
+        let last = self.find_end(&mut files)?;
+        let fine = self.believable(&files, found);
+        if let Some(fine) = fine {
+            files.delivered = fine.delivered;
+        }
         files.clamp_delivered(now);
-        let last = self.restore_wheel(&mut files, wheel_file)?;
         files.queue_offset = self.next_to_take(&files, fine, last);
+        let is_lost = files.check_file.is_none() && !files.log.is_empty();
+        if is_lost || (found.is_some() && fine.is_none()) {
+            // What does not hold now might seem to when the logs have grown again.
+            files.write_check()?;
+        }
+        self.restore_wheel(&mut files, wheel_file)?;
+        files.sync_leftovers()?;
         Ok(files)
     }
 
-    /// Reads the units that the wheel may not know; the last one of the log, if one was read.
-    fn restore_wheel(
-        &self,
-        files: &mut TimerFiles,
-        wheel_file: WheelFile,
-    ) -> Result<Option<TimerUnit>, OpenError> {
+    /// Our part of `timercheck`, unless a Java broker came after us, or a power cut left less than it speaks of.
+    fn believable(&self, files: &TimerFiles, found: Option<Fine>) -> Option<Fine> {
+        found.filter(|fine| {
+            fine.counter == files.check.counter
+                && fine.log_end <= self.log_range().1.0
+                && fine.timer_log_end <= files.log.end()
+        })
+    }
+
+    /// Finds the end of the timer log; the last unit behind the last flush, if there is one.
+    ///
+    /// What is behind the flush may be torn, and a unit has no checksum. So its record must be where it says.
+    fn find_end(&self, files: &mut TimerFiles) -> Result<Option<TimerUnit>, DiskError> {
+        let (log_min, log_end) = self.log_range();
+        let flushed = files.check.log_pos;
+        let from = flushed.max(files.log.min());
+        let from = if files.log.is_unit_start(from) { from } else { files.log.min() };
+        let mut last = None;
+        files.log.scan(from, |pos, unit| {
+            let end = unit.log_offset.0.saturating_add(u64::from(unit.size_bytes));
+            let is_there =
+                end <= log_end.0 && (pos < flushed || unit.log_offset < log_min || self.has_record(&unit)?);
+            if is_there {
+                last = Some(unit);
+            }
+            Ok(is_there)
+        })?;
+        Ok(last)
+    }
+
+    /// Whether the record of a unit is in the log, as far as its beginning says.
+    fn has_record(&self, unit: &TimerUnit) -> Result<bool, DiskError> {
+        let at = unit.log_offset.0;
+        let Some(segment) = self.segments.find(at) else { return Ok(false) };
+        if at + PLACE_LEN as u64 > segment.end() {
+            return Ok(false);
+        }
+        let mut head = Vec::with_capacity(PLACE_LEN);
+        segment.read_append(&mut head, PLACE_LEN, at)?;
+        Ok(is_head_at(&head, unit.size_bytes as usize, at))
+    }
+
+    /// Makes the wheel know all units.
+    fn restore_wheel(&self, files: &mut TimerFiles, wheel_file: WheelFile) -> Result<(), OpenError> {
         let from = files.check.log_pos.max(files.log.min());
         let has_snapshot = has_snapshot(&*self.disk, &self.config.root)?;
         let is_trusted = wheel_file == WheelFile::Found && files.log.is_unit_start(from) && !has_snapshot;
@@ -76,18 +124,10 @@ impl MessageStore {
             if wheel_file == WheelFile::Found {
                 files.wheel.clear()?;
             }
-            return Ok(None);
+            return Ok(());
         }
-        let (last, dangling) = match is_trusted {
-            true => {
-                self.look_through(files)?;
-                let last = self.replay(files, from)?;
-                (last, self.dangling(files)?)
-            }
-            false => (None, true),
-        };
-        if !dangling {
-            return Ok(last);
+        if is_trusted && self.look_through(files)? {
+            return Ok(self.replay(files, from)?);
         }
         tracing::warn!(
             units_from = files.log.min(),
@@ -95,29 +135,30 @@ impl MessageStore {
         );
         // A start that does not come to its end begins anew.
         files.check.log_pos = files.log.min();
-        let file = files.check_file()?;
-        file.write_all_at(&files.whole_check(), 0).map_err(DiskError::at("write", &files.check_path))?;
-        file.sync_data().map_err(DiskError::at("sync", &files.check_path))?;
+        files.write_check()?;
         files.wheel.clear()?;
         Ok(self.replay(files, files.log.min())?)
     }
 
-    fn look_through(&self, files: &mut TimerFiles) -> Result<(), DiskError> {
-        let first = files.delivered.before.0.div_euclid(files.settings.precision_ms);
-        files.wheel.look_through(|slot| (first..first + WHEEL_SLOTS).contains(&slot.step))
-    }
-
-    /// Puts units from `from` on into their slots, until one means a message that the log does not hold.
-    fn replay(&self, files: &mut TimerFiles, from: u64) -> Result<Option<TimerUnit>, DiskError> {
-        let log_end = self.log_range().1.0;
+    /// Takes the slots of the wheel's file; whether they fit. A slot may mean a unit behind the end of the timer log, as a power cut
+    /// may leave it of a Java broker.
+    fn look_through(&self, files: &mut TimerFiles) -> Result<bool, DiskError> {
         let TimerFiles { log, wheel, settings, delivered, .. } = files;
         let first = delivered.before.0.div_euclid(settings.precision_ms);
-        let mut last = None;
+        let mut fits = true;
+        wheel.look_through(|slot| {
+            let is_pending = (first..first + WHEEL_SLOTS).contains(&slot.step);
+            fits &= !is_pending || slot.last_of(slot.step).is_none_or(|last| last < log.end());
+            is_pending
+        })?;
+        Ok(fits)
+    }
+
+    /// Puts units from `from` on into their slots.
+    fn replay(&self, files: &mut TimerFiles, from: u64) -> Result<(), DiskError> {
+        let TimerFiles { log, wheel, settings, delivered, .. } = files;
+        let first = delivered.before.0.div_euclid(settings.precision_ms);
         log.scan(from, |pos, unit| {
-            if unit.log_offset.0.saturating_add(u64::from(unit.size_bytes)) > log_end {
-                return Ok(false);
-            }
-            last = Some(unit);
             let step = unit.out.0.div_euclid(settings.precision_ms);
             if (first..first + WHEEL_SLOTS).contains(&step) {
                 let slot = wheel.slot(step)?;
@@ -129,22 +170,7 @@ impl MessageStore {
                 }
             }
             Ok(true)
-        })?;
-        Ok(last)
-    }
-
-    /// Whether a slot means a unit behind the end of the timer log, as a power cut may leave it of a Java broker.
-    fn dangling(&self, files: &mut TimerFiles) -> Result<bool, DiskError> {
-        let end = files.log.end();
-        let first = files.delivered.before.0.div_euclid(files.settings.precision_ms);
-        let mut is_dangling = false;
-        files.wheel.look_through(|slot| {
-            let is_pending = (first..first + WHEEL_SLOTS).contains(&slot.step);
-            is_dangling |= is_pending && slot.last_of(slot.step).is_some_and(|last| last >= end);
-            // Looked at, not taken in.
-            false
-        })?;
-        Ok(is_dangling)
+        })
     }
 
     /// The next message of the timer topic's queue that is not in the timer log.
@@ -158,7 +184,8 @@ impl MessageStore {
         QueueOffset(match fine {
             // All before both was taken.
             Some(fine) => after_last.unwrap_or(0).max(fine.queue_offset.0).max(checked),
-            // A Java broker, or a power cut: what is taken twice is delivered once, because its slot knows it.
+            // A Java broker, or a power cut: what is taken twice is delivered once, because its slot knows it. What stands before
+            // the last unit may have been due when it was taken, and its delivery lost.
             None => {
                 after_last.map_or(checked, |after| after.min(files.check.master_queue_offset.max(checked)))
             }
@@ -167,6 +194,29 @@ impl MessageStore {
 }
 
 impl TimerFiles {
+    /// Writes both parts of `timercheck`, and brings them to the disk.
+    fn write_check(&mut self) -> Result<(), DiskError> {
+        let file = self.check_file()?;
+        file.write_all_at(&self.whole_check(), 0).map_err(DiskError::at("write", &self.check_path))?;
+        file.sync_data().map_err(DiskError::at("sync", &self.check_path))
+    }
+
+    /// What a killed process wrote and created may be known to the kernel only, and no flush would think of it: slots do not count
+    /// as changed, names are not created again.
+    fn sync_leftovers(&self) -> Result<(), DiskError> {
+        if !self.has_files() {
+            return Ok(());
+        }
+        self.wheel.sync()?;
+        let dirs = [Some(self.log.dir()), self.log.dir().parent(), self.check_path.parent()];
+        for dir in dirs.into_iter().flatten() {
+            if self.disk.exists(dir).map_err(DiskError::at("look for", dir))? {
+                self.disk.sync_dir(dir).map_err(DiskError::at("sync", dir))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A time that cannot be: no slot was ever delivered, or all that waits is older than the wheel reaches.
     fn clamp_delivered(&mut self, now: Timestamp) {
         let reach_ms = WHEEL_SLOTS.saturating_mul(self.settings.precision_ms);

@@ -232,6 +232,12 @@ impl TimerWheel {
         Ok(())
     }
 
+    /// Brings to the disk what is in the file.
+    pub(super) fn sync(&self) -> Result<(), DiskError> {
+        let sync = |file: &Arc<dyn DiskFile>| file.sync_data();
+        self.file.as_ref().map_or(Ok(()), sync).map_err(DiskError::at("sync", &self.path))
+    }
+
     pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }

@@ -26,13 +26,17 @@ const VERSION_MAX_RECONSUME_TIMES: i32 = 121;
 pub(super) struct Destination {
     pub(super) topic: Arc<TopicConfig>,
     pub(super) queue_id: i32,
-    /// What a client is told: as in Java this stays where a message goes to its dead letter topic.
-    pub(super) answered_queue_id: i32,
     /// It was retried too often: this is its dead letter topic.
     pub(super) is_dead_letter: bool,
 }
 
 impl Destination {
+    /// The queue that the message is stored in. A dead letter topic has one; the client is told, as by Java, the one that it
+    /// asked for.
+    pub(super) fn stored_in(&self) -> i32 {
+        if self.is_dead_letter { 0 } else { self.queue_id }
+    }
+
     /// Queues stand for priorities: the highest one takes all above. As in Java, whatever kind of topic it is.
     pub(super) fn by_priority(&mut self, priority: i32) {
         self.queue_id = priority.min(self.topic.write_queue_nums - 1).max(0);
@@ -75,7 +79,7 @@ impl SendMessageHandler {
             )));
         }
         let queue_id = self.queue_of(header.queue_id, &topic, producer)?;
-        Ok(Destination { topic, queue_id, answered_queue_id: queue_id, is_dead_letter: false })
+        Ok(Destination { topic, queue_id, is_dead_letter: false })
     }
 
     fn is_self_test(&self, header: &SendHeader<'_>) -> bool {
@@ -163,7 +167,6 @@ impl SendMessageHandler {
         // so what it sends here it has given up (Java since 5.4; older clients send their last try uncounted).
         if header.reconsume_times > times_max || self.locks.has_live_lock(group, now) {
             destination.topic = self.topics.ensure(&dlq_topic(group), 1);
-            destination.queue_id = 0;
             destination.is_dead_letter = true;
         }
         Ok(())

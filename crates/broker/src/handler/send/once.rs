@@ -55,7 +55,6 @@ impl SendMessageHandler {
             return Ok(stored);
         };
         destination.queue_id = earlier.queue_id;
-        destination.answered_queue_id = earlier.queue_id;
         let first = place(&earlier);
         let message_ids = self.message_ids(&[first]);
         Ok(Stored {
@@ -127,7 +126,6 @@ impl SendMessageHandler {
         stored.first = stored.batch.first().copied().unwrap_or(stored.first);
         if let Some(earlier) = first_place {
             destination.queue_id = earlier.queue_id;
-            destination.answered_queue_id = earlier.queue_id;
         }
         stored.message_ids = self.message_ids(&stored.batch);
         Ok(stored)

@@ -243,18 +243,17 @@ impl SendMessageHandler {
             give_back(properties);
             return Ok(Stored { is_half, ..self.stored_one(appended?, unique_key, asked) });
         }
-        let target = destination.topic.topic_name.as_str();
+        let (target, queue_id) = (destination.topic.topic_name.as_str(), destination.stored_in());
         if destination.is_dead_letter {
             rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "-1"));
         }
         let parked = match asked.may_wait() {
-            true => rewrite(&mut properties, |properties| {
-                self.parking.park(properties, target, destination.queue_id, now)
-            })?,
+            true => {
+                rewrite(&mut properties, |properties| self.parking.park(properties, target, queue_id, now))?
+            }
             false => None,
         };
-        let (topic, queue_id) =
-            parked.map_or((target, destination.queue_id), |parked| (parked.topic, parked.queue_id));
+        let (topic, queue_id) = parked.map_or((target, queue_id), |parked| (parked.topic, parked.queue_id));
         let appended = if properties.len() > MAX_PROPERTIES_LEN_BYTES {
             Err(self.illegal(config))
         } else {
@@ -426,7 +425,7 @@ impl SendMessageHandler {
         let mut reply = request.reply(ResponseCode::SUCCESS);
         let mut fields = ExtFields::with_capacity(6, 160 + stored.message_ids.len());
         fields.push("msgId", &stored.message_ids);
-        fields.push_display("queueId", destination.answered_queue_id);
+        fields.push_display("queueId", destination.queue_id);
         fields.push_display("queueOffset", stored.first.queue_offset);
         if !stored.unique_key.is_empty() {
             fields.push("transactionId", &stored.unique_key);

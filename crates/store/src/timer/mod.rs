@@ -13,6 +13,8 @@
 mod check;
 mod files;
 mod flush;
+#[cfg(test)]
+mod golden_test;
 mod log;
 mod recover;
 mod slot;

@@ -108,7 +108,7 @@ impl Parts {
         settled.store.set_arrival_listener(Arc::new(listener));
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
         let level_max = settled.store.config().delay_levels.max_level();
-        let parking = Arc::new(Parking::new(settings.clone(), level_max));
+        let parking = Arc::new(Parking::new(settings.clone(), level_max).with_counts(timers.clone()));
         let modes = MessageRequestModes::open(&directory)?;
         let queues = ClusterQueues::new(
             settings.now().name_servers()?,

@@ -16,6 +16,6 @@ mod schedule;
 mod wake;
 
 pub use out_time::OutTime;
-pub use parking::{ParkError, Parked, Parking};
+pub use parking::{ParkError, Parked, Parking, SlotCounts};
 pub use schedule::{DelaySchedule, NextStep};
 pub(crate) use wake::Wake;

@@ -26,6 +26,13 @@ const TIMERS: [&str; 3] = [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS];
 pub struct Parking {
     settings: Arc<Settings>,
     level_max: i32,
+    counts: Option<Arc<dyn SlotCounts>>,
+}
+
+/// How many messages wait for which time.
+pub trait SlotCounts: std::fmt::Debug + Send + Sync {
+    /// Messages that were taken into the slot of a time, less recalls.
+    fn count_at(&self, time: Timestamp) -> i64;
 }
 
 /// Where a message waits.
@@ -72,6 +79,21 @@ pub enum ParkError {
         /// How long ago the message was due.
         late_ms: i64,
     },
+    /// Too many others are due in the same slot of the wheel.
+    #[error(
+        "timer message is under flow control: {count} messages are due in the {precision_ms} ms from {slot} on, the limit is \
+         timerCongestNumEachSlot={limit}; choose another time, or set that key higher"
+    )]
+    SlotFull {
+        /// Start of the slot.
+        slot: Timestamp,
+        /// Length of the slot in milliseconds.
+        precision_ms: i64,
+        /// How many wait in it.
+        count: i64,
+        /// The limit as it is configured.
+        limit: i32,
+    },
     /// A property that is no number.
     #[error("timer message illegal: the property {name} is '{value}', which is no number of {unit}")]
     NoNumber {
@@ -94,7 +116,7 @@ impl From<ParkError> for HandlerError {
     fn from(error: ParkError) -> Self {
         let remark = error.to_string();
         match error {
-            ParkError::NotEnabled => HandlerError::system_error(remark),
+            ParkError::NotEnabled | ParkError::SlotFull { .. } => HandlerError::system_error(remark),
             _ => HandlerError::new(eruca_protocol::ResponseCode::MESSAGE_ILLEGAL, remark),
         }
     }
@@ -103,7 +125,13 @@ impl From<ParkError> for HandlerError {
 impl Parking {
     /// By these settings; delay levels go from 1 to `level_max`.
     pub fn new(settings: Arc<Settings>, level_max: i32) -> Self {
-        Parking { settings, level_max }
+        Parking { settings, level_max, counts: None }
+    }
+
+    /// Refuses messages for slots that are full by these counts (`timerCongestNumEachSlot`).
+    #[must_use]
+    pub fn with_counts(self, counts: Arc<dyn SlotCounts>) -> Self {
+        Parking { counts: Some(counts), ..self }
     }
 
     /// Whether encoded properties ask for anything that [`Parking::park`] would look at.
@@ -145,10 +173,25 @@ impl Parking {
             return Ok(None);
         }
         let out = OutTime::of(deliver_at, properties, config.timer_precision_ms());
+        if properties.get(TIMER_DEL_UNIQUE_KEY).is_none() {
+            self.check_slot(&config, out)?;
+        }
         properties.set(TIMER_OUT_MS, out.0.to_string());
         properties.set(REAL_TOPIC, topic);
         properties.set(REAL_QUEUE_ID, queue_id.to_string());
         Ok(Some(Parked { topic: TIMER_TOPIC, queue_id: 0, deliver_at: Some(out.recall_time()) }))
+    }
+
+    /// Java refuses at random from the limit on, and all from twice the limit on. By default there is none, and nothing is counted.
+    fn check_slot(&self, config: &BrokerConfig, out: OutTime) -> Result<(), ParkError> {
+        let limit = config.timer_congest_num_each_slot;
+        let Some(counts) = self.counts.as_ref().filter(|_| limit < i32::MAX) else { return Ok(()) };
+        let count = counts.count_at(Timestamp(out.0));
+        if count < i64::from(limit) {
+            return Ok(());
+        }
+        let precision_ms = config.timer_precision_ms();
+        Err(ParkError::SlotFull { slot: out.slot_start(precision_ms), precision_ms, count, limit })
     }
 
     /// Appends a message to where it goes, or to where it waits until then. As with [`MessageStore::append`] the store must

@@ -1,13 +1,15 @@
 //! What goes where when it is appended.
 
+use std::sync::Arc;
+
 use eruca_message::{
-    Clock,
+    Clock, Timestamp,
     names::{SCHEDULE_TOPIC, TIMER_TOPIC},
 };
 use eruca_protocol::ResponseCode;
 use eruca_store::AppendMessage;
 
-use super::Parking;
+use super::{Parking, SlotCounts};
 use crate::{HandlerError, handler::test_parts::TestParts, settings::Settings};
 
 fn append(parts: &TestParts, parking: &Parking, topic: &str, properties: &[u8]) -> Result<(), HandlerError> {
@@ -63,4 +65,31 @@ fn a_broker_without_timers_says_so_and_stores_nothing() {
     assert_eq!(error.code, ResponseCode::MESSAGE_ILLEGAL);
     let (from, to) = parts.store.log_range();
     assert_eq!(from, to);
+}
+
+#[test]
+fn a_full_slot_takes_recalls_only() {
+    #[derive(Debug)]
+    struct Full;
+    impl SlotCounts for Full {
+        fn count_at(&self, time: Timestamp) -> i64 {
+            if time.0 / 1_000 == 1_005 { 7 } else { 6 }
+        }
+    }
+    let parts = TestParts::new();
+    let with_limit = |timer_congest_num_each_slot| {
+        let config =
+            crate::config::BrokerConfig { timer_congest_num_each_slot, ..(*parts.settings.now()).clone() };
+        Parking::new(Settings::new(config).into(), 18).with_counts(Arc::new(Full))
+    };
+    let parking = with_limit(7);
+    let error = append(&parts, &parking, "T", b"TIMER_DELIVER_MS\x011005500\x02").unwrap_err();
+    assert_eq!(error.code, ResponseCode::SYSTEM_ERROR);
+    for part in ["flow control", "1005000", "7 messages", "timerCongestNumEachSlot=7"] {
+        assert!(error.remark.contains(part), "{part} in {}", error.remark);
+    }
+    append(&parts, &parking, "T", b"TIMER_DELIVER_MS\x011006500\x02").unwrap();
+    append(&parts, &parking, "T", b"TIMER_DELIVER_MS\x011005500\x02TIMER_DEL_UNIQKEY\x01K\x02").unwrap();
+    append(&parts, &with_limit(8), "T", b"TIMER_DELIVER_MS\x011005500\x02").unwrap();
+    append(&parts, &with_limit(i32::MAX), "T", b"TIMER_DELIVER_MS\x011005500\x02").unwrap();
 }

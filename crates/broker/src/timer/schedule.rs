@@ -9,7 +9,11 @@ use eruca_message::{Clock, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 
 use super::engine::{Engine, NextStep, Rules};
-use crate::{delay::Wake, settings::Settings, stats::BrokerStats};
+use crate::{
+    delay::{SlotCounts, Wake},
+    settings::Settings,
+    stats::BrokerStats,
+};
 
 /// While messages keep coming they are taken in so often: not one by one.
 const REST_MS: i64 = 5;
@@ -169,11 +173,6 @@ impl TimerSchedule {
         }
     }
 
-    /// Messages that wait in the slot of a time, less recalls; 0 where that cannot be told.
-    pub fn count_at(&self, time: Timestamp) -> i64 {
-        self.engine().and_then(|engine| engine.files.count_at(time).ok()).map_or(0, i64::from)
-    }
-
     /// What an administrator is shown.
     pub fn info(&self) -> TimerInfo {
         let now = self.clock.now();
@@ -208,6 +207,13 @@ impl TimerSchedule {
             (rates.at, rates.taken, rates.delivered) = (now, taken, delivered);
         }
         rates.shown
+    }
+}
+
+impl SlotCounts for TimerSchedule {
+    /// 0 where it cannot be told.
+    fn count_at(&self, time: Timestamp) -> i64 {
+        self.engine().and_then(|engine| engine.files.count_at(time).ok()).map_or(0, i64::from)
     }
 }
 

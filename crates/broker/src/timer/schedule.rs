@@ -173,6 +173,11 @@ impl TimerSchedule {
         }
     }
 
+    /// The 56 bytes of Java's `timercheck`; `None` with `timerWheelEnable=false`.
+    pub fn checkpoint(&self) -> Option<Vec<u8>> {
+        self.engine().map(|engine| engine.files.checkpoint().to_vec())
+    }
+
     /// What an administrator is shown.
     pub fn info(&self) -> TimerInfo {
         let now = self.clock.now();

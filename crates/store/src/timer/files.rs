@@ -6,7 +6,7 @@ use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
 use super::{
     TimerSettings, TimerUnit, UnitKind,
-    check::{CHECK_FILE_LEN, Check, Delivered, FINE_AT, Fine, WHOLE_LEN},
+    check::{CHECK_FILE_LEN, CHECK_LEN, Check, Delivered, FINE_AT, Fine, WHOLE_LEN},
     log::{TimerLog, Window},
     slot::Slot,
     wheel::TimerWheel,
@@ -229,6 +229,11 @@ impl TimerFiles {
             log_end: self.delivered_end.0,
             timer_log_end: self.log.end(),
         }
+    }
+
+    /// Java's part of `timercheck` as it is on the disk, which slaves ask for.
+    pub fn checkpoint(&self) -> [u8; CHECK_LEN] {
+        self.check.encode()
     }
 
     /// Whether there are files; a broker that never had a timer has none.

@@ -1,4 +1,4 @@
-//! `GET_ALL_CONSUMER_OFFSET` and `GET_ALL_DELAY_OFFSET`: the whole tables, as slaves and exports take them.
+//! `GET_ALL_CONSUMER_OFFSET`, `GET_ALL_DELAY_OFFSET` and `GET_TIMER_CHECK_POINT`: how far all are, as slaves and exports take it.
 
 use std::sync::Arc;
 
@@ -8,13 +8,17 @@ use eruca_protocol::{
 };
 use eruca_remoting::Reply;
 
-use crate::{HandlerError, delay::DelaySchedule, handler::consumer_offset::signed, offsets::OffsetTable};
+use crate::{
+    HandlerError, delay::DelaySchedule, handler::consumer_offset::signed, offsets::OffsetTable,
+    timer::TimerSchedule,
+};
 
 /// Tells all offsets.
 #[derive(Debug)]
 pub(super) struct AllOffsetsHandler {
     pub(super) offsets: Arc<OffsetTable>,
     pub(super) delay: Arc<DelaySchedule>,
+    pub(super) timers: Arc<TimerSchedule>,
 }
 
 impl AllOffsetsHandler {
@@ -34,6 +38,14 @@ impl AllOffsetsHandler {
         let content = DelayOffsetSerializeWrapper { data_version: None, offset_table: offsets.collect() };
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
+
+    /// How far messages with a time of delivery are: seven big-endian longs, as `timercheck` has them.
+    pub(super) fn of_timers(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let checkpoint = self.timers.checkpoint().ok_or_else(|| {
+            HandlerError::system_error("there is no timer checkpoint: timerWheelEnable is false")
+        })?;
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(checkpoint)))
+    }
 }
 
 #[cfg(test)]
@@ -52,12 +64,18 @@ mod tests {
         parts.store("SCHEDULE_TOPIC_XXXX", 1, "x", b"REAL_TOPIC\x01T\x02REAL_QID\x010\x02DELAY\x012\x02");
         delay.deliver_step(Timestamp(9_000_000));
         parts.offsets.commit("g", "T", 1, 5);
-        let handler = AllOffsetsHandler { offsets: Arc::clone(&parts.offsets), delay: Arc::new(delay) };
+        let handler = AllOffsetsHandler {
+            offsets: Arc::clone(&parts.offsets),
+            delay: Arc::new(delay),
+            timers: parts.timers(),
+        };
         let request = RemotingCommand::request_without_header(RequestCode::GET_ALL_CONSUMER_OFFSET);
         let reply = answer(&request, handler.of_consumers(&request));
         let text = String::from_utf8(reply.body.to_vec()).unwrap();
         assert!(text.contains(r#""offsetTable":{"T@g":{1:5}}"#), "{text}");
         let reply = answer(&request, handler.of_delay(&request));
         assert_eq!(&reply.body[..], br#"{"offsetTable":{2:1}}"#);
+        let reply = answer(&request, handler.of_timers(&request));
+        assert_eq!(reply.body.len(), 56);
     }
 }

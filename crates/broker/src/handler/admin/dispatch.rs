@@ -144,7 +144,11 @@ impl AdminHandler {
                 consumers.clone(),
                 settings.clone(),
             ),
-            all_offsets: AllOffsetsHandler { offsets: offsets.clone(), delay: delay.clone() },
+            all_offsets: AllOffsetsHandler {
+                offsets: offsets.clone(),
+                delay: delay.clone(),
+                timers: timers.clone(),
+            },
             who_consumes: WhoConsumesHandler::new(consumers.clone(), offsets.clone(), broker_addr.clone()),
             connections: ConnectionsHandler::new(consumers.clone(), producers.clone()),
             relay: RelayHandler::new(
@@ -202,6 +206,7 @@ impl AdminHandler {
             Code::CLONE_GROUP_OFFSET => to.reset_offset.clone_offsets(caller, request),
             Code::GET_ALL_CONSUMER_OFFSET => to.all_offsets.of_consumers(request),
             Code::GET_ALL_DELAY_OFFSET => to.all_offsets.of_delay(request),
+            Code::GET_TIMER_CHECK_POINT => to.all_offsets.of_timers(request),
             Code::QUERY_TOPIC_CONSUME_BY_WHO => to.who_consumes.groups(request),
             Code::QUERY_TOPICS_BY_CONSUMER => to.who_consumes.topics(request),
             Code::QUERY_SUBSCRIPTION_BY_CONSUMER => to.who_consumes.subscription(request),

@@ -3,9 +3,9 @@ package interop.scenarios;
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Recall;
 import interop.Received;
 import interop.Scenario;
-import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -151,29 +151,6 @@ public final class TimerScenarios {
         received.checkNotEarly(due);
     }
 
-    /** Only clients since 5.4 have it: by reflection, so that the scenario compiles with all. */
-    private static String recallWith(DefaultMQProducer producer, String topic, String handle) throws Exception {
-        Method method;
-        try {
-            method = DefaultMQProducer.class.getMethod("recallMessage", String.class, String.class);
-        } catch (NoSuchMethodException e) {
-            return null;
-        }
-        try {
-            return (String) method.invoke(producer, topic, handle);
-        } catch (java.lang.reflect.InvocationTargetException e) {
-            throw (Exception) e.getCause();
-        }
-    }
-
-    private static String handleOf(SendResult result) throws Exception {
-        try {
-            return (String) SendResult.class.getMethod("getRecallHandle").invoke(result);
-        } catch (NoSuchMethodException e) {
-            return null;
-        }
-    }
-
     static void recall(Case c) throws Exception {
         String topic = c.freshTopic(1);
         DefaultMQProducer producer = c.producer();
@@ -186,17 +163,17 @@ public final class TimerScenarios {
             // Whole seconds are where slots meet.
             long time = i % 4 == 0 ? (at / 1_000 + 1) * 1_000 : at + i;
             SendResult sent = producer.send(timed(topic, "m-" + i, "TIMER_DELIVER_MS", time));
-            String handle = handleOf(sent);
+            String handle = Recall.handleOf(sent);
             if (i % 2 == 0 || handle == null) {
                 stay.add("m-" + i);
                 canRecall &= handle != null;
                 continue;
             }
-            Check.equal(sent.getMsgId(), recallWith(producer, topic, handle), "id of the recalled message");
+            Check.equal(sent.getMsgId(), Recall.recall(producer, topic, handle), "id of the recalled message");
         }
         SendResult whole = producer.send(timed(topic, "whole", "TIMER_DELIVER_MS", (at / 1_000 + 1) * 1_000));
         if (canRecall) {
-            recallWith(producer, topic, handleOf(whole));
+            Recall.recall(producer, topic, Recall.handleOf(whole));
         } else {
             stay.add("whole");
         }
@@ -217,7 +194,7 @@ public final class TimerScenarios {
         for (var entry : wrong.entrySet()) {
             String handle = Base64.getUrlEncoder().encodeToString(entry.getValue().getBytes(StandardCharsets.UTF_8));
             try {
-                if (recallWith(producer, topic, handle) == null) {
+                if (Recall.recall(producer, topic, handle) == null) {
                     return;
                 }
             } catch (MQBrokerException e) {

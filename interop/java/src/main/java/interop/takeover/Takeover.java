@@ -14,7 +14,8 @@ import java.util.List;
  * Checks that all is there which the broker before it left, adds a message of each kind, and notes what is there now.
  *
  * <p>{@code takeover.state} is the file of the notes; {@code takeover.features} are the kinds beside those that every
- * version has: {@code batchcq}, {@code many-queues}.
+ * version has: {@code batchcq}, {@code many-queues}, {@code timers}; {@code takeover.left} is how the broker before this one
+ * ended: {@code clean} or {@code kill}.
  */
 public final class Takeover {
     private Takeover() {
@@ -34,10 +35,15 @@ public final class Takeover {
     private static void turn(Case c, int phase, Path notes, List<String> features) throws Exception {
         Traffic traffic = new Traffic(c, features);
         TransactionTraffic transactions = new TransactionTraffic(c);
+        TimerTraffic timers = new TimerTraffic(c, notes.resolveSibling("recall-handles"));
+        boolean hasTimers = features.contains("timers");
         Inventory inventory = new Inventory(c);
         if (phase == 0) {
             traffic.createTopics();
         } else {
+            if (hasTimers) {
+                timers.recall();
+            }
             traffic.awaitPending(phase - 1);
             List<String> before = Files.readAllLines(notes);
             Check.that(before.size() > 30, "the turn before noted only " + before.size() + " facts");
@@ -47,12 +53,19 @@ public final class Takeover {
             for (int earlier = 0; earlier < phase; earlier++) {
                 traffic.checkKeys(earlier);
             }
+            if (hasTimers) {
+                timers.check(phase - 1, "kill".equals(System.getProperty("takeover.left")));
+            }
         }
         traffic.send(phase);
         traffic.checkKeys(phase);
         transactions.send(phase);
         List<String> facts = inventory.facts(traffic.queues());
         Files.write(notes, facts);
+        if (hasTimers) {
+            // Last, so that the next broker comes in time.
+            timers.send(phase);
+        }
         System.out.printf("     %d facts noted%n", facts.size());
     }
 }

@@ -60,7 +60,7 @@ final class Traffic {
 
     void createTopics() throws Exception {
         c.cluster.createTopic(PLAIN, PLAIN_QUEUES);
-        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC)) {
+        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC, TimerTraffic.TOPIC)) {
             c.cluster.createTopic(topic, 1);
         }
         if (features.contains("batchcq")) {

@@ -57,6 +57,7 @@ public final class Takeover {
                 timers.check(phase - 1, "kill".equals(System.getProperty("takeover.left")));
             }
         }
+        new FilterTraffic(c).run(phase);
         traffic.send(phase);
         traffic.checkKeys(phase);
         transactions.send(phase);

@@ -60,7 +60,8 @@ final class Traffic {
 
     void createTopics() throws Exception {
         c.cluster.createTopic(PLAIN, PLAIN_QUEUES);
-        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC, TimerTraffic.TOPIC)) {
+        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC, TimerTraffic.TOPIC,
+            FilterTraffic.TOPIC)) {
             c.cluster.createTopic(topic, 1);
         }
         if (features.contains("batchcq")) {
@@ -84,7 +85,7 @@ final class Traffic {
     List<MessageQueue> queues() {
         List<MessageQueue> queues = new ArrayList<>();
         addQueues(queues, PLAIN, PLAIN_QUEUES);
-        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC, LIGHT + "a", LIGHT + "b", "%RETRY%" + DROPPERS)) {
+        for (String topic : List.of(DELAYED, PENDING, RETRIED, TransactionTraffic.TOPIC, FilterTraffic.TOPIC, LIGHT + "a", LIGHT + "b", "%RETRY%" + DROPPERS)) {
             addQueues(queues, topic, 1);
         }
         if (features.contains("batchcq")) {

@@ -34,6 +34,7 @@ public final class FilterScenarios {
         Scenario.of("filter-sql-retry", FilterScenarios::retry, "kill"),
         Scenario.of("filter-sql-change", FilterScenarios::change),
         Scenario.of("filter-sql-refused", FilterScenarios::refused),
+        Scenario.of("filter-sql-hostile", FilterScenarios::hostile),
         Scenario.of("filter-members-differ", FilterScenarios::membersDiffer));
 
     private static final int SYSTEM_ERROR = 1;
@@ -221,6 +222,30 @@ public final class FilterScenarios {
         }
         Check.that(error != null && error.getResponseCode() == SYSTEM_ERROR, "refused where it is switched off: " + error);
         Check.that(error.getErrorMessage().contains("does not support consumer to filter message by SQL92"), error.toString());
+    }
+
+    /** Expressions that would cost too much: refused with the limit, by the broker that serves the others on. */
+    static void hostile(Case c) throws Exception {
+        if (System.getProperty("interop.server", "eruca").equals("java")) {
+            // It has no limits.
+            return;
+        }
+        String topic = c.freshTopic(1);
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < 200; i++) {
+            names.add("p" + i + " = 1");
+        }
+        String[] hostile = {
+            "(".repeat(5_000) + "n = 1" + ")".repeat(5_000), "NOT ".repeat(5_000) + "n = 1", "n = 1" + " OR n = 1".repeat(20_000),
+            String.join(" OR ", names), "n = '" + "x".repeat(100_000) + "'"
+        };
+        for (String expression : hostile) {
+            Check.failsWithCode(SUBSCRIPTION_PARSE_FAILED, expression.substring(0, 20), () -> start(c, c.freshName(), topic, expression, new Received()));
+        }
+        Received received = new Received();
+        start(c, c.freshName(), topic, "n = 1", received);
+        sendNumbered(c.producer(), topic, 0, 3);
+        received.awaitExactly(List.of("k1"));
     }
 
     /**

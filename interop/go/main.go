@@ -31,7 +31,7 @@ const (
 func scenarios() []scenario {
 	var all []scenario
 	for _, list := range [][]scenario{
-		orderlyScenarios, consumeFromScenarios, sharingScenarios, retryScenarios,
+		orderlyScenarios, consumeFromScenarios, sharingScenarios, retryScenarios, timerScenarios,
 		sendScenarios, pushScenarios, filterScenarios, pullScenarios, transactionScenarios, restartScenarios,
 	} {
 		all = append(all, list...)

@@ -15,7 +15,8 @@ fuzz_target!(|data: &[u8]| {
     one_of!(*kind, bytes,
         TopicRouteData RegisterBrokerBody HeartbeatData ClusterInfo SubscriptionGroupWrapper
         ConsumerOffsetSerializeWrapper ConsumeStats ConsumeStatsList ConsumerRunningInfo ConsumerConnection
-        LockBatchRequestBody KVTable TopicStatsTable GetConsumerStatusBody QueryConsumeQueueResponseBody);
+        LockBatchRequestBody KVTable TopicStatsTable GetConsumerStatusBody QueryConsumeQueueResponseBody
+        LiteSubscriptionCtlRequestBody GetLiteGroupInfoResponseBody);
 });
 
 /// What is read is written to something that is read to the same.

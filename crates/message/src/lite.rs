@@ -17,6 +17,14 @@ pub fn lite_queue(parent: &str, lite: &str) -> String {
     format!("{LMQ_PREFIX}{SEPARATOR}{parent}{SEPARATOR}{lite}")
 }
 
+/// Where messages of `topic` lie: in a lite topic's queue, where a request names one.
+pub fn storage_topic<'t>(topic: &'t str, lite: Option<&str>) -> std::borrow::Cow<'t, str> {
+    match lite.filter(|lite| !lite.trim().is_empty()) {
+        Some(lite) => lite_queue(topic, lite).into(),
+        None => topic.into(),
+    }
+}
+
 /// Whether `name` is that of a lite topic's queue, as far as its beginning tells.
 pub fn is_lite_queue(name: &str) -> bool {
     name.strip_prefix(LMQ_PREFIX).is_some_and(|rest| rest.starts_with(SEPARATOR))
@@ -69,6 +77,8 @@ mod tests {
         for other in ["%LMQ%P", "%LMQ%$P", "%LMQ%$P$", "%LMQ%$$a", "%LMQ%$P$a$b", "P", "$P$a", "%LMQ%"] {
             assert_eq!(lite_parts(other), None, "{other}");
         }
+        assert_eq!(storage_topic("P", Some("a")), "%LMQ%$P$a");
+        assert_eq!((storage_topic("P", None), storage_topic("P", Some(" "))), ("P".into(), "P".into()));
         assert!(is_lite_queue("%LMQ%$P$a") && !is_lite_queue("%LMQ%P") && !is_lite_queue("P"));
         assert!(validate_lite_topic("session-1").is_ok());
         for bad in ["", " ", "a$b", "a/b", "..", &"x".repeat(121)] {

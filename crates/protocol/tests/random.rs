@@ -72,6 +72,7 @@ fn read_all(bytes: &[u8]) {
     drop(body::from_json::<ConsumerRunningInfo>(bytes));
     drop(body::from_json::<ConsumerOffsetSerializeWrapper>(bytes));
     drop(body::from_json::<SubscriptionGroupWrapper>(bytes));
+    drop(body::from_json::<LiteSubscriptionCtlRequestBody>(bytes));
     drop(RegisterBrokerBody::decode(bytes, true, 513));
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eruca_message::{QueueOffset, Timestamp};
+use eruca_message::{QueueOffset, Timestamp, lite::storage_topic};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{self, QueryCorrectionOffsetBody},
@@ -139,7 +139,8 @@ impl ConsumerOffsetHandler {
         let header: SearchOffsetByTimestampRequest = request.header()?;
         let boundary = if header.is_upper() { Boundary::Upper } else { Boundary::Lower };
         let time = Timestamp(header.timestamp);
-        let offset = self.store.queue_offset_by_time(&header.topic, header.queue_id, time, boundary);
+        let topic = storage_topic(&header.topic, header.lite_topic.as_deref());
+        let offset = self.store.queue_offset_by_time(&topic, header.queue_id, time, boundary);
         Ok(Reply::Now(request.reply_with(&SearchOffsetByTimestampResponse { offset: signed(offset) })))
     }
 

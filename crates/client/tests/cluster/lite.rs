@@ -10,6 +10,24 @@ fn cluster_with_lite_topics() -> Option<String> {
     std::env::var("LITE_NAMESRV_ADDR").ok().filter(|addr| !addr.is_empty())
 }
 
+/// A parent topic of two queues and a group bound to it, on every broker.
+async fn parent_topic(name_servers: &str, of_group: &[(&str, &str)]) -> (String, String) {
+    let admin = Admin::builder().name_servers(name_servers).build().await.unwrap();
+    let (topic, group) = (fresh("parent"), fresh("lite-group"));
+    let info = admin.examine_broker_cluster_info().await.unwrap();
+    for broker in info.broker_addr_table.values().filter_map(|group| group.broker_addrs.get(&0)) {
+        let attributes = [("+message.type".to_owned(), "LITE".to_owned())].into();
+        let config = TopicConfig { attributes, ..TopicConfig::new(&topic, 2) };
+        admin.create_and_update_topic_config(broker, &config).await.unwrap();
+        let given = of_group.iter().map(|(key, value)| (format!("+{key}"), (*value).to_owned()));
+        let attributes = given.chain([("+lite.bind.topic".to_owned(), topic.clone())]).collect();
+        let config = SubscriptionGroupConfig { group_name: group.clone(), attributes, ..Default::default() };
+        admin.create_and_update_subscription_group_config(broker, &config).await.unwrap();
+    }
+    until("the topic has a route", async || admin.examine_topic_route_info(&topic).await.is_ok()).await;
+    (topic, group)
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster, see main.rs"]
 async fn lite_topics_are_consumed_in_order() {
@@ -17,18 +35,7 @@ async fn lite_topics_are_consumed_in_order() {
         eprintln!("skipped: LITE_NAMESRV_ADDR names no cluster with lite topics");
         return;
     };
-    let admin = Admin::builder().name_servers(&name_servers).build().await.unwrap();
-    let (topic, group) = (fresh("parent"), fresh("lite-group"));
-    let info = admin.examine_broker_cluster_info().await.unwrap();
-    for broker in info.broker_addr_table.values().filter_map(|group| group.broker_addrs.get(&0)) {
-        let attributes = [("+message.type".to_owned(), "LITE".to_owned())].into();
-        let config = TopicConfig { attributes, ..TopicConfig::new(&topic, 2) };
-        admin.create_and_update_topic_config(broker, &config).await.unwrap();
-        let attributes = [("+lite.bind.topic".to_owned(), topic.clone())].into();
-        let config = SubscriptionGroupConfig { group_name: group.clone(), attributes, ..Default::default() };
-        admin.create_and_update_subscription_group_config(broker, &config).await.unwrap();
-    }
-    until("the topic has a route", async || admin.examine_topic_route_info(&topic).await.is_ok()).await;
+    let (topic, group) = parent_topic(&name_servers, &[]).await;
     let producer =
         Producer::builder().name_servers(&name_servers).group("cluster-test-producer").build().await.unwrap();
     for (lite, body) in [("a", "a0"), ("b", "b0"), ("a", "a1"), ("c", "c0")] {
@@ -73,5 +80,42 @@ async fn lite_topics_are_consumed_in_order() {
     .await;
     assert_eq!(seen.all().len(), 4, "it came again once");
     consumer.shutdown().await;
+    producer.shutdown().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster, see main.rs"]
+async fn lite_topics_of_an_exclusive_group_go_to_the_last_who_wants_them() {
+    let Some(name_servers) = cluster_with_lite_topics() else {
+        eprintln!("skipped: LITE_NAMESRV_ADDR names no cluster with lite topics");
+        return;
+    };
+    let (topic, group) = parent_topic(&name_servers, &[("lite.sub.model", "Exclusive")]).await;
+    let producer =
+        Producer::builder().name_servers(&name_servers).group("cluster-test-producer").build().await.unwrap();
+    let builder = || LiteConsumer::builder().name_servers(&name_servers).group(&group).topic(&topic);
+    let (first, second) = (builder().build().await.unwrap(), builder().build().await.unwrap());
+    let one = async |consumer: &LiteConsumer, body: &str| {
+        let seen = Seen::default();
+        until(body, async || {
+            for message in consumer.pop(Duration::from_secs(1)).await.unwrap() {
+                seen.add(text(&message.stored));
+                consumer.ack(&message).await.unwrap();
+            }
+            !seen.all().is_empty()
+        })
+        .await;
+        assert_eq!(seen.all(), [body]);
+    };
+    producer.send(Message::new(&topic, "a0").with_lite_topic("a")).await.unwrap();
+    first.subscribe(["a"], LiteStart::First).await.unwrap();
+    one(&first, "a0").await;
+
+    second.subscribe(["a"], LiteStart::WhereItIs).await.unwrap();
+    producer.send(Message::new(&topic, "a1").with_lite_topic("a")).await.unwrap();
+    one(&second, "a1").await;
+    assert!(first.pop(Duration::ZERO).await.unwrap().is_empty(), "the first no longer has it");
+    first.shutdown().await;
+    second.shutdown().await;
     producer.shutdown().await;
 }

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use eruca_message::{Clock, QueueOffset};
+use eruca_message::{
+    Clock, QueueOffset,
+    lite::{is_lite_queue, storage_topic},
+};
 use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{MessageStore, ReadLimits, ReadOutcome, ReadStatus};
@@ -211,7 +214,10 @@ impl PullMessageHandler {
             position.suggested_broker_id = if is_slow { plan.broker_id_when_slow } else { plan.broker_id };
         }
         let now = self.clock.now();
-        self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next, plan.peer, now);
+        // Whoever pulls may name any lite topic, so notes of them would have no bound.
+        if !is_lite_queue(&plan.topic) {
+            self.offsets.note_pulled(&plan.group, &plan.topic, plan.queue_id, position.next, plan.peer, now);
+        }
         match read.message_count {
             0 => self.stats.got_nothing(),
             count => self.stats.got(&plan.group, &plan.topic, count as u64, read.records.len() as u64),
@@ -286,7 +292,7 @@ impl Plan {
     fn new(header: &PullMessageRequest, admitted: &Admitted, peer: SocketAddr) -> Plan {
         Plan {
             group: header.consumer_group.as_str().into(),
-            topic: header.topic.as_str().into(),
+            topic: storage_topic(&header.topic, header.lite_topic.as_deref()).into(),
             queue_id: header.queue_id,
             offset: header.queue_offset,
             max_messages: header.max_msg_nums,

@@ -277,6 +277,22 @@ fn a_waiting_pull_is_answered_by_the_append_itself() {
 }
 
 #[test]
+fn a_pull_may_name_a_lite_topic() {
+    let puller = Puller::over(TestParts::with_lite(), WaiterLimits::default(), 1 << 30);
+    let of = |lite: &str| PullMessageRequest { lite_topic: Some(lite.to_owned()), ..waiting(0) };
+    puller.park(&of("a"), 1);
+    puller.park(&of("no such/../one"), 2);
+    puller.parts.store("T", 1, "for a", b"__LITE_TOPIC\x01a\x02INNER_MULTI_DISPATCH\x01%LMQ%$T$a\x02");
+    let answers = puller.outbox.take();
+    assert_eq!((answers.len(), answers[0].opaque, bodies(&answers[0])), (1, 1, vec!["for a".to_owned()]));
+    assert_eq!(
+        puller.code(&PullMessageRequest { lite_topic: Some(" ".to_owned()), queue_id: 1, ..from(0) }),
+        ResponseCode::SUCCESS
+    );
+    assert!(puller.parts.offsets.pulls_of("g").iter().all(|(topic, _)| topic == "T"), "notes have a bound");
+}
+
+#[test]
 fn a_waiting_pull_ends_with_its_time_and_learns_how_far_it_was_looked() {
     let puller = Puller::new();
     puller.park(&PullMessageRequest { subscription: Some("B".to_owned()), ..waiting(0) }, 1);

@@ -113,9 +113,11 @@ public final class Cluster {
         Await.until("offsets on disk", () -> persistedOffsets(group, topic).stream().mapToLong(q -> q[1]).sum() == sum);
     }
 
-    /** {@code (queueId, offset)} pairs in the broker's consumerOffset.json; its integer keys have no quotes. */
+    /** {@code (queueId, offset)} pairs in the broker's file of offsets; its integer keys have no quotes. */
     public List<long[]> persistedOffsets(String group, String topic) throws IOException {
-        Path file = dir.resolve("store/config/consumerOffset.json");
+        // With enableLmq it has another name.
+        Path ofLmq = dir.resolve("store/config/lmqConsumerOffset.json");
+        Path file = Files.exists(ofLmq) ? ofLmq : dir.resolve("store/config/consumerOffset.json");
         // A broker that was killed soon after its first start may not have written one yet.
         String json = Files.exists(file) ? Files.readString(file) : "";
         Matcher entry = Pattern.compile("\"" + Pattern.quote(topic + "@" + group) + "\"\\s*:\\s*\\{([^}]*)}").matcher(json);

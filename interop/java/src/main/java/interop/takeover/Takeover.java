@@ -14,7 +14,7 @@ import java.util.List;
  * Checks that all is there which the broker before it left, adds a message of each kind, and notes what is there now.
  *
  * <p>{@code takeover.state} is the file of the notes; {@code takeover.features} are the kinds beside those that every
- * version has: {@code batchcq}, {@code many-queues}, {@code timers}; {@code takeover.left} is how the broker before this one
+ * version has: {@code batchcq}, {@code many-queues}, {@code timers}, {@code pop}; {@code takeover.left} is how the broker before this one
  * ended: {@code clean} or {@code kill}.
  */
 public final class Takeover {
@@ -38,11 +38,18 @@ public final class Takeover {
         TimerTraffic timers = new TimerTraffic(c, notes.resolveSibling("recall-handles"));
         boolean hasTimers = features.contains("timers");
         Inventory inventory = new Inventory(c);
+        PopTraffic pops = features.contains("pop") ? new PopTraffic(c) : null;
         if (phase == 0) {
             traffic.createTopics();
+            if (pops != null) {
+                pops.createTopics();
+            }
         } else {
             if (hasTimers) {
                 timers.recall();
+            }
+            if (pops != null) {
+                pops.check(phase - 1);
             }
             traffic.awaitPending(phase - 1);
             List<String> before = Files.readAllLines(notes);
@@ -61,6 +68,9 @@ public final class Takeover {
         traffic.send(phase);
         traffic.checkKeys(phase);
         transactions.send(phase);
+        if (pops != null) {
+            pops.send(phase);
+        }
         List<String> facts = inventory.facts(traffic.queues());
         Files.write(notes, facts);
         if (hasTimers) {

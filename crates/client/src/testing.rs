@@ -48,8 +48,13 @@ pub(crate) async fn session(cluster: &FakeCluster) -> Session {
 /// A queue's messages as records, by offset.
 type Records = Vec<Vec<u8>>;
 
+/// Answers a request to a broker.
+type Answering = Arc<dyn Fn(&str, &RemotingCommand) -> RemotingCommand + Send + Sync>;
+
 #[derive(Default)]
 struct State {
+    /// What tests answer themselves.
+    answering: HashMap<RequestCode, Answering>,
     /// Topic to queues on each broker.
     topics: BTreeMap<String, i32>,
     brokers: BTreeMap<String, String>,
@@ -113,6 +118,15 @@ impl FakeCluster {
     pub(crate) fn answer(&self, broker: &str, code: RequestCode, answers: &[ResponseCode]) {
         let key = (broker.to_owned(), code);
         lock(&self.state).scripted.entry(key).or_default().extend(answers.iter().copied());
+    }
+
+    /// Requests with `code` to any broker are answered by the test.
+    pub(crate) fn answer_by(
+        &self,
+        code: RequestCode,
+        answering: impl Fn(&str, &RemotingCommand) -> RemotingCommand + Send + Sync + 'static,
+    ) {
+        lock(&self.state).answering.insert(code, Arc::new(answering));
     }
 
     /// Sends to `broker` are stored and answered with `code`.
@@ -253,6 +267,10 @@ impl CommandService for FakeServer {
         if let Some(answer) = state.scripted.get_mut(&(self.name.clone(), code)).and_then(VecDeque::pop_front)
         {
             return Reply::Now(request.reply_error(answer, "as the test wants it"));
+        }
+        if let Some(answering) = state.answering.get(&code).cloned() {
+            drop(state);
+            return Reply::Now(answering(&self.name, &request));
         }
         Reply::Now(state.answer(&self.name, caller, &request))
     }

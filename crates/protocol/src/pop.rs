@@ -11,7 +11,10 @@
 //!
 //! Times are milliseconds since 1970, the invisible time is a length in milliseconds.
 
-use std::fmt::{self, Write};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
 
 use eruca_message::names::{is_pop_retry_topic_v2, is_retry_topic, pop_retry_topic_v1, pop_retry_topic_v2};
 
@@ -284,6 +287,41 @@ pub fn push_order_counts(
     let _ = write!(order_count_info, "{topic} {queue_id} {least}");
 }
 
+/// How often messages that were given in order were given before: `orderCountInfo`, read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderCounts {
+    /// By topic, queue and offset, and by topic and queue (no offset) the least of all.
+    counts: BTreeMap<(PopTopic, i32, Option<i64>), i32>,
+}
+
+impl OrderCounts {
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// It is not understood.
+    pub fn parse(order_count_info: &str) -> Result<Self, PopTextError> {
+        let mut counts = BTreeMap::new();
+        for part in entries(order_count_info).take(OFFSETS_MAX) {
+            let bad = || PopTextError::BadOffsets { part: shown(part) };
+            let (topic, place, count) = three(part).ok_or_else(bad)?;
+            let (queue_id, offset) = match place.strip_prefix("qo").map(|place| place.split_once('%')) {
+                None => (place, None),
+                Some(Some((queue_id, offset))) => (queue_id, Some(offset.parse().map_err(|_| bad())?)),
+                Some(None) => return Err(bad()),
+            };
+            let queue_id = queue_id.parse().map_err(|_| bad())?;
+            counts.insert((topic, queue_id, offset), count.parse().map_err(|_| bad())?);
+        }
+        Ok(OrderCounts { counts })
+    }
+
+    /// Of a message; `None` where the text says nothing of its queue.
+    pub fn of(&self, topic: PopTopic, queue_id: i32, offset: i64) -> Option<i32> {
+        let find = |offset| self.counts.get(&(topic, queue_id, offset)).copied();
+        find(Some(offset)).or_else(|| find(None))
+    }
+}
+
 fn separate(text: &mut String) {
     if !text.is_empty() {
         text.push(';');
@@ -363,6 +401,12 @@ mod tests {
         push_order_counts(&mut text, PopTopic::Normal, 3, [(7, 2), (8, 1)], 1);
         push_order_counts(&mut text, PopTopic::Normal, 4, [], 0);
         assert_eq!(text, "0 qo3%7 2;0 qo3%8 1;0 3 1;0 4 0");
+        let counts = OrderCounts::parse(&text).unwrap();
+        let of = |queue, offset| counts.of(PopTopic::Normal, queue, offset);
+        assert_eq!((of(3, 7), of(3, 9), of(4, 1), of(5, 1)), (Some(2), Some(1), Some(0), None));
+        for bad in ["0 qo3 2", "0 qo3%x 2", "0 3 x", "0 3"] {
+            assert!(OrderCounts::parse(bad).is_err(), "{bad}");
+        }
     }
 
     proptest::proptest! {
@@ -372,6 +416,7 @@ mod tests {
             let _ = ReceiptHandle::parse(&other);
             let _ = QueueOffsets::parse(&text, &other);
             let _ = QueueOffsets::parse(&other, &other);
+            let _ = OrderCounts::parse(&other);
         }
 
         #[test]

@@ -2,11 +2,12 @@
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
 //! `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
-//! kinds of consumers (`push`, `lite_pull`, `lite`). What is told of it: `trace`.
+//! kinds of consumers (`push`, `lite_pull`, `pop`, `lite`). What is told of it: `trace`.
 
 mod lite;
 mod lite_pull;
 mod membership;
+mod pop;
 mod process_queue;
 mod pull;
 mod push;
@@ -18,6 +19,7 @@ mod trace;
 pub use lite::{LiteConsumer, LiteConsumerBuilder, LiteError, LiteMessage, LiteStart};
 pub use lite_pull::{LitePullConsumer, LitePullConsumerBuilder, LitePullError};
 pub use membership::ConsumeFrom;
+pub use pop::{PopConsumer, PopConsumerBuilder, PopError, PoppedMessage};
 pub(crate) use pull::pull_once;
 pub use pull::{PullOutcome, PullStatus};
 pub use push::{ConsumeStatus, Messages, OrderedConsumeStatus, PushConsumer, PushConsumerBuilder};

@@ -22,6 +22,7 @@ use eruca_client::{
 mod admin;
 mod lite;
 mod lite_pull;
+mod pop;
 mod produce;
 mod push;
 mod request;

@@ -34,6 +34,7 @@ mod query_msg_trace_by_id;
 mod reset_offset;
 mod send_message;
 mod send_probes;
+mod set_consume_mode;
 mod stats_all;
 mod topic_cluster_list;
 mod topic_list;
@@ -79,6 +80,7 @@ pub static COMMANDS: &[&Command] = &[
     &update_topic::COMMAND,
     &delete_topic::COMMAND,
     &update_sub_group::COMMAND,
+    &set_consume_mode::COMMAND,
     &delete_sub_group::COMMAND,
     &broker_config::UPDATE,
     &update_topic_perm::COMMAND,

@@ -6,8 +6,9 @@ use eruca_message::{MessageQueue, Timestamp};
 use eruca_protocol::{
     RequestCode, ResponseCode,
     body::{
-        ConsumeStats, ConsumeStatsList, ConsumerOffsetSerializeWrapper, ResetOffsetBody, SubscriptionData,
-        SubscriptionGroupConfig, SubscriptionGroupWrapper,
+        ConsumeStats, ConsumeStatsList, ConsumerOffsetSerializeWrapper, ResetOffsetBody,
+        SetMessageRequestModeRequestBody, SubscriptionData, SubscriptionGroupConfig,
+        SubscriptionGroupWrapper,
     },
     request::{
         DeleteSubscriptiongroupRequest, GetBrokerConsumeStatsRequest, GetConsumeStatsRequest,
@@ -27,6 +28,15 @@ impl Admin {
         config: &SubscriptionGroupConfig,
     ) -> Result<(), CallError> {
         self.tell(addr, RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, config).await.map(drop)
+    }
+
+    /// Sets whether the members of a group pull or pop a topic on the broker at `addr`, where brokers share the queues.
+    pub async fn set_message_request_mode(
+        &self,
+        addr: &str,
+        mode: &SetMessageRequestModeRequestBody,
+    ) -> Result<(), CallError> {
+        self.tell(addr, RequestCode::SET_MESSAGE_REQUEST_MODE, mode).await.map(drop)
     }
 
     /// The settings of `group` on the broker at `addr`.

@@ -285,12 +285,14 @@ public final class PopScenarios {
         Received.awaitExactly(AGAIN, all, received);
         Await.until("queues are pulled", AGAIN, () -> Case.queuesOf(consumer, topic).size() == 4);
         mode(c, topic, group, MessageRequestMode.POP);
+        all.addAll(Case.sendSome(producer, topic, "while-switching", 20));
         var rebalance = consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl();
         Await.until("queues are popped", AGAIN, () -> Case.queuesOf(consumer, topic).isEmpty()
             && rebalance.getPopProcessQueueTable().keySet().stream().anyMatch(q -> q.getTopic().equals(topic)));
         all.addAll(Case.sendSome(producer, topic, "popped", 20));
         Await.until("all that was sent", AGAIN, () -> received.keys().containsAll(all));
         mode(c, topic, group, MessageRequestMode.PULL);
+        all.addAll(Case.sendSome(producer, topic, "while-switching-back", 20));
         Await.until("queues are pulled again", AGAIN, () -> Case.queuesOf(consumer, topic).size() == 4);
         all.addAll(Case.sendSome(producer, topic, "pulled-again", 20));
         Await.until("all that was sent", AGAIN, () -> new HashSet<>(received.keys()).containsAll(all));

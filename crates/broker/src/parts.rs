@@ -258,6 +258,7 @@ impl Parts {
             groups.clone(),
             offsets.clone(),
             self.filters.clone(),
+            self.consumers.clone(),
             self.pop.clone(),
             self.pop_hold.clone(),
             self.lite.clone(),

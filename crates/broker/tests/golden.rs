@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+mod recorded;
 
-use eruca_broker::{Broker, BrokerConfig, Environment};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
 use eruca_message::{Clock, RecallHandle, SystemClock};
 use eruca_protocol::{ExtFields, HeaderEncoding, Language, RemotingCommand, RequestCode, ResponseCode};
 use eruca_remoting::{Caller, Outbox, Reply};
-use eruca_store::RealDisk;
+use recorded::start;
 use serde_json::Value;
 
 /// A time of delivery in the requests.
@@ -62,32 +63,6 @@ fn exchange(line: usize, text: &str) -> Exchange {
         request,
         reply: value.get("reply").cloned(),
     }
-}
-
-fn start(root: &std::path::Path) -> Broker {
-    let config = BrokerConfig {
-        broker_name: "broker-a".to_owned(),
-        broker_ip1: Some("127.0.0.1".to_owned()),
-        listen_port: 0,
-        bind_address: "127.0.0.1".to_owned(),
-        store_path_root_dir: Some(root.to_str().unwrap().to_owned()),
-        mapped_file_size_commit_log: 1 << 20,
-        mapped_file_size_consume_queue: 20_000,
-        disk_max_used_space_ratio: 100,
-        disk_space_clean_forcibly_ratio: 100,
-        disk_space_warning_level_ratio: 100,
-        ..BrokerConfig::default()
-    };
-    let environment = Environment {
-        clock: Arc::new(SystemClock),
-        disk: Arc::new(RealDisk),
-        shards: 1,
-        max_connections: 10,
-        max_in_flight_bytes: 64 << 20,
-        memory_bytes: 1 << 30,
-        config_file: None,
-    };
-    Broker::start(config, environment).unwrap()
 }
 
 /// The topics that were made by hand before the recording, in the Java broker's file.

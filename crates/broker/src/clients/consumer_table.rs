@@ -10,7 +10,7 @@ use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerConnection, Co
 use eruca_remoting::Caller;
 
 use super::{ClientInfo, Member, group::Group};
-use crate::filter::{CompiledFilters, Subscription};
+use crate::filter::{CompiledFilters, MessageFilter, Subscription};
 
 /// Most places in groups; more clients are refused, and told so.
 const MEMBERS_MAX: usize = 1_000_000;
@@ -175,6 +175,11 @@ impl ConsumerTable {
         let inner = self.read();
         let group = inner.groups.get(group)?;
         group.subscription_of(caller_id, topic).or_else(|| group.subscription(topic)).cloned()
+    }
+
+    /// What members of `group` want of `topic`, where they do not want the same; none where they do.
+    pub fn wishes(&self, group: &str, topic: &str) -> Vec<MessageFilter> {
+        self.read().groups.get(group).map(|group| group.wishes(topic)).unwrap_or_default()
     }
 
     /// What groups filter by expressions that can be evaluated; their names come with it.

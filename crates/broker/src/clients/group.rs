@@ -11,7 +11,7 @@ use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, Subscrip
 use eruca_remoting::Caller;
 
 use super::{ClientInfo, Member};
-use crate::filter::{CompiledFilters, Subscription};
+use crate::filter::{CompiledFilters, MessageFilter, Subscription};
 
 /// So many topics, and expressions of each, are named in a warning.
 const NAMED_MAX: usize = 5;
@@ -169,6 +169,12 @@ impl Group {
     /// What this member asks for of a topic.
     pub(super) fn subscription_of(&self, caller_id: u64, topic: &str) -> Option<&Arc<Subscription>> {
         self.places.get(&caller_id)?.subscription(topic)
+    }
+
+    /// What the members want of a topic, where they do not want the same.
+    pub(super) fn wishes(&self, topic: &str) -> Vec<MessageFilter> {
+        let wishes = self.topics.get(topic).map(|topic| &topic.wishes).filter(|wishes| wishes.len() > 1);
+        wishes.into_iter().flatten().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect()
     }
 
     /// The newest subscriptions of all topics.

@@ -158,6 +158,11 @@ impl OffsetTable {
         self.pulls.note(group, topic, queue_id, LastPull { next, at: now, by });
     }
 
+    /// Notes that `group` pops `topic`: that nobody pulls its queues means nothing any more.
+    pub fn note_popped(&self, group: &str, topic: &str) {
+        self.pulls.apply(Change::ForgetGroupTopic { group, topic });
+    }
+
     /// The last pulls of `group` since the broker started, by topic.
     pub fn pulls_of(&self, group: &str) -> Vec<(String, TopicPulls)> {
         self.pulls.of_group(group)

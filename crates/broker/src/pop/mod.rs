@@ -5,14 +5,20 @@
 //! how pops are noted in the log (`record`, `log`), the broker's own of all this (`service`), what becomes of messages
 //! whose time is over (`revive`), and what is known again after a restart (`recover`).
 
+mod handle;
+mod in_order;
 mod log;
 mod order;
 mod orders;
+mod position;
 mod record;
 mod recover;
 mod revive;
 mod service;
 mod state;
 
-pub use service::{AckHandle, OrderVerdict, PopParts, PopService, Position, Turn};
+pub use handle::AckHandle;
+pub use in_order::OrderVerdict;
+pub use position::Position;
+pub use service::{PopParts, PopService, Turn};
 pub use state::{Acked, CheckPoint, PopKey, QueueKey};

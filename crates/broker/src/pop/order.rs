@@ -123,10 +123,11 @@ impl OrderInfo {
         open.map(|(_, offset)| Timestamp(visible(offset).unwrap_or(ordinary))).max()
     }
 
-    /// Whether `attempt_id` must not be given anything of the queue now.
+    /// Whether `attempt_id` must not be given anything of the queue now. In the millisecond of the pop nobody is, however short
+    /// the messages are invisible: the handles of both would be the same.
     pub(super) fn blocks(&self, attempt_id: Option<&str>, now: Timestamp) -> bool {
         let is_same_attempt = self.attempt_id.is_some() && self.attempt_id.as_deref() == attempt_id;
-        !is_same_attempt && self.blocked_until().is_some_and(|until| now < until)
+        !is_same_attempt && self.blocked_until().is_some_and(|until| now < until || now.0 == self.pop_time)
     }
 
     /// A message was consumed.
@@ -182,6 +183,13 @@ mod tests {
         assert_eq!(info.blocked_until(), Some(Timestamp(9_000)));
         assert_eq!(info.ack(14, 1_000), OrderAck::Next(15));
         assert_eq!(info.blocked_until(), None);
+    }
+
+    #[test]
+    fn two_pops_have_two_times() {
+        let info = OrderInfo::given(Some("a1"), 1_000, 0, &[10], None);
+        assert!(info.blocks(Some("a2"), Timestamp(1_000)) && !info.blocks(Some("a2"), Timestamp(1_001)));
+        assert!(!info.blocks(Some("a1"), Timestamp(1_000)));
     }
 
     #[test]

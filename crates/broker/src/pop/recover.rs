@@ -28,6 +28,11 @@ impl PopService {
     pub(super) fn recover(&self, now: Timestamp) {
         self.begin_revive(now);
         let (found, since) = self.search(now);
+        let pop_times = found.iter().filter_map(|(_, record)| match record {
+            ReviveRecord::CheckPoint(check_point) => Some(check_point.key.pop_time),
+            ReviveRecord::Acks(..) => None,
+        });
+        let latest = pop_times.max();
         let mut state = self.state();
         let (mut check_points, mut acks) = (0, 0);
         // The latest was found first.
@@ -42,8 +47,6 @@ impl PopService {
                 }
             }
         }
-        // A check point's record is delivered a second before its messages become visible.
-        state.set_searched(since, now.add_ms(1_000));
         if check_points + acks > 0 {
             tracing::info!(
                 check_points,
@@ -52,6 +55,13 @@ impl PopService {
                 "messages that were popped before are in flight"
             );
         }
+        drop(state);
+        // What came due meanwhile is known before anybody acknowledges it.
+        while self.state().has_room() && self.read_revive_topic(now) {}
+        let mut state = self.state();
+        // A check point's record is delivered a second before its messages become visible.
+        state.set_searched(since, now.add_ms(1_000));
+        state.know_from(now, latest);
     }
 
     /// The records that wait, the latest first, and since when all are found.

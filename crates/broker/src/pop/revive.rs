@@ -76,7 +76,7 @@ impl PopService {
     }
 
     /// Reads some records of each queue; whether there are more.
-    fn read_revive_topic(&self, now: Timestamp) -> bool {
+    pub(super) fn read_revive_topic(&self, now: Timestamp) -> bool {
         let topic = self.log.topic();
         let limits = ReadLimits {
             max_messages: READ_RECORDS,

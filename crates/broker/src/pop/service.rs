@@ -15,31 +15,18 @@ use std::{
     },
 };
 
-use eruca_message::{
-    Clock, LogOffset, QueueOffset, Timestamp,
-    lite::is_lite_queue,
-    names::{is_retry_topic, revive_topic},
-};
-use eruca_protocol::pop::ReceiptHandle;
+use eruca_message::{Clock, LogOffset, names::revive_topic};
 use eruca_store::{MessageStore, WriteStopped};
 
 use super::{
+    handle::AckHandle,
     log::PopLog,
-    order::OrderAck,
     orders::Orders,
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
 use crate::{
-    HandlerError,
-    config::BrokerConfig,
-    delay::Parking,
-    groups::GroupTable,
-    handler::ParkedPop,
-    lite::LiteRegistry,
-    long_poll::{ANY_QUEUE, PopHold},
-    offsets::OffsetTable,
-    persist::PersistError,
-    settings::Settings,
+    HandlerError, config::BrokerConfig, delay::Parking, groups::GroupTable, handler::ParkedPop,
+    lite::LiteRegistry, long_poll::PopHold, offsets::OffsetTable, persist::PersistError, settings::Settings,
     topics::TopicTable,
 };
 
@@ -88,7 +75,7 @@ pub struct PopService {
     /// Where groups pop next, while that is not committed.
     cursors: Mutex<HashMap<QueueKey, i64>>,
     /// Counts resets of offsets: a pop from before one does not commit.
-    resets: AtomicU64,
+    pub(super) resets: AtomicU64,
     turns: Vec<Mutex<()>>,
     hasher: RandomState,
     pub(super) orders: Orders,
@@ -101,19 +88,6 @@ pub struct PopService {
 /// The right to pop from a queue.
 #[derive(Debug)]
 pub struct Turn<'s>(#[expect(dead_code, reason = "held for its drop")] MutexGuard<'s, ()>);
-
-/// Where a group pops next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position(pub i64);
-
-/// What an acknowledgement in order met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OrderVerdict {
-    /// It counts, or is stale and changes nothing.
-    Done,
-    /// The pop that it names had no such message.
-    NotGiven,
-}
 
 /// What this thread popped and did not settle.
 #[derive(Debug)]
@@ -151,7 +125,7 @@ impl PopService {
         let service = PopService {
             number: SERVICES.fetch_add(1, Ordering::Relaxed),
             log,
-            state: Mutex::new(PopState::new(CHECK_POINTS_MAX, now)),
+            state: Mutex::new(PopState::new(CHECK_POINTS_MAX)),
             cursors: Mutex::default(),
             resets: AtomicU64::new(0),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
@@ -187,57 +161,6 @@ impl PopService {
         // There is always one of this number.
         let turn = self.turns.get(index).unwrap_or(&self.turns[0]);
         Turn(turn.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Where the group pops next in this queue, with the right to pop from it. `from_min` is what a new group wants.
-    pub fn position(&self, _turn: &Turn<'_>, queue: &QueueKey, from_min: bool) -> Position {
-        let QueueKey { topic, group, queue_id } = queue;
-        if let Some(reset) = self.parts.offsets.take_reset(group, topic, *queue_id) {
-            self.orders.clear(queue);
-            let mut cursors = self.cursors();
-            self.resets.fetch_add(1, Ordering::AcqRel);
-            cursors.remove(queue);
-            self.parts.offsets.commit(group, topic, *queue_id, reset);
-            return Position(reset.max(0));
-        }
-        Position(self.look(queue).unwrap_or_else(|| {
-            let first = self.first_position(queue, from_min);
-            self.parts.offsets.commit(group, topic, *queue_id, first);
-            first
-        }))
-    }
-
-    /// Where the group pops next, for a look; `None` for a new group.
-    pub fn look(&self, queue: &QueueKey) -> Option<i64> {
-        let cursors = self.cursors();
-        let committed = self.parts.offsets.committed(&queue.group, &queue.topic, queue.queue_id);
-        cursors.get(queue).copied().max(committed)
-    }
-
-    /// Where a new group begins.
-    pub fn first_position(&self, queue: &QueueKey, from_min: bool) -> i64 {
-        let QueueKey { topic, queue_id, .. } = queue;
-        let range = self.parts.store.queue_range(topic, *queue_id);
-        if from_min || is_retry_topic(topic) {
-            return signed(range.min);
-        }
-        if self.parts.settings.now().init_pop_offset_by_check_msg_in_mem && self.starts_at_zero(queue) {
-            return 0;
-        }
-        signed(range.max).saturating_sub(1).max(0)
-    }
-
-    /// Whether the queue's first message ever is there, and recent enough to be expected in memory.
-    fn starts_at_zero(&self, queue: &QueueKey) -> bool {
-        let PopParts { store, settings, memory_bytes, .. } = &self.parts;
-        if store.queue_range(&queue.topic, queue.queue_id).min > QueueOffset(0) {
-            return false;
-        }
-        let entries = store.queue_entries(&queue.topic, queue.queue_id, QueueOffset(0), 1);
-        let Some(first) = entries.first().filter(|entry| !entry.is_blank()) else { return false };
-        let percent = u64::from(settings.now().access_message_in_memory_max_ratio.unsigned_abs());
-        let (_, end) = store.log_range();
-        end.0.saturating_sub(first.log_offset.0) <= memory_bytes / 100 * percent
     }
 
     /// Messages are given out: notes it in the log and here. To be settled before anybody is told, by
@@ -391,92 +314,6 @@ impl PopService {
         Ok(Some(pop_time))
     }
 
-    /// Whether nothing of the queue may be given in order to `attempt_id` now.
-    pub fn is_blocked(&self, queue: &QueueKey, attempt_id: Option<&str>) -> bool {
-        self.orders.blocks(queue, attempt_id, self.parts.clock.now())
-    }
-
-    /// Messages are given out in order: by offset how often they were before, and the least of all. Settled as
-    /// [`PopService::popped`].
-    pub fn given_in_order(
-        &self,
-        _turn: &Turn<'_>,
-        queue: &QueueKey,
-        attempt_id: Option<&str>,
-        pop_time: i64,
-        invisible_ms: i64,
-        offsets: &[i64],
-    ) -> (Vec<(i64, i32)>, i32) {
-        let counts = self.orders.given(queue, attempt_id, pop_time, invisible_ms, offsets);
-        self.parts.hold.call_before(Timestamp(pop_time.saturating_add(invisible_ms)));
-        counts
-    }
-
-    /// A message that was given out in order was consumed.
-    pub fn ack_in_order(&self, queue: &QueueKey, offset: i64, pop_time: i64) -> OrderVerdict {
-        let QueueKey { topic, group, queue_id } = queue;
-        let turn = self.turn(queue);
-        if self.look(queue).is_some_and(|committed| offset < committed) {
-            return OrderVerdict::Done;
-        }
-        match self.orders.ack(queue, offset, pop_time) {
-            OrderAck::Stale => return OrderVerdict::Done,
-            OrderAck::NotGiven => return OrderVerdict::NotGiven,
-            OrderAck::Next(next) => {
-                if !self.parts.offsets.has_reset(group, topic, *queue_id) {
-                    self.parts.offsets.commit(group, topic, *queue_id, next);
-                }
-            }
-        }
-        drop(turn);
-        if !self.is_blocked(queue, None) {
-            self.notify_free(queue);
-        }
-        OrderVerdict::Done
-    }
-
-    /// Tells who waits that a queue may be popped from in order again.
-    pub(super) fn notify_free(&self, queue: &QueueKey) {
-        let QueueKey { topic, group, queue_id } = queue;
-        if !is_lite_queue(topic) {
-            self.parts.hold.notify(topic, group, *queue_id);
-            return;
-        }
-        let max = signed(self.parts.store.queue_range(topic, *queue_id).max);
-        if self.look(queue).is_none_or(|next| next < max) {
-            let mut woken = Vec::new();
-            self.parts.lite.notify(topic, Some(group), &mut woken);
-            woken.iter().for_each(|one| self.parts.hold.notify(&one.key, &one.group, ANY_QUEUE));
-        }
-    }
-
-    /// What is in flight of the queue is forgotten: the queue is deleted.
-    pub(crate) fn forget_in_order(&self, queue: &QueueKey) {
-        self.orders.clear(queue);
-    }
-
-    /// How many queues and groups have messages in flight in order.
-    pub(crate) fn orders_len(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// A message that was given out in order becomes visible at `visible_at`; false where the handle is stale.
-    pub fn change_in_order(
-        &self,
-        queue: &QueueKey,
-        offset: i64,
-        pop_time: i64,
-        visible_at: Timestamp,
-    ) -> bool {
-        let _turn = self.turn(queue);
-        let is_over = self.look(queue).is_some_and(|committed| offset < committed);
-        let changed = !is_over && self.orders.change(queue, offset, pop_time, visible_at);
-        if changed {
-            self.parts.hold.call_before(visible_at);
-        }
-        changed
-    }
-
     /// Writes `consumerOrderInfo.json` if it is out of date. To be called every few seconds and at the end.
     ///
     /// # Errors
@@ -518,7 +355,7 @@ impl PopService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cursors(&self) -> MutexGuard<'_, HashMap<QueueKey, i64>> {
+    pub(super) fn cursors(&self) -> MutexGuard<'_, HashMap<QueueKey, i64>> {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -527,54 +364,4 @@ impl fmt::Debug for PopService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PopService").field("check_points", &self.check_points()).finish_non_exhaustive()
     }
-}
-
-/// What the log needs to know of a handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AckHandle {
-    /// When the messages become visible.
-    pub due: Timestamp,
-    /// Queue of the revive topic in which their check point is noted.
-    pub revive_queue: i32,
-}
-
-impl AckHandle {
-    /// Of a receipt handle; `revive_queue_nums` is how many queues the revive topic has.
-    ///
-    /// # Errors
-    /// There is no such queue.
-    pub fn of(handle: &ReceiptHandle, revive_queue_nums: i32) -> Result<Self, HandlerError> {
-        Self::new(handle.pop_time, handle.invisible_time, handle.revive_queue_id, revive_queue_nums)
-    }
-
-    /// From the parts of a handle.
-    ///
-    /// # Errors
-    /// There is no such queue of the revive topic, or a time that cannot be.
-    pub fn new(
-        pop_time: i64,
-        invisible_time: i64,
-        revive_queue: i32,
-        revive_queue_nums: i32,
-    ) -> Result<Self, HandlerError> {
-        let bad = |what: &str, value: i64, allowed: String| {
-            HandlerError::invalid_parameter(format!(
-                "{what} of the receipt handle is {value}, {allowed}: use the handle of the pop's answer as it is"
-            ))
-        };
-        if !(0..revive_queue_nums).contains(&revive_queue) {
-            let allowed = format!("the revive topic has the queues 0 to {}", revive_queue_nums - 1);
-            return Err(bad("reviveQid", i64::from(revive_queue), allowed));
-        }
-        for (what, value) in [("popTime", pop_time), ("invisibleTime", invisible_time)] {
-            if value < 0 {
-                return Err(bad(what, value, "it must not be below 0".to_owned()));
-            }
-        }
-        Ok(AckHandle { due: Timestamp(pop_time.saturating_add(invisible_time)), revive_queue })
-    }
-}
-
-pub(super) fn signed(offset: QueueOffset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
 }

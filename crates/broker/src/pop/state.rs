@@ -155,13 +155,16 @@ pub(super) struct PopState {
     entries_max: usize,
     /// Pops at this time or later are known here while they are in flight.
     knows_since: Timestamp,
+    /// Those before this time perhaps not: there was no room for one.
+    knows_not_before: Timestamp,
     /// After a search of the log: those at the first time or later, too, that are due after the second.
     searched: (Timestamp, Timestamp),
 }
 
 impl PopState {
-    /// Nothing is in flight. It holds at most `entries_max` check points; of more only the log knows.
-    pub(super) fn new(entries_max: usize, now: Timestamp) -> Self {
+    /// Nothing is in flight that is known. It holds at most `entries_max` check points; of more only the log knows. Until
+    /// [`PopState::know_from`] more may be in flight.
+    pub(super) fn new(entries_max: usize) -> Self {
         PopState {
             entries: HashMap::new(),
             by_key: HashMap::new(),
@@ -169,7 +172,8 @@ impl PopState {
             revive_queues: BTreeMap::new(),
             next_id: 0,
             entries_max,
-            knows_since: now,
+            knows_since: Timestamp(i64::MAX),
+            knows_not_before: Timestamp(i64::MIN),
             searched: (Timestamp(i64::MAX), Timestamp(i64::MAX)),
         }
     }
@@ -183,6 +187,14 @@ impl PopState {
     /// flight.
     pub(super) fn set_searched(&mut self, since: Timestamp, due: Timestamp) {
         self.searched = (since, due);
+    }
+
+    /// From now on pops are known here while they are in flight. What came so far is of pops before, perhaps by a clock that
+    /// was ahead: `latest` is the latest of those that were found.
+    pub(super) fn know_from(&mut self, now: Timestamp, latest: Option<i64>) {
+        let latest = self.by_key.keys().map(|key| key.pop_time).max().max(latest);
+        let behind = Timestamp(latest.map_or(i64::MIN, |latest| latest.saturating_add(1)));
+        self.knows_since = now.max(behind).max(self.knows_not_before);
     }
 
     /// Whether there is room for what the revive topic has. Where there is none, what is here is dealt with first.
@@ -199,6 +211,7 @@ impl PopState {
     pub(super) fn popped(&mut self, check_point: CheckPoint) -> bool {
         if self.entries.len() >= self.entries_max {
             let behind = Timestamp(check_point.key.pop_time.saturating_add(1));
+            self.knows_not_before = self.knows_not_before.max(behind);
             self.knows_since = self.knows_since.max(behind);
             return false;
         }
@@ -256,7 +269,8 @@ impl PopState {
     /// Whether a check point of this name would be known here if it were in flight.
     fn would_know(&self, key: &PopKey, due: Timestamp) -> bool {
         let (since, after) = self.searched;
-        key.pop_time >= self.knows_since.0 || key.pop_time >= since.0 && due > after
+        let is_of_search = key.pop_time >= since.0 && due > after;
+        key.pop_time >= self.knows_not_before.0 && (key.pop_time >= self.knows_since.0 || is_of_search)
     }
 
     /// Begins to read a revive queue at `next`.
@@ -285,6 +299,10 @@ impl PopState {
             return;
         }
         let Some(id) = self.by_key.get(&check_point.key).copied() else {
+            if self.would_know(&check_point.key, check_point.due()) {
+                // All its messages have left it well before its time.
+                return;
+            }
             let id = self.insert(check_point, Source::Log, Some((queue, offset)));
             self.open(queue, offset, id);
             return;

@@ -69,8 +69,9 @@ fn event() -> impl Strategy<Value = Event> {
 impl Broker {
     fn new(entries_max: usize) -> Broker {
         let world = World { now: 1_000_000, ..World::default() };
-        let mut state = PopState::new(entries_max, Timestamp(world.now));
+        let mut state = PopState::new(entries_max);
         state.read_revive_queue_from(0, 0, Timestamp(world.now));
+        state.know_from(Timestamp(world.now), None);
         Broker { world, state }
     }
 
@@ -170,7 +171,7 @@ impl Broker {
         }
     }
 
-    fn work(&mut self) {
+    fn read_revive_queue(&mut self) {
         let now = self.now();
         while let Some((deliver_at, record)) =
             self.world.revive.get(self.state.revive_queue_next(0) as usize).cloned()
@@ -182,6 +183,11 @@ impl Broker {
                 Record::Acks(key, offsets) => self.state.revive_acks(&key, &offsets, now),
             }
         }
+    }
+
+    fn work(&mut self) {
+        let now = self.now();
+        self.read_revive_queue();
         for Revival { id, check_point } in self.state.take_due(now, 100) {
             for offset in &check_point.offsets {
                 let topic = if &*check_point.key.queue.topic == TOPIC { TOPIC } else { RETRY };
@@ -196,10 +202,14 @@ impl Broker {
     }
 
     fn kill(&mut self, searches: bool, entries_max: usize) {
+        // Without a search pops were long ago; not in this millisecond in any case.
+        self.world.now += i64::from(!searches);
         let now = self.now();
-        self.state = PopState::new(entries_max, now);
+        self.state = PopState::new(entries_max);
         self.state.read_revive_queue_from(0, self.world.committed.map_or(0, |offset| offset + 1), now);
         if !searches {
+            self.read_revive_queue();
+            self.state.know_from(now, None);
             return;
         }
         for (deliver_at, record) in self.world.timer.clone() {
@@ -209,7 +219,9 @@ impl Broker {
                 Record::Acks(key, offsets) => self.state.revive_acks(&key, &offsets, now),
             }
         }
+        self.read_revive_queue();
         self.state.set_searched(Timestamp(0), now.add_ms(1_000));
+        self.state.know_from(now, None);
     }
 
     /// Messages that a pop would bring now.
@@ -323,7 +335,7 @@ fn check_point(start: i64, pop_time: i64, offsets: &[i64]) -> CheckPoint {
 
 #[test]
 fn what_could_not_be_revived_is_tried_again() {
-    let mut state = PopState::new(10, Timestamp(0));
+    let mut state = PopState::new(10);
     state.popped(check_point(0, 1_000, &[0, 1]));
     assert_eq!(state.next_due(), Some(Timestamp(6_000)));
     assert!(state.take_due(Timestamp(5_999), 9).is_empty());
@@ -340,7 +352,7 @@ fn what_could_not_be_revived_is_tried_again() {
 
 #[test]
 fn a_record_that_the_timer_delivers_twice_counts_once() {
-    let mut state = PopState::new(10, Timestamp(0));
+    let mut state = PopState::new(10);
     let one = check_point(0, 1_000, &[0]);
     for offset in 0..2 {
         state.revive_record(0, offset, Timestamp(5_000), Timestamp(5_000));
@@ -351,4 +363,35 @@ fn a_record_that_the_timer_delivers_twice_counts_once() {
     assert_eq!(due.len(), 1);
     state.revived(due[0].id, &[0], Timestamp(8_000));
     assert_eq!((state.len(), state.revive_committable(0)), (0, Some(1)));
+}
+
+#[test]
+fn pops_of_a_clock_that_was_ahead_are_not_taken_for_stale() {
+    let mut state = PopState::new(10);
+    let ahead = check_point(0, 1_001, &[0]);
+    state.revive_record(0, 0, Timestamp(500), Timestamp(1_000));
+    state.revive_check_point(0, 0, ahead.clone());
+    state.know_from(Timestamp(1_000), None);
+    let ack = |state: &mut PopState, pop_time: i64| {
+        let other = check_point(5, pop_time, &[5]);
+        state.ack(&other.key, other.due(), &[5], Timestamp(1_000))
+    };
+    assert_eq!((ack(&mut state, 1_001), ack(&mut state, 1_002)), (Acked::Unknown, Acked::Stale));
+    assert_eq!(state.ack(&ahead.key, ahead.due(), &[0], Timestamp(1_000)), Acked::Yes(vec![0]));
+}
+
+#[test]
+fn what_was_acknowledged_early_stays_so_when_its_record_is_read() {
+    let mut state = PopState::new(10);
+    state.know_from(Timestamp(0), None);
+    let one = check_point(0, 1_000, &[0]);
+    state.popped(one.clone());
+    assert_eq!(state.ack(&one.key, one.due(), &[0], Timestamp(1_500)), Acked::Yes(vec![0]));
+    assert_eq!(state.len(), 0, "nothing is kept of it");
+    // A second before its time; the record of the acknowledgement comes with it.
+    state.revive_record(0, 0, Timestamp(5_000), Timestamp(5_000));
+    state.revive_check_point(0, 0, one.clone());
+    assert_eq!((state.len(), state.revive_committable(0)), (0, Some(0)));
+    let to = CheckPoint { invisible_ms: 9_000, ..check_point(0, 5_500, &[0]) };
+    assert_eq!(state.change(&one.key, one.due(), to, Timestamp(5_500)), Acked::Stale);
 }

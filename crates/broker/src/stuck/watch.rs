@@ -196,6 +196,11 @@ mod tests {
         assert_eq!(look(2_125_000), (1, "g T 1 (125 s, 1 behind)".to_owned()));
         pull(1, 2_126_000);
         assert_eq!(look(2_127_000).0, 0);
+        pull(0, 2_127_000);
+        parts.offsets.note_popped("g", "T");
+        assert_eq!(look(2_299_000).0, 0, "switched to pops");
+        pull(0, 2_127_000);
+        pull(1, 2_126_000);
         assert_eq!(look(2_300_000).0, 2);
         parts.consume(&caller, "c", &subscriber("T", MessageModel::Broadcasting));
         assert_eq!(look(2_301_000).0, 0);

@@ -63,8 +63,9 @@ const KINDS: &[Kind] = &[
         dir: "kvStore",
         holds: Holds::RocksDbData,
         what: "messages that were popped and not acknowledged (popConsumerKVServiceEnable)",
-        remedy: "let the consumers acknowledge them, or start the Java broker without popConsumerKVServiceEnable, then move \
-                 the directory away; what is in it would not be delivered again",
+        remedy: "let the consumers acknowledge them, or have the Java broker write them to its log (mqadmin exportPopRecord, \
+                 then start it without popConsumerKVServiceEnable), then move the directory away; what is in it would not \
+                 be delivered again",
         refused: true,
     },
     Kind {

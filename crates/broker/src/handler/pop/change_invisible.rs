@@ -1,7 +1,7 @@
 //! `CHANGE_MESSAGE_INVISIBLETIME`: a consumer needs longer, or wants a message to come again at another time.
 
 use eruca_protocol::{
-    RemotingCommand, ResponseCode,
+    HeaderFields, RemotingCommand, ResponseCode,
     request::{ChangeInvisibleTimeRequest, ChangeInvisibleTimeResponse},
 };
 use eruca_remoting::{Caller, Reply};
@@ -15,14 +15,24 @@ use crate::{
 impl PopMessageHandler {
     /// The message becomes visible after the new time, counted from now. The answer has what the handle is then.
     ///
+    /// Where it is refused nothing was changed; with `NO_MESSAGE`, because the handle is stale: the message was acknowledged or
+    /// comes again. A refusal has the fields of the answer, too: Java's client reads them before it looks at the code.
+    ///
     /// # Errors
-    /// It is refused. With `NO_MESSAGE`, because the handle is stale: the message was acknowledged or comes again; then
-    /// nothing was changed.
+    /// None.
     pub fn change_invisible_time(
         &self,
         caller: &Caller,
         request: &RemotingCommand,
     ) -> Result<Reply, HandlerError> {
+        Ok(self.try_change(caller, request).unwrap_or_else(|HandlerError { code, remark }| {
+            let mut reply = request.reply(code);
+            ChangeInvisibleTimeResponse::default().encode_to(&mut reply.ext_fields);
+            Reply::Now(reply.with_remark(remark))
+        }))
+    }
+
+    fn try_change(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: ChangeInvisibleTimeRequest = request.header()?;
         let ChangeInvisibleTimeRequest { consumer_group: group, topic, queue_id, offset, .. } = &header;
         let longest_ms = self.settings.now().timer_max_delay_sec.saturating_mul(1_000);

@@ -7,9 +7,9 @@ use std::{
 };
 
 use eruca_message::{
-    Record, StoredMessage,
+    QueueOffset, Record, StoredMessage,
     names::{TIMER_TOPIC, revive_topic},
-    properties::{REAL_QUEUE_ID, TIMER_DELIVER_MS, find_str},
+    properties::{REAL_QUEUE_ID, TIMER_DELIVER_MS, UNIQUE_KEY, find_str},
 };
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
@@ -17,7 +17,7 @@ use eruca_protocol::{
     request::{AckMessageRequest, ChangeInvisibleTimeRequest, PopMessageRequest, PopMessageResponse},
 };
 use eruca_remoting::{Caller, Outbox, Reply};
-use eruca_store::{AppendMessage, Arrival, ArrivalListener};
+use eruca_store::{AppendMessage, Arrival, ArrivalListener, EveryMessage, ReadLimits, ReadStatus};
 
 use super::{ParkedPop, PopMessageHandler};
 use crate::{
@@ -59,6 +59,7 @@ pub(super) struct Given {
     pub(super) topic: String,
     pub(super) queue_offset: i64,
     pub(super) reconsume_times: i32,
+    pub(super) group: String,
 }
 
 impl Popper {
@@ -67,7 +68,9 @@ impl Popper {
     }
 
     pub(super) fn over(parts: TestParts) -> Popper {
-        parts.topic("T", 2);
+        if !parts.topics.contains("T") {
+            parts.topic("T", 2);
+        }
         let config = parts.settings.now();
         parts.topics.ensure(&revive_topic(&config.broker_cluster_name), config.revive_queue_num);
         let hold = Arc::new(PopHold::new());
@@ -92,6 +95,7 @@ impl Popper {
             parts.groups.clone(),
             parts.offsets.clone(),
             Arc::default(),
+            parts.consumers.clone(),
             pop.clone(),
             hold.clone(),
             lite.clone(),
@@ -133,9 +137,14 @@ impl Popper {
         handle: impl FnOnce(&RemotingCommand) -> Result<Reply, crate::HandlerError>,
     ) -> Option<RemotingCommand> {
         let result = handle(request);
+        self.parts.topics.settle();
+        self.parts.groups.settle();
         let settled = self.pop.settling(|| self.parts.store.settle());
         self.parts.offsets.settle();
-        settled.unwrap();
+        if let Err(why) = settled {
+            // A disk that dies is a matter of the test.
+            return Some(request.reply_error(ResponseCode::SYSTEM_ERROR, why.to_string()));
+        }
         match result {
             Ok(Reply::Now(reply) | Reply::AfterSettle(reply)) => Some(reply),
             Ok(Reply::Later) => None,
@@ -155,6 +164,11 @@ impl Popper {
 
     /// What an answer has.
     pub(super) fn given(&self, reply: &RemotingCommand) -> Vec<Given> {
+        self.given_to("g", reply)
+    }
+
+    /// What an answer to a pop of this group has.
+    pub(super) fn given_to(&self, group: &str, reply: &RemotingCommand) -> Vec<Given> {
         if reply.response_code() != ResponseCode::SUCCESS {
             assert_eq!(reply.response_code(), ResponseCode::POLLING_TIMEOUT, "{:?}", reply.remark);
             return Vec::new();
@@ -185,10 +199,11 @@ impl Popper {
                 }
                 Given {
                     body: String::from_utf8(message.message.body).unwrap(),
-                    topic: queue.topic.real_topic("T", "g"),
+                    topic: queue.topic.real_topic("T", group),
                     handle,
                     queue_offset: offset,
                     reconsume_times: message.reconsume_times,
+                    group: group.to_owned(),
                 }
             })
             .collect();
@@ -198,7 +213,7 @@ impl Popper {
 
     pub(super) fn ack(&self, given: &Given) -> ResponseCode {
         let header = AckMessageRequest {
-            consumer_group: "g".into(),
+            consumer_group: given.group.clone(),
             topic: given.topic.clone(),
             queue_id: given.handle.queue_id,
             extra_info: given.handle.to_string(),
@@ -211,7 +226,7 @@ impl Popper {
 
     pub(super) fn change(&self, given: &Given, invisible_ms: i64) -> Result<Given, ResponseCode> {
         let header = ChangeInvisibleTimeRequest {
-            consumer_group: "g".into(),
+            consumer_group: given.group.clone(),
             topic: given.topic.clone(),
             queue_id: given.handle.queue_id,
             extra_info: given.handle.to_string(),
@@ -258,7 +273,7 @@ impl Popper {
     /// Delivers records whose time has come, those that are due first before the others.
     pub(super) fn turn_timer(&self) {
         let now = eruca_message::Clock::now(&*self.parts.clock);
-        let waiting = self.parts.read(TIMER_TOPIC, 0);
+        let waiting = self.all(TIMER_TOPIC, 0);
         let topic = revive_topic(&self.parts.settings.now().broker_cluster_name);
         let mut due: Vec<(i64, usize)> = Vec::new();
         for (index, message) in waiting.iter().enumerate() {
@@ -270,9 +285,9 @@ impl Popper {
             if !self.delivered.borrow_mut().insert(*index) {
                 continue;
             }
-            let record =
-                self.parts.store.queue_entries(TIMER_TOPIC, 0, eruca_message::QueueOffset(*index as u64), 1);
-            let bytes = self.parts.store.record_at(record[0].log_offset).unwrap().unwrap();
+            let at = QueueOffset(*index as u64);
+            let record = self.parts.store.queue_entries(TIMER_TOPIC, 0, at, 1);
+            let Ok(Some(bytes)) = self.parts.store.record_at(record[0].log_offset) else { return };
             let fields = Record::decode(&bytes).unwrap().fields;
             let queue_id = find_str(fields.properties, REAL_QUEUE_ID).unwrap().parse().unwrap();
             let appended = self.parts.store.append(&AppendMessage {
@@ -288,9 +303,40 @@ impl Popper {
                 body: fields.body,
                 properties: fields.properties,
             });
-            appended.unwrap();
+            if appended.is_err() {
+                return;
+            }
         }
-        self.parts.store.settle().unwrap();
+        // On a disk that died the next pop says so.
+        let _ = self.parts.store.settle();
+    }
+
+    /// All messages of a queue, however many.
+    pub(super) fn all(&self, topic: &str, queue_id: i32) -> Vec<StoredMessage> {
+        let (mut all, store) = (Vec::new(), &self.parts.store);
+        let mut next = store.queue_range(topic, queue_id).min;
+        loop {
+            let read = store.read(topic, queue_id, next, &ReadLimits::default(), &EveryMessage);
+            if read.status != ReadStatus::Found {
+                return all;
+            }
+            all.extend(StoredMessage::decode_all(&read.records).unwrap());
+            next = read.next_offset;
+        }
+    }
+
+    /// Takes note of what the timer of the broker before has delivered: that is in the revive topic.
+    pub(super) fn note_delivered(&self) {
+        let name = |message: &StoredMessage| {
+            let property = |name| message.message.properties.get(name).map(str::to_owned);
+            (property(UNIQUE_KEY), property(TIMER_DELIVER_MS), message.message.body.clone())
+        };
+        let topic = revive_topic(&self.parts.settings.now().broker_cluster_name);
+        let queues = 0..self.pop.revive_queue_nums();
+        let there: Vec<_> = queues.flat_map(|queue| self.all(&topic, queue)).map(|m| name(&m)).collect();
+        let waiting = self.all(TIMER_TOPIC, 0);
+        let delivered = waiting.iter().enumerate().filter(|(_, message)| there.contains(&name(message)));
+        self.delivered.replace(delivered.map(|(index, _)| index).collect());
     }
 }
 

@@ -87,7 +87,7 @@ impl PopMessageHandler {
     /// Looks at the queues in which there may be something, and takes what is there.
     pub(super) fn serve_lite(&self, plan: &Plan, client: &LiteClient, wait: Wait) -> Served {
         let now = self.clock.now();
-        let mut gathered = Gathered::new(now.0, ORDER_REVIVE_QUEUE);
+        let mut gathered = Gathered::new(now.0, ORDER_REVIVE_QUEUE, Vec::new());
         let mut looked_at = HashSet::new();
         while gathered.messages < plan.max_messages {
             match self.lite.take(&client.client_id, &plan.group, now) {

@@ -1,8 +1,8 @@
 //! POP: popping, acknowledging, changing the invisible time, and looking without taking.
 //!
 //! Read in this order: `admission` (who may), `plan` and `pop_message` (a pop, parked where there is nothing),
-//! `pop_queue` (the part of one queue), `again` (messages from retry topics), `ack`, `change_invisible`, `notification`,
-//! `peek_message`.
+//! `pop_queue` (the part of one queue), `members` (who of a group wants what), `again` (messages from retry topics), `ack`,
+//! `change_invisible`, `notification`, `peek_message`.
 
 mod ack;
 mod admission;
@@ -13,6 +13,9 @@ mod fixture;
 mod lite;
 #[cfg(test)]
 mod lite_test;
+mod members;
+#[cfg(test)]
+mod members_test;
 mod notification;
 mod peek_message;
 mod plan;
@@ -22,5 +25,7 @@ mod pop_message_test;
 mod pop_queue;
 #[cfg(test)]
 mod priority_test;
+#[cfg(test)]
+mod simulation_test;
 
 pub use pop_message::{ParkedPop, PopMessageHandler};

@@ -18,10 +18,12 @@ use eruca_store::{FlushMode, MessageStore};
 
 use super::{
     super::flushed_answer::answer_when_flushed,
+    members::LeftToOthers,
     plan::{ByPriority, MESSAGES_MAX, Plan, refuse_late},
     pop_queue::{Gathered, Stopped, Wait},
 };
 use crate::{
+    clients::ConsumerTable,
     config::BrokerConfig,
     control::Control,
     filter::CompiledFilters,
@@ -49,6 +51,8 @@ pub struct PopMessageHandler {
     pub(super) groups: Arc<GroupTable>,
     pub(super) offsets: Arc<OffsetTable>,
     pub(super) filters: Arc<CompiledFilters>,
+    consumers: Arc<ConsumerTable>,
+    pub(super) left: LeftToOthers,
     pub(super) pop: Arc<PopService>,
     pub(super) hold: Arc<PopHold<ParkedPop>>,
     pub(super) lite: Arc<LiteRegistry>,
@@ -94,6 +98,7 @@ impl PopMessageHandler {
         groups: Arc<GroupTable>,
         offsets: Arc<OffsetTable>,
         filters: Arc<CompiledFilters>,
+        consumers: Arc<ConsumerTable>,
         pop: Arc<PopService>,
         hold: Arc<PopHold<ParkedPop>>,
         lite: Arc<LiteRegistry>,
@@ -108,6 +113,8 @@ impl PopMessageHandler {
             groups,
             offsets,
             filters,
+            consumers,
+            left: LeftToOthers::default(),
             pop,
             hold,
             lite,
@@ -125,6 +132,7 @@ impl PopMessageHandler {
     /// It is refused.
     pub fn pop(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let plan = self.admit_pop(request, caller.peer_addr())?;
+        self.offsets.note_popped(&plan.group, &plan.topic);
         self.serve_or_park(caller, request, plan)
     }
 
@@ -320,7 +328,10 @@ impl PopMessageHandler {
         let turn = self.pop.next_pop();
         let revive_queue =
             i32::try_from(turn % u64::from(self.pop.revive_queue_nums().unsigned_abs().max(1)));
-        let mut gathered = Gathered::new(self.clock.now().0, revive_queue.unwrap_or(0));
+        let mut gathered = {
+            let wishes = self.consumers.wishes(&plan.group, &plan.topic);
+            Gathered::new(self.clock.now().0, revive_queue.unwrap_or(0), wishes)
+        };
         match self.gather(plan, &config, turn, &mut gathered, wait) {
             // What was taken is given out.
             Err(_) if gathered.messages > 0 => {}
@@ -456,6 +467,7 @@ fn nothing(plan: &Plan, code: ResponseCode, remark: &str) -> RemotingCommand {
         revive_qid: if plan.is_order { ORDER_REVIVE_QUEUE } else { 0 },
         start_offset_info: Some(String::new()),
         msg_offset_info: Some(String::new()),
+        order_count_info: plan.is_order.then(String::new),
         ..PopMessageResponse::default()
     };
     answer(code, &header, remark)

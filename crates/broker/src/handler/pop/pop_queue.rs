@@ -1,16 +1,19 @@
 //! The part of a pop that comes from one queue.
 
 use bytes::BytesMut;
-use eruca_message::{
-    LogOffset, QueueOffset, Record,
-    names::{is_lmq, is_retry_topic},
-};
+use eruca_message::{LogOffset, QueueOffset, names::is_retry_topic};
 use eruca_protocol::pop::{ORDER_REVIVE_QUEUE, PopTopic, QueueOffsets, push_order_counts};
 use eruca_store::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 
-use super::{again, lite, plan::Plan, pop_message::PopMessageHandler};
+use super::{
+    again, lite,
+    members::{AnyWish, Front, Wishes},
+    plan::Plan,
+    pop_message::PopMessageHandler,
+};
 use crate::{
     config::BrokerConfig,
+    filter::MessageFilter,
     pop::{CheckPoint, PopKey, QueueKey, Turn},
     reply::HandlerError,
 };
@@ -41,6 +44,8 @@ pub(super) struct Gathered {
     pub(super) order_count_info: String,
     /// End of the last check point that was appended.
     pub(super) log_end: Option<LogOffset>,
+    /// What the members of the group want, where they do not want the same.
+    pub(super) wishes: Vec<MessageFilter>,
 }
 
 /// Why a queue brought nothing, and none of the others is asked.
@@ -53,7 +58,7 @@ pub(super) enum Stopped {
 }
 
 impl Gathered {
-    pub(super) fn new(pop_time: i64, revive_queue: i32) -> Self {
+    pub(super) fn new(pop_time: i64, revive_queue: i32, wishes: Vec<MessageFilter>) -> Self {
         Gathered {
             pop_time,
             revive_queue,
@@ -64,6 +69,7 @@ impl Gathered {
             msg_offset_info: String::new(),
             order_count_info: String::new(),
             log_end: None,
+            wishes,
         }
     }
 }
@@ -95,15 +101,25 @@ impl PopMessageHandler {
             return Ok(());
         }
         for _ in 0..SCANS_MAX {
-            let read = self.read_at(plan, &queue, from, wanted, &config, wait).ok_or(Stopped::WouldWait)?;
+            let read = self
+                .read_at(plan, &queue, from, wanted, &gathered.wishes, &config, wait)
+                .ok_or(Stopped::WouldWait)?;
             let next = i64::try_from(read.next_offset.0).unwrap_or(i64::MAX);
             match read.status {
                 ReadStatus::Found => {
-                    let offsets = queue_offsets(topic, &read.records);
-                    return match offsets.is_empty() {
-                        true => Ok(()),
-                        false => self.give_out(plan, turn, queue, from, next, offsets, &read, gathered),
-                    };
+                    let front =
+                        Wishes { own: &plan.filter, all: &gathered.wishes }.front(topic, &read.records);
+                    match (front.offsets.is_empty(), front.others_at) {
+                        (false, others_at) => {
+                            let next = others_at.unwrap_or(next);
+                            return self.give_out(plan, turn, queue, from, next, front, gathered);
+                        }
+                        (true, Some(at)) if !self.left.leaves(&queue, at, self.clock.now()) => {
+                            self.pass_over(plan, &turn, &queue, at.saturating_add(1));
+                            from = at.saturating_add(1);
+                        }
+                        (true, _) => break,
+                    }
                 }
                 ReadStatus::OffsetTooSmall | ReadStatus::OffsetOverflowBadly => {
                     tracing::warn!(%topic, queue_id, group = %plan.group, from, next, "a group pops where the queue has nothing, set right");
@@ -130,16 +146,18 @@ impl PopMessageHandler {
         let wanted = plan.max_messages.saturating_sub(gathered.messages);
         if wanted > 0 {
             let from = self.pop.look(queue).unwrap_or_else(|| self.pop.first_position(queue, plan.from_min));
-            drop(self.read_at(plan, queue, from, wanted, config, Wait::Allowed));
+            drop(self.read_at(plan, queue, from, wanted, &gathered.wishes, config, Wait::Allowed));
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is read, for whom, and how")]
     fn read_at(
         &self,
         plan: &Plan,
         queue: &QueueKey,
         from: i64,
         wanted: usize,
+        wishes: &[MessageFilter],
         config: &BrokerConfig,
         wait: Wait,
     ) -> Option<ReadOutcome> {
@@ -153,7 +171,12 @@ impl PopMessageHandler {
         };
         // What comes again was matched before.
         let by_plan = plan.filter.for_read();
-        let filter: &dyn EntryFilter = if is_retry_topic(&queue.topic) { &EveryMessage } else { &by_plan };
+        let by_any = AnyWish::new(Wishes { own: &plan.filter, all: wishes });
+        let filter: &dyn EntryFilter = match (is_retry_topic(&queue.topic), wishes.is_empty()) {
+            (true, _) => &EveryMessage,
+            (false, true) => &by_plan,
+            (false, false) => &by_any,
+        };
         let from = QueueOffset(from.max(0).unsigned_abs());
         match wait {
             Wait::Allowed => Some(self.store.read(&queue.topic, queue.queue_id, from, &limits, filter)),
@@ -182,10 +205,10 @@ impl PopMessageHandler {
         queue: QueueKey,
         from: i64,
         next: i64,
-        offsets: Vec<i64>,
-        read: &ReadOutcome,
+        front: Front,
         gathered: &mut Gathered,
     ) -> Result<(), Stopped> {
+        let Front { records, offsets, .. } = front;
         let (pop_time, invisible_ms) = (gathered.pop_time, plan.invisible_ms);
         let QueueKey { topic, queue_id, .. } = &queue;
         let (topic, queue_id) = (topic.clone(), *queue_id);
@@ -227,30 +250,18 @@ impl PopMessageHandler {
                 revive_queue,
                 &config.broker_name,
             );
-            if let Err(error) = again::rewrite(&read.records, plan, &handle, &mut gathered.records) {
+            if let Err(error) = again::rewrite(&records, plan, &handle, &mut gathered.records) {
                 tracing::error!(%topic, queue_id, from, %error, "messages that come again cannot be given out, they come later");
                 return Ok(());
             }
         } else {
-            gathered.records.extend_from_slice(&read.records);
+            gathered.records.extend_from_slice(&records);
         }
         gathered.messages += offsets.len();
         gathered.rest += self.left_from(&queue, next);
-        self.stats.got(&plan.group, &plan.topic, offsets.len() as u64, read.records.len() as u64);
+        self.stats.got(&plan.group, &plan.topic, offsets.len() as u64, records.len() as u64);
         QueueOffsets { topic: PopTopic::of(&topic), queue_id, start: from, offsets }
             .push_to(&mut gathered.start_offset_info, &mut gathered.msg_offset_info);
         Ok(())
     }
-}
-
-/// The messages' places in the queue.
-fn queue_offsets(topic: &str, mut records: &[u8]) -> Vec<i64> {
-    let mut offsets = Vec::new();
-    while let Ok(record) = Record::decode(records) {
-        let own = i64::try_from(record.fields.queue_offset.0).unwrap_or(i64::MAX);
-        let of_lmq = is_lmq(topic).then(|| lite::offset_in(topic, record.fields.properties)).flatten();
-        offsets.push(of_lmq.unwrap_or(own));
-        records = records.get(record.total_len..).unwrap_or_default();
-    }
-    offsets
 }

@@ -214,6 +214,8 @@ impl PopConsumer {
             };
             // Which of the two comes first makes no difference.
             let _ = tokio::time::timeout_at(pause_end, told).await;
+            // What is told of may be for others of the group.
+            tokio::time::sleep_until(deadline.min(asked + IDLE_PAUSE)).await;
         }
     }
 

@@ -1,0 +1,108 @@
+//! Giving out in order, as the broker has it.
+
+use eruca_message::{Timestamp, lite::is_lite_queue};
+
+use super::{
+    order::OrderAck,
+    position::signed,
+    service::{PopService, Turn},
+    state::QueueKey,
+};
+use crate::long_poll::ANY_QUEUE;
+
+/// What an acknowledgement in order met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderVerdict {
+    /// It counts, or is stale and changes nothing.
+    Done,
+    /// The pop that it names had no such message.
+    NotGiven,
+}
+
+impl PopService {
+    /// Whether nothing of the queue may be given in order to `attempt_id` now.
+    pub fn is_blocked(&self, queue: &QueueKey, attempt_id: Option<&str>) -> bool {
+        self.orders.blocks(queue, attempt_id, self.parts.clock.now())
+    }
+
+    /// Messages are given out in order: by offset how often they were before, and the least of all. Settled as
+    /// [`PopService::popped`].
+    pub fn given_in_order(
+        &self,
+        _turn: &Turn<'_>,
+        queue: &QueueKey,
+        attempt_id: Option<&str>,
+        pop_time: i64,
+        invisible_ms: i64,
+        offsets: &[i64],
+    ) -> (Vec<(i64, i32)>, i32) {
+        let counts = self.orders.given(queue, attempt_id, pop_time, invisible_ms, offsets);
+        self.parts.hold.call_before(Timestamp(pop_time.saturating_add(invisible_ms)));
+        counts
+    }
+
+    /// A message that was given out in order was consumed.
+    pub fn ack_in_order(&self, queue: &QueueKey, offset: i64, pop_time: i64) -> OrderVerdict {
+        let QueueKey { topic, group, queue_id } = queue;
+        let turn = self.turn(queue);
+        if self.look(queue).is_some_and(|committed| offset < committed) {
+            return OrderVerdict::Done;
+        }
+        match self.orders.ack(queue, offset, pop_time) {
+            OrderAck::Stale => return OrderVerdict::Done,
+            OrderAck::NotGiven => return OrderVerdict::NotGiven,
+            OrderAck::Next(next) => {
+                if !self.parts.offsets.has_reset(group, topic, *queue_id) {
+                    self.parts.offsets.commit(group, topic, *queue_id, next);
+                }
+            }
+        }
+        drop(turn);
+        if !self.is_blocked(queue, None) {
+            self.notify_free(queue);
+        }
+        OrderVerdict::Done
+    }
+
+    /// Tells who waits that a queue may be popped from in order again.
+    pub(super) fn notify_free(&self, queue: &QueueKey) {
+        let QueueKey { topic, group, queue_id } = queue;
+        if !is_lite_queue(topic) {
+            self.parts.hold.notify(topic, group, *queue_id);
+            return;
+        }
+        let max = signed(self.parts.store.queue_range(topic, *queue_id).max);
+        if self.look(queue).is_none_or(|next| next < max) {
+            let mut woken = Vec::new();
+            self.parts.lite.notify(topic, Some(group), &mut woken);
+            woken.iter().for_each(|one| self.parts.hold.notify(&one.key, &one.group, ANY_QUEUE));
+        }
+    }
+
+    /// What is in flight of the queue is forgotten: the queue is deleted.
+    pub(crate) fn forget_in_order(&self, queue: &QueueKey) {
+        self.orders.clear(queue);
+    }
+
+    /// How many queues and groups have messages in flight in order.
+    pub(crate) fn orders_len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// A message that was given out in order becomes visible at `visible_at`; false where the handle is stale.
+    pub fn change_in_order(
+        &self,
+        queue: &QueueKey,
+        offset: i64,
+        pop_time: i64,
+        visible_at: Timestamp,
+    ) -> bool {
+        let _turn = self.turn(queue);
+        let is_over = self.look(queue).is_some_and(|committed| offset < committed);
+        let changed = !is_over && self.orders.change(queue, offset, pop_time, visible_at);
+        if changed {
+            self.parts.hold.call_before(visible_at);
+        }
+        changed
+    }
+}

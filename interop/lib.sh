@@ -13,15 +13,20 @@ build_java_client() {
   touch "$target/.built"
 }
 
-# run_java_client VERSION HOME [JVM OPTIONS] MAIN ARGS...
+# java_client_command VERSION HOME: sets java_client to the command that starts a JVM of the Java client, all but the main class.
 # HOME keeps the client's logs and broadcast offsets out of the user's own home.
-run_java_client() {
+java_client_command() {
   local target=$interop_dir/java/target/$1 home=$2
-  shift 2
   mkdir -p "$home"
-  java -Xmx768m -Duser.home="$home" -Drocketmq.client.localOffsetStoreDir="$home/offsets" \
-    --add-opens=java.base/java.lang=ALL-UNNAMED \
-    -cp "$target/classes:$target/lib/*" "$@"
+  java_client=(java -Xmx768m -Duser.home="$home" -Drocketmq.client.localOffsetStoreDir="$home/offsets"
+    --add-opens=java.base/java.lang=ALL-UNNAMED -cp "$target/classes:$target/lib/*")
+}
+
+# run_java_client VERSION HOME [JVM OPTIONS] MAIN ARGS...
+run_java_client() {
+  java_client_command "$1" "$2"
+  shift 2
+  "${java_client[@]}" "$@"
 }
 
 # What a broker promises when it acknowledged an offset: the Java one writes it to disk later.

@@ -1,6 +1,6 @@
 //! Transactions: ends, and the broker's questions.
 
-use eruca_client::{TransactionListener, TransactionProducer, TransactionState};
+use eruca_client::{StoredMessage, TransactionListener, TransactionProducer, TransactionState};
 
 use super::*;
 

@@ -1,0 +1,74 @@
+//! What tests against a real cluster share.
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use eruca_client::{ConsumeFrom, Producer, PushConsumer, PushConsumerBuilder, StoredMessage};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn name_servers() -> String {
+    std::env::var("NAMESRV_ADDR").expect("NAMESRV_ADDR names the cluster to test with")
+}
+
+/// A name that no earlier run used.
+pub(crate) fn fresh(what: &str) -> String {
+    format!("{what}-{:012x}", RandomState::new().hash_one(0) & 0xffff_ffff_ffff)
+}
+
+pub(crate) async fn producer() -> Producer {
+    Producer::builder().name_servers(name_servers()).group("cluster-test-producer").build().await.unwrap()
+}
+
+pub(crate) fn consumer(group: &str, topic: &str) -> PushConsumerBuilder {
+    PushConsumer::builder()
+        .name_servers(name_servers())
+        .group(group)
+        .subscribe(topic, "*")
+        .consume_from(ConsumeFrom::First)
+}
+
+pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    assert!(within_patience(condition).await, "waited in vain: {what}");
+}
+
+async fn within_patience(condition: impl AsyncFn() -> bool) -> bool {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.is_ok()
+}
+
+pub(crate) fn text(message: &StoredMessage) -> String {
+    String::from_utf8_lossy(&message.message.body).into_owned()
+}
+
+/// What a listener saw.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    pub(crate) fn add(&self, text: String) {
+        self.0.lock().unwrap().push(text);
+    }
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+    pub(crate) fn set(&self) -> BTreeSet<String> {
+        self.all().into_iter().collect()
+    }
+    /// Waits until exactly these were seen.
+    pub(crate) async fn reaches(&self, expected: &BTreeSet<String>) {
+        let reached = async || self.set() == *expected;
+        if !within_patience(reached).await {
+            let (missing, extra) = (expected - &self.set(), &self.set() - expected);
+            panic!("waited in vain for {missing:#?}; not expected were {extra:#?}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+package interop;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.LocalTransactionState;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
+import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
+import org.apache.rocketmq.client.utils.MessageUtil;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/**
+ * The other side of {@code crates/client/tests/java_peer}: a Java client that does what it is told.
+ *
+ * <pre>
+ * Peer send NAMESRV            messages from lines of standard input, one line of output for each
+ * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly
+ * Peer answer NAMESRV GROUP TOPIC
+ * Peer ask NAMESRV TOPIC       requests from lines of standard input, one line of output for each answer
+ * </pre>
+ *
+ * The last three end with their standard input. A message is a line of fields between tabs: how it is sent, topic,
+ * tag, keys, properties as {@code name=value;name=value}, text, and how often the text is repeated for the body.
+ */
+public final class Peer {
+    private static final String OWN = "x_";
+    private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+
+    private Peer() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        switch (args[0]) {
+            case "send" -> send(args[1], in);
+            case "consume" -> consume(args[1], args[2], args[3], args[4], args[5].equals("orderly"), in);
+            case "answer" -> answer(args[1], args[2], args[3], in);
+            case "ask" -> ask(args[1], args[2], in);
+            default -> throw new IllegalArgumentException(args[0]);
+        }
+        System.exit(0);
+    }
+
+    private static void send(String namesrv, BufferedReader in) throws Exception {
+        DefaultMQProducer plain = started(new DefaultMQProducer("peer"), namesrv, "plain");
+        TransactionMQProducer transacting = new TransactionMQProducer("peer-transactions");
+        transacting.setTransactionListener(new ByWish());
+        started(transacting, namesrv, "transacting");
+        List<Message> batch = new ArrayList<>();
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            String[] fields = line.split("\t", -1);
+            Message message = message(fields);
+            String[] how = fields[0].split(":", 2);
+            switch (how[0]) {
+                case "plain" -> plain.send(message);
+                case "batch" -> batch.add(message);
+                case "batch-end" -> {
+                    batch.add(message);
+                    plain.send(batch);
+                    batch.clear();
+                }
+                case "zlib", "lz4", "zstd" -> {
+                    System.setProperty("rocketmq.message.compressType", how[0].toUpperCase());
+                    DefaultMQProducer compressing = started(new DefaultMQProducer("peer-" + how[0]), namesrv, how[0]);
+                    compressing.send(message);
+                    compressing.shutdown();
+                }
+                case "level" -> {
+                    message.setDelayTimeLevel(Integer.parseInt(how[1]));
+                    plain.send(message);
+                }
+                case "delay" -> {
+                    MessageAccessor.putProperty(message, "TIMER_DELAY_MS", how[1]);
+                    plain.send(message);
+                }
+                case "shard" -> plain.send(message, new SelectMessageQueueByHash(), how[1]);
+                case "transaction" -> transacting.sendMessageInTransaction(message, how[1]);
+                default -> throw new IllegalArgumentException(line);
+            }
+            OUT.println("sent " + fields[0]);
+        }
+        plain.shutdown();
+        transacting.shutdown();
+    }
+
+    private static void consume(
+        String namesrv, String group, String topic, String expression, boolean orderly, BufferedReader in) throws Exception {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        if (expression.startsWith("sql:")) {
+            consumer.subscribe(topic, MessageSelector.bySql(expression.substring(4)));
+        } else {
+            consumer.subscribe(topic, expression);
+        }
+        if (orderly) {
+            consumer.setMessageListener((MessageListenerOrderly) (messages, context) -> {
+                messages.forEach(Peer::print);
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+        } else {
+            consumer.setMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                messages.forEach(Peer::print);
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+        }
+        started(consumer, namesrv);
+        OUT.println("started");
+        untilEnd(in);
+        consumer.shutdown();
+    }
+
+    private static void answer(String namesrv, String group, String topic, BufferedReader in) throws Exception {
+        DefaultMQProducer replier = started(new DefaultMQProducer(group + "-answers"), namesrv, "answers");
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.subscribe(topic, "*");
+        consumer.setMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            try {
+                for (MessageExt message : messages) {
+                    String text = "re: " + new String(message.getBody(), StandardCharsets.UTF_8);
+                    replier.send(MessageUtil.createReplyMessage(message, text.getBytes(StandardCharsets.UTF_8)));
+                }
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            } catch (Exception e) {
+                e.printStackTrace();
+                return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+            }
+        });
+        started(consumer, namesrv);
+        OUT.println("started");
+        untilEnd(in);
+        consumer.shutdown();
+        replier.shutdown();
+    }
+
+    private static void ask(String namesrv, String topic, BufferedReader in) throws Exception {
+        DefaultMQProducer asker = started(new DefaultMQProducer("peer-questions"), namesrv, "questions");
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            Message answer = asker.request(new Message(topic, line.getBytes(StandardCharsets.UTF_8)), 30_000);
+            OUT.println(new String(answer.getBody(), StandardCharsets.UTF_8));
+        }
+        asker.shutdown();
+    }
+
+    private static Message message(String[] fields) {
+        byte[] body = fields[5].repeat(Integer.parseInt(fields[6])).getBytes(StandardCharsets.UTF_8);
+        Message message = new Message(fields[1], body);
+        if (!fields[2].isEmpty()) {
+            message.setTags(fields[2]);
+        }
+        if (!fields[3].isEmpty()) {
+            message.setKeys(fields[3]);
+        }
+        for (String property : fields[4].isEmpty() ? new String[0] : fields[4].split(";")) {
+            String[] pair = property.split("=", 2);
+            message.putUserProperty(pair[0], pair[1]);
+        }
+        return message;
+    }
+
+    /** Tag, keys, the sender's own properties in the order of their names, size of the body, the body's end. */
+    private static synchronized void print(MessageExt message) {
+        String own = new TreeMap<>(message.getProperties()).entrySet().stream()
+            .filter(p -> p.getKey().startsWith(OWN))
+            .map(p -> p.getKey() + "=" + p.getValue())
+            .collect(Collectors.joining(";"));
+        String body = new String(message.getBody(), StandardCharsets.UTF_8);
+        String end = body.substring(Math.max(0, body.length() - 60));
+        OUT.println(String.join("\t", "message", orEmpty(message.getTags()), orEmpty(message.getKeys()), own,
+            Integer.toString(message.getBody().length), end));
+    }
+
+    private static String orEmpty(String text) {
+        return text == null ? "" : text;
+    }
+
+    private static void untilEnd(BufferedReader in) throws IOException {
+        while (in.readLine() != null) {
+            // Nothing is expected but the end.
+        }
+    }
+
+    private static <P extends DefaultMQProducer> P started(P producer, String namesrv, String instance) throws Exception {
+        producer.setNamesrvAddr(namesrv);
+        // Clients of one instance share one connection, and with it the settings of the first.
+        producer.setInstanceName(instance + ProcessHandle.current().pid());
+        producer.start();
+        return producer;
+    }
+
+    private static void started(DefaultMQPushConsumer consumer, String namesrv) throws Exception {
+        consumer.setNamesrvAddr(namesrv);
+        // What is being answered is answered.
+        consumer.setAwaitTerminationMillisWhenShutdown(5_000);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.start();
+    }
+
+    /** Says what the message's sender asked for; nothing at first of "later", and commit when it is checked. */
+    private static final class ByWish implements TransactionListener {
+        @Override
+        public LocalTransactionState executeLocalTransaction(Message message, Object wish) {
+            return switch ((String) wish) {
+                case "commit" -> LocalTransactionState.COMMIT_MESSAGE;
+                case "rollback" -> LocalTransactionState.ROLLBACK_MESSAGE;
+                default -> LocalTransactionState.UNKNOW;
+            };
+        }
+
+        @Override
+        public LocalTransactionState checkLocalTransaction(MessageExt message) {
+            return LocalTransactionState.COMMIT_MESSAGE;
+        }
+    }
+}

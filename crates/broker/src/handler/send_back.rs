@@ -12,7 +12,10 @@ use bytes::Bytes;
 use eruca_message::{
     Clock, LogOffset, OffsetMessageId, Properties, Record,
     names::{dlq_topic, retry_topic},
-    properties::{DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, WAIT_STORE_MSG_OK},
+    properties::{
+        DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
+        TIMER_OUT_MS, WAIT_STORE_MSG_OK,
+    },
 };
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
@@ -157,7 +160,11 @@ impl SendBackHandler {
             .max_reconsume_times
             .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
             .unwrap_or(group.retry_max_times);
-        match next_try(record.fields.reconsume_times, times_max, header.delay_level) {
+        let config = self.settings.now();
+        // Without timers the levels must do, which are what Java's broker always goes by.
+        let policy = config.timer_wheel_enable.then_some(&group.group_retry_policy);
+        let next = next_try(record.fields.reconsume_times, times_max, header.delay_level, policy);
+        match next {
             NextTry::DeadLetter => {
                 properties.set(DELAY_TIME_LEVEL, "0");
                 let topic = dlq_topic(&header.group);
@@ -168,19 +175,25 @@ impl SendBackHandler {
                     reconsume_times = record.fields.reconsume_times,
                     "message given up: it goes to the dead letter topic"
                 );
-                Ok(Way { topic, queue_id: 0, properties })
+                return Ok(Way { topic, queue_id: 0, properties });
             }
-            NextTry::After { level } => {
-                let spread =
-                    self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
-                properties.set(DELAY_TIME_LEVEL, level.to_string());
-                Ok(Way {
-                    topic: retry_topic(&header.group),
-                    queue_id: i32::try_from(spread).unwrap_or(0),
-                    properties,
-                })
+            NextTry::After { level } => properties.set(DELAY_TIME_LEVEL, level.to_string()),
+            NextTry::AfterMs { delay_ms } => {
+                // What tells of an earlier delay would count instead.
+                for earlier in [TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS] {
+                    properties.remove(earlier);
+                }
+                properties.set(DELAY_TIME_LEVEL, "0");
+                let longest = config.timer_max_delay_sec.saturating_mul(1_000);
+                properties.set(TIMER_DELAY_MS, delay_ms.min(longest).to_string());
             }
         }
+        let spread = self.spread.fetch_add(1, Ordering::Relaxed) % group.retry_queue_nums.unsigned_abs();
+        Ok(Way {
+            topic: retry_topic(&header.group),
+            queue_id: i32::try_from(spread).unwrap_or(0),
+            properties,
+        })
     }
 
     /// Creates the topic where it is missing; refuses one that must not be written.
@@ -201,7 +214,11 @@ impl SendBackHandler {
 
 #[cfg(test)]
 mod tests {
-    use eruca_message::{Timestamp, names::SCHEDULE_TOPIC};
+    use eruca_message::{
+        Timestamp,
+        names::{SCHEDULE_TOPIC, TIMER_TOPIC},
+    };
+    use eruca_protocol::body::{ExponentialRetryPolicy, GroupRetryPolicy, GroupRetryPolicyType};
 
     use super::*;
     use crate::{
@@ -290,6 +307,39 @@ mod tests {
         assert_eq!(parts.read(SCHEDULE_TOPIC, 2).len(), 1, "level 3");
         ok(&send_back(&parts, at, 99, None));
         assert_eq!(parts.read(SCHEDULE_TOPIC, 17).len(), 1, "the highest level there is");
+        ok(&send_back(&parts, at, -1, None));
+        assert_eq!(parts.read("%DLQ%g", 0).len(), 1);
+    }
+
+    /// Also where the message waited for other times before.
+    #[test]
+    fn a_group_has_delays_of_its_own() {
+        let parts = TestParts::new();
+        let policy = GroupRetryPolicy {
+            exponential_retry_policy: Some(ExponentialRetryPolicy {
+                initial: 1_500,
+                max: 40_000,
+                multiplier: 10,
+            }),
+            policy_type: GroupRetryPolicyType::Exponential,
+            ..GroupRetryPolicy::default()
+        };
+        let group =
+            SubscriptionGroupConfig { group_retry_policy: policy, ..SubscriptionGroupConfig::new("g") };
+        parts.groups.put(group.clone()).unwrap();
+        let waited = b"TIMER_DELIVER_MS\x015\x02TIMER_OUT_MS\x015\x02DELAY\x012\x02";
+        let at = parts.store("T", 0, "x", waited).log_offset.0 as i64;
+        ok(&send_back(&parts, at, 0, None));
+        let [waits] = &parts.read(TIMER_TOPIC, 0)[..] else { panic!("it waits in the timer topic") };
+        let properties = &waits.message.properties;
+        assert_eq!(properties.get("TIMER_DELAY_MS"), Some("1500"));
+        assert_eq!(properties.get("REAL_TOPIC"), Some("%RETRY%g"));
+        let out: i64 = properties.get("TIMER_OUT_MS").unwrap().parse().unwrap();
+        assert!((1_001_000..=1_002_000).contains(&out), "{out}");
+        assert_eq!(properties.get("TIMER_DELIVER_MS"), None);
+        // A level that the consumer asks for, and giving up, go before.
+        ok(&send_back(&parts, at, 4, None));
+        assert_eq!(parts.read(SCHEDULE_TOPIC, 3).len(), 1);
         ok(&send_back(&parts, at, -1, None));
         assert_eq!(parts.read("%DLQ%g", 0).len(), 1);
     }

@@ -1,6 +1,8 @@
 //! Lite topics. The broker must keep them (`enableLmq`, `enableMultiDispatch`); where it does not, `LITE_NAMESRV_ADDR` names a cluster
 //! that does, or nothing is tried.
 
+use std::time::Duration;
+
 use eruca_client::{LiteConsumer, LiteStart};
 use eruca_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 

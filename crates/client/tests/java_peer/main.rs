@@ -219,8 +219,12 @@ impl TransactionListener for ByWish {
         }
     }
 
-    async fn check(&self, _message: &StoredMessage) -> TransactionState {
-        TransactionState::Commit
+    async fn check(&self, message: &StoredMessage) -> TransactionState {
+        // A broker may ask in the moment in which it is told.
+        match message.message.properties.get(WISH) {
+            Some("rollback") => TransactionState::Rollback,
+            _ => TransactionState::Commit,
+        }
     }
 }
 

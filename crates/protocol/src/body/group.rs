@@ -86,6 +86,28 @@ pub struct GroupRetryPolicy {
     pub policy_type: GroupRetryPolicyType,
 }
 
+/// Where the list of a [`CustomizedRetryPolicy`] begins: it is a table of delay levels, and retries begin with the third.
+const FIRST_RETRY_INDEX: usize = 2;
+
+impl GroupRetryPolicy {
+    /// How long a message waits that was tried again `reconsume_times` times before, in milliseconds; `None` where the
+    /// group has no policy of its own, so that the broker's delay levels hold.
+    ///
+    /// As Java's `RetryPolicy.nextDelayDuration`: a list is entered at its third place, and its last one holds for all
+    /// that follow.
+    pub fn delay_ms(&self, reconsume_times: i32) -> Option<i64> {
+        let times = usize::try_from(reconsume_times).unwrap_or(0);
+        let delay_ms = match &self.policy_type {
+            GroupRetryPolicyType::Customized => {
+                let next = &self.customized_retry_policy.as_ref()?.next;
+                *next.get(times.saturating_add(FIRST_RETRY_INDEX)).or(next.last())?
+            }
+            GroupRetryPolicyType::Exponential => self.exponential_retry_policy?.delay_ms(times),
+        };
+        Some(delay_ms.max(0))
+    }
+}
+
 /// Delays that grow by a factor (Java: `ExponentialRetryPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -96,6 +118,13 @@ pub struct ExponentialRetryPolicy {
     pub max: i64,
     /// Factor from one to the next.
     pub multiplier: i64,
+}
+
+impl ExponentialRetryPolicy {
+    fn delay_ms(&self, times: usize) -> i64 {
+        let power = self.multiplier.saturating_pow(times.min(32) as u32);
+        self.initial.saturating_mul(power).min(self.max)
+    }
 }
 
 impl Default for ExponentialRetryPolicy {
@@ -161,4 +190,31 @@ pub struct SubscriptionGroupList {
 pub struct GroupList {
     /// Names of groups.
     pub group_list: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_those_of_java() {
+        let listed = |next: &[i64]| GroupRetryPolicy {
+            customized_retry_policy: Some(CustomizedRetryPolicy { next: next.to_vec() }),
+            ..GroupRetryPolicy::default()
+        };
+        let delays = |policy: GroupRetryPolicy| [-1, 0, 1, 2, 99].map(|times| policy.delay_ms(times));
+        assert_eq!(delays(GroupRetryPolicy::default()), [None; 5]);
+        assert_eq!(delays(listed(&[])), [None; 5]);
+        assert_eq!(delays(listed(&[7])), [Some(7); 5]);
+        assert_eq!(delays(listed(&[1, 2, 3, 4])), [3, 3, 4, 4, 4].map(Some));
+        assert_eq!(delays(listed(&[1, 2, -3])), [Some(0); 5]);
+        let growing = |initial, max, multiplier| GroupRetryPolicy {
+            exponential_retry_policy: Some(ExponentialRetryPolicy { initial, max, multiplier }),
+            policy_type: GroupRetryPolicyType::Exponential,
+            ..GroupRetryPolicy::default()
+        };
+        assert_eq!(delays(growing(5_000, 7_200_000, 2)), [5_000, 5_000, 10_000, 20_000, 7_200_000].map(Some));
+        assert_eq!(delays(growing(i64::MAX, i64::MAX, i64::MAX)), [Some(i64::MAX); 5]);
+        assert_eq!(delays(growing(5, 100, -10)), [5, 5, 0, 100, 100].map(Some));
+    }
 }

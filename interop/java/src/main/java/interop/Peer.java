@@ -7,7 +7,9 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
@@ -213,18 +215,26 @@ public final class Peer {
 
     /** Says what the message's sender asked for; nothing at first of "later", and commit when it is checked. */
     private static final class ByWish implements TransactionListener {
+        private final Set<String> rolledBack = ConcurrentHashMap.newKeySet();
+
         @Override
         public LocalTransactionState executeLocalTransaction(Message message, Object wish) {
             return switch ((String) wish) {
                 case "commit" -> LocalTransactionState.COMMIT_MESSAGE;
-                case "rollback" -> LocalTransactionState.ROLLBACK_MESSAGE;
+                case "rollback" -> {
+                    rolledBack.add(message.getTransactionId());
+                    yield LocalTransactionState.ROLLBACK_MESSAGE;
+                }
                 default -> LocalTransactionState.UNKNOW;
             };
         }
 
+        /** A broker may ask in the moment in which it is told. */
         @Override
         public LocalTransactionState checkLocalTransaction(MessageExt message) {
-            return LocalTransactionState.COMMIT_MESSAGE;
+            return rolledBack.contains(message.getTransactionId())
+                ? LocalTransactionState.ROLLBACK_MESSAGE
+                : LocalTransactionState.COMMIT_MESSAGE;
         }
     }
 }

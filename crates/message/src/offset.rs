@@ -11,6 +11,11 @@ pub struct LogOffset(pub u64);
 pub struct QueueOffset(pub u64);
 
 impl LogOffset {
+    /// As the protocol and Java's files write it. No offset comes near the largest of them.
+    pub fn to_i64(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
     /// The offset `bytes` further on.
     pub fn add_bytes(self, bytes: u64) -> LogOffset {
         LogOffset(self.0 + bytes)
@@ -18,6 +23,11 @@ impl LogOffset {
 }
 
 impl QueueOffset {
+    /// As the protocol and Java's files write it. No offset comes near the largest of them.
+    pub fn to_i64(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
     /// The offset `messages` further on.
     pub fn add_messages(self, messages: u64) -> QueueOffset {
         QueueOffset(self.0 + messages)

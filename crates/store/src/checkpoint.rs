@@ -54,7 +54,7 @@ impl Checkpoint {
             self.index_timestamp.0,
             self.master_flushed_offset,
             self.confirm_offset,
-            i64::try_from(self.queue_log_offset.0).unwrap_or(i64::MAX),
+            self.queue_log_offset.to_i64(),
         ];
         for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
             place.copy_from_slice(&field.to_be_bytes());

@@ -58,7 +58,7 @@ impl Progress {
 
     /// Notes how far a level is; the kernel has it when this returns.
     pub(super) fn advance(&self, level: i32, next: QueueOffset) {
-        let offset = i64::try_from(next.0).unwrap_or(i64::MAX);
+        let offset = next.to_i64();
         let mut inner = self.lock();
         if inner.offsets.insert(level, offset) != Some(offset) {
             self.file.note(&encode(level, offset));

@@ -123,14 +123,14 @@ impl ConsumerOffsetHandler {
     /// `GET_MAX_OFFSET`: the end of a queue, exclusive.
     pub fn max(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: GetMaxOffsetRequest = request.header()?;
-        let offset = signed(self.store.queue_range(&header.topic, header.queue_id).max);
+        let offset = self.store.queue_range(&header.topic, header.queue_id).max.to_i64();
         Ok(Reply::Now(request.reply_with(&GetMaxOffsetResponse { offset })))
     }
 
     /// `GET_MIN_OFFSET`: the first message of a queue that is still there.
     pub fn min(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: GetMinOffsetRequest = request.header()?;
-        let offset = signed(self.store.queue_range(&header.topic, header.queue_id).min);
+        let offset = self.store.queue_range(&header.topic, header.queue_id).min.to_i64();
         Ok(Reply::Now(request.reply_with(&GetMinOffsetResponse { offset })))
     }
 
@@ -141,7 +141,7 @@ impl ConsumerOffsetHandler {
         let time = Timestamp(header.timestamp);
         let topic = storage_topic(&header.topic, header.lite_topic.as_deref());
         let offset = self.store.queue_offset_by_time(&topic, header.queue_id, time, boundary);
-        Ok(Reply::Now(request.reply_with(&SearchOffsetByTimestampResponse { offset: signed(offset) })))
+        Ok(Reply::Now(request.reply_with(&SearchOffsetByTimestampResponse { offset: offset.to_i64() })))
     }
 
     /// `GET_EARLIEST_MSG_STORETIME`: when the first message of a queue was stored; -1 where there is none.
@@ -171,11 +171,6 @@ impl ConsumerOffsetHandler {
         let content = QueryCorrectionOffsetBody { correction_offsets: lowest };
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
-}
-
-/// Java's offsets are signed.
-pub(super) fn signed(offset: QueueOffset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

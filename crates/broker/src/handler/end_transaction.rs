@@ -86,7 +86,7 @@ impl EndTransactionHandler {
         let OffsetMessageId { log_offset, .. } = OffsetMessageId::from_str(&id).map_err(|error| {
             HandlerError::system_error(format!("msgId must be the offset id of a message: {error}"))
         })?;
-        let at = i64::try_from(log_offset.0).unwrap_or(i64::MAX);
+        let at = log_offset.to_i64();
         let bytes = self.look(at)?;
         let record = Record::decode(&bytes).map_err(|error| not_found(at, &error.to_string()))?;
         self.transactions.resume(&record)?;

@@ -11,7 +11,6 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{KeyKind, MessageQuery, MessageStore, QueryOutcome};
 
-use super::consumer_offset::signed;
 use crate::{HandlerError, clients::ConsumerTable, control::Control, settings::Settings};
 
 /// Most entries of a queue that one answer has.
@@ -104,14 +103,14 @@ impl QueryMessageHandler {
             None => Vec::new(),
         };
         let entry = |entry: &eruca_store::ConsumeQueueEntry| ConsumeQueueData {
-            physic_offset: i64::try_from(entry.log_offset.0).unwrap_or(i64::MAX),
+            physic_offset: entry.log_offset.to_i64(),
             physic_size: i32::try_from(entry.size_bytes).unwrap_or(i32::MAX),
             tags_code: entry.tags_code,
             ..ConsumeQueueData::default()
         };
         let mut content = QueryConsumeQueueResponseBody {
-            min_queue_index: signed(range.min),
-            max_queue_index: signed(range.max),
+            min_queue_index: range.min.to_i64(),
+            max_queue_index: range.max.to_i64(),
             queue_data: index.is_some().then(|| entries.iter().map(entry).collect()),
             ..QueryConsumeQueueResponseBody::default()
         };
@@ -140,7 +139,7 @@ fn answer(request: &RemotingCommand, found: QueryOutcome) -> RemotingCommand {
     }
     let up_to = QueryMessageResponse {
         index_last_update_timestamp: found.indexed_timestamp.0,
-        index_last_update_phyoffset: i64::try_from(found.indexed_log_offset.0).unwrap_or(i64::MAX),
+        index_last_update_phyoffset: found.indexed_log_offset.to_i64(),
     };
     request.reply_with(&up_to).with_body(found.records)
 }

@@ -44,12 +44,12 @@ impl PopService {
         let QueueKey { topic, queue_id, .. } = queue;
         let range = self.parts.store.queue_range(topic, *queue_id);
         if from_min || is_retry_topic(topic) {
-            return signed(range.min);
+            return range.min.to_i64();
         }
         if self.parts.settings.now().init_pop_offset_by_check_msg_in_mem && self.starts_at_zero(queue) {
             return 0;
         }
-        signed(range.max).saturating_sub(1).max(0)
+        range.max.to_i64().saturating_sub(1).max(0)
     }
 
     /// Whether the queue's first message ever is there, and recent enough to be expected in memory.
@@ -64,8 +64,4 @@ impl PopService {
         let (_, end) = store.log_range();
         end.0.saturating_sub(first.log_offset.0) <= memory_bytes / 100 * percent
     }
-}
-
-pub(super) fn signed(offset: QueueOffset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
 }

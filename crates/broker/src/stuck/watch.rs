@@ -116,8 +116,8 @@ impl StuckQueues {
     /// Messages that the group has not committed.
     fn lag(&self, queue: &GroupQueue) -> i64 {
         let range = self.store.queue_range(&queue.topic, queue.queue_id);
-        let max = i64::try_from(range.max.0).unwrap_or(i64::MAX);
-        let min = i64::try_from(range.min.0).unwrap_or(i64::MAX);
+        let max = range.max.to_i64();
+        let min = range.min.to_i64();
         let committed = self.offsets.committed(&queue.group, &queue.topic, queue.queue_id);
         max.saturating_sub(committed.unwrap_or(min).max(min))
     }

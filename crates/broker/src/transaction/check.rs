@@ -314,8 +314,8 @@ impl Transactions {
         let id = OffsetMessageId { store_host: record.fields.store_host, log_offset };
         let header = CheckTransactionStateRequest {
             topic: Some(TRANS_HALF_TOPIC.to_owned()),
-            tran_state_table_offset: i64::try_from(queue_offset.0).unwrap_or(i64::MAX),
-            commit_log_offset: i64::try_from(log_offset.0).unwrap_or(i64::MAX),
+            tran_state_table_offset: queue_offset.to_i64(),
+            commit_log_offset: log_offset.to_i64(),
             msg_id: half.unique_key.map(str::to_owned),
             transaction_id: half.unique_key.map(str::to_owned),
             offset_msg_id: Some(id.to_string()),

@@ -239,7 +239,7 @@ impl Transactions {
         }
         let message = AppendMessage {
             sys_flag: fields.sys_flag & !sys_flag::TRANSACTION_MASK | sys_flag::TRANSACTION_COMMIT,
-            prepared_transaction_offset: i64::try_from(fields.log_offset.0).unwrap_or(i64::MAX),
+            prepared_transaction_offset: fields.log_offset.to_i64(),
             ..AppendMessage::moved(record, half.topic, half.queue_id, &properties)
         };
         let appended = self.parking.append(&self.store, &message, self.clock.now())?;
@@ -416,7 +416,7 @@ impl Transactions {
 
     fn commit_offsets(&self, settled: Settled) {
         for (topic, offset) in [(TRANS_HALF_TOPIC, settled.half), (TRANS_OP_HALF_TOPIC, settled.op)] {
-            let offset = i64::try_from(offset.0).unwrap_or(i64::MAX);
+            let offset = offset.to_i64();
             if self.offsets.committed(TRANS_GROUP, topic, 0) != Some(offset) {
                 self.offsets.commit(TRANS_GROUP, topic, 0, offset);
             }

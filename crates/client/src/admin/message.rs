@@ -74,10 +74,8 @@ impl Admin {
         topic: &str,
         message_id: &OffsetMessageId,
     ) -> Result<StoredMessage, CallError> {
-        let header = ViewMessageByIdRequest {
-            topic: Some(topic.to_owned()),
-            offset: i64::try_from(message_id.log_offset.0).unwrap_or(i64::MAX),
-        };
+        let header =
+            ViewMessageByIdRequest { topic: Some(topic.to_owned()), offset: message_id.log_offset.to_i64() };
         let answer = self.ask(addr, &header).await?;
         let mut messages = decode_messages(&answer)?;
         messages.pop().ok_or_else(|| CallError::BadMessages {

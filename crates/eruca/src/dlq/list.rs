@@ -75,7 +75,7 @@ async fn messages(admin: &Admin, group: &str, limit: u64) -> anyhow::Result<()> 
 
 /// One message in one line.
 pub(super) fn line(dead: &StoredMessage, broker: &str, redriven: i64, time: &LocalTime) -> String {
-    let offset = i64::try_from(dead.queue_offset.0).unwrap_or(i64::MAX);
+    let offset = dead.queue_offset.to_i64();
     let again = if offset < redriven { "  (sent again)" } else { "" };
     let text = String::from_utf8_lossy(&dead.message.body);
     let body: String = text.chars().take(BODY_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -72,7 +72,7 @@ async fn redrive(
     'queue: while at < queue.next {
         let (messages, next) = queue.read(admin, at).await?;
         for dead in messages {
-            let offset = i64::try_from(dead.queue_offset.0).unwrap_or(i64::MAX);
+            let offset = dead.queue_offset.to_i64();
             if offset >= queue.next || args.limit.is_some_and(|limit| count.sent >= limit) {
                 break 'queue;
             }

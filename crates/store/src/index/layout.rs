@@ -102,7 +102,7 @@ impl IndexHeader {
     /// The bytes at the start of the file.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        let log_offset = |offset: LogOffset| i64::try_from(offset.0).unwrap_or(i64::MAX);
+        let log_offset = |offset: LogOffset| offset.to_i64();
         let longs = [
             self.begin_timestamp.0,
             self.end_timestamp.0,
@@ -195,7 +195,7 @@ impl IndexEntry {
         let (log_offset, rest) = rest.split_at_mut(8);
         let (seconds, previous) = rest.split_at_mut(4);
         hash.copy_from_slice(&self.key_hash.to_be_bytes());
-        log_offset.copy_from_slice(&i64::try_from(self.log_offset.0).unwrap_or(i64::MAX).to_be_bytes());
+        log_offset.copy_from_slice(&self.log_offset.to_i64().to_be_bytes());
         seconds.copy_from_slice(&self.seconds.to_be_bytes());
         previous.copy_from_slice(&self.previous.to_be_bytes());
         bytes

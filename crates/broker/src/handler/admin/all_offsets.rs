@@ -8,10 +8,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::Reply;
 
-use crate::{
-    HandlerError, delay::DelaySchedule, handler::consumer_offset::signed, offsets::OffsetTable,
-    timer::TimerSchedule,
-};
+use crate::{HandlerError, delay::DelaySchedule, offsets::OffsetTable, timer::TimerSchedule};
 
 /// Tells all offsets.
 #[derive(Debug)]
@@ -34,7 +31,7 @@ impl AllOffsetsHandler {
 
     /// How far the delay levels are.
     pub(super) fn of_delay(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
-        let offsets = self.delay.offsets().into_iter().map(|(level, (next, _))| (level, signed(next)));
+        let offsets = self.delay.offsets().into_iter().map(|(level, (next, _))| (level, next.to_i64()));
         let content = DelayOffsetSerializeWrapper { data_version: None, offset_table: offsets.collect() };
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }

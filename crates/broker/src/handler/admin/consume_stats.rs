@@ -15,9 +15,8 @@ use eruca_remoting::{Caller, Reply};
 use eruca_store::MessageStore;
 
 use crate::{
-    HandlerError, clients::ConsumerTable, control::Control, groups::GroupTable,
-    handler::consumer_offset::signed, offsets::OffsetTable, settings::Settings, stats::BrokerStats,
-    topics::TopicTable,
+    HandlerError, clients::ConsumerTable, control::Control, groups::GroupTable, offsets::OffsetTable,
+    settings::Settings, stats::BrokerStats, topics::TopicTable,
 };
 
 /// What Java writes for the store time of a message that is not there.
@@ -176,7 +175,7 @@ impl Progress {
         let pulled = self.offsets.pulled(group, topic, queue_id).unwrap_or(0);
         let last = self.stored_at(topic, queue_id, consumer_offset - 1);
         OffsetWrapper {
-            broker_offset: signed(self.store.queue_range(topic, queue_id).max),
+            broker_offset: self.store.queue_range(topic, queue_id).max.to_i64(),
             consumer_offset,
             last_timestamp: last.map_or(0, |time| time.0),
             pull_offset: pulled.max(consumer_offset),
@@ -185,7 +184,7 @@ impl Progress {
 
     fn time_span(&self, group: &str, topic: &str, queue_id: i32, now: Timestamp) -> QueueTimeSpan {
         let range = self.store.queue_range(topic, queue_id);
-        let (min, max) = (signed(range.min), signed(range.max));
+        let (min, max) = (range.min.to_i64(), range.max.to_i64());
         let ms = |time: Option<Timestamp>| time.map_or(NO_TIME, |time| time.0);
         let min_time_stamp = ms(self.store.earliest_store_time(topic, queue_id));
         let consumer_offset = self.offsets.committed(group, topic, queue_id).unwrap_or(0);

@@ -15,8 +15,8 @@ use eruca_remoting::{Caller, Reply};
 use eruca_store::{Boundary, MessageStore};
 
 use crate::{
-    HandlerError, clients::ConsumerTable, groups::GroupTable, handler::consumer_offset::signed,
-    offsets::OffsetTable, settings::Settings, topics::TopicTable,
+    HandlerError, clients::ConsumerTable, groups::GroupTable, offsets::OffsetTable, settings::Settings,
+    topics::TopicTable,
 };
 
 /// Resets and copies offsets.
@@ -100,7 +100,7 @@ impl ResetOffsetHandler {
 
     fn checked(&self, topic: &str, queue_id: i32, offset: i64) -> Result<i64, HandlerError> {
         let range = self.store.queue_range(topic, queue_id);
-        let (min, max) = (signed(range.min), signed(range.max));
+        let (min, max) = (range.min.to_i64(), range.max.to_i64());
         if !(min..=max).contains(&offset) {
             return Err(HandlerError::system_error(format!(
                 "Target offset {offset} not in consume queue range [{min}-{max}]"
@@ -111,10 +111,11 @@ impl ResetOffsetHandler {
 
     /// The first message stored at `time_ms` or later; below 0: the end.
     fn offset_at(&self, topic: &str, queue_id: i32, time_ms: i64) -> i64 {
-        signed(match time_ms {
+        let offset = match time_ms {
             0.. => self.store.queue_offset_by_time(topic, queue_id, Timestamp(time_ms), Boundary::Lower),
             _ => self.store.queue_range(topic, queue_id).max,
-        })
+        };
+        offset.to_i64()
     }
 
     /// Sends `RESET_CONSUMER_CLIENT_OFFSET` to all members. Without `isForce` no queue goes forward.

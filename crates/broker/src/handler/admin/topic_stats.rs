@@ -11,10 +11,7 @@ use eruca_protocol::{
 use eruca_remoting::Reply;
 use eruca_store::MessageStore;
 
-use crate::{
-    HandlerError, handler::consumer_offset::signed, settings::Settings, stats::BrokerStats,
-    topics::TopicTable,
-};
+use crate::{HandlerError, settings::Settings, stats::BrokerStats, topics::TopicTable};
 
 /// Tells how much there is of a topic.
 #[derive(Debug)]
@@ -57,8 +54,8 @@ impl TopicStatsHandler {
         let stored = newest.and_then(|newest| self.store.store_time_at(topic, queue_id, newest));
         TopicOffset {
             last_update_timestamp: stored.map_or(0, |time| time.0),
-            max_offset: signed(range.max),
-            min_offset: signed(range.min),
+            max_offset: range.max.to_i64(),
+            min_offset: range.min.to_i64(),
         }
     }
 }

@@ -125,8 +125,8 @@ impl LiteInfoHandler {
                     .collect(),
             ),
             topic_offset: TopicOffset {
-                min_offset: signed(range.min.0),
-                max_offset: signed(range.max.0),
+                min_offset: range.min.to_i64(),
+                max_offset: range.max.to_i64(),
                 last_update_timestamp: last.unwrap_or(0).max(0),
             },
             parent_topic,
@@ -188,7 +188,7 @@ impl LiteInfoHandler {
     }
 
     fn group_in(&self, queue: &str, body: GetLiteGroupInfoResponseBody) -> GetLiteGroupInfoResponseBody {
-        let max = signed(self.store.queue_range(queue, 0).max.0);
+        let max = self.store.queue_range(queue, 0).max.to_i64();
         if max == 0 {
             return GetLiteGroupInfoResponseBody {
                 total_lag_count: -1,
@@ -220,7 +220,7 @@ impl LiteInfoHandler {
         for queue in self.offsets.topics_of(&body.group) {
             let Some((_, lite)) = lite_parts(&queue) else { continue };
             let committed = self.offsets.committed(&body.group, &queue, 0).unwrap_or(-1);
-            let lag_count = signed(self.store.queue_range(&queue, 0).max.0).saturating_sub(committed);
+            let lag_count = self.store.queue_range(&queue, 0).max.to_i64().saturating_sub(committed);
             if committed < 0 || lag_count <= 0 {
                 continue;
             }
@@ -322,8 +322,4 @@ fn ttl(topic: &TopicConfig) -> i32 {
 
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn signed(offset: u64) -> i64 {
-    i64::try_from(offset).unwrap_or(i64::MAX)
 }

@@ -240,7 +240,7 @@ impl LiteSubscriptionHandler {
 
     /// The group goes on elsewhere in the queue, from its next pop on.
     fn go_on_at(&self, change: &Change<'_>, queue: &str, option: OffsetOption) {
-        let max = i64::try_from(self.store.queue_range(queue, 0).max.0).unwrap_or(i64::MAX);
+        let max = self.store.queue_range(queue, 0).max.to_i64();
         let current = self.offsets.committed(change.group, queue, 0);
         let target = match (option.kind, option.value) {
             (OffsetOptionType::Policy, POLICY_MIN) => Some(0),

@@ -29,7 +29,7 @@ pub(super) fn rewrite(
             properties.push(PROPERTY_SEPARATOR);
         }
         if find(&properties, POP_CHECK_POINT).is_none() {
-            let queue_offset = i64::try_from(record.fields.queue_offset.0).unwrap_or(i64::MAX);
+            let queue_offset = record.fields.queue_offset.to_i64();
             let handle = ReceiptHandle { queue_offset, ..handle.clone() };
             encode_property(&mut properties, POP_CHECK_POINT, &handle.to_string());
         }

@@ -143,7 +143,7 @@ impl PopMessageHandler {
     ) {
         for queue in queues {
             let key = QueueKey::new(queue.clone(), plan.group.clone(), 0);
-            let max = i64::try_from(self.store.queue_range(&queue, 0).max.0).unwrap_or(i64::MAX);
+            let max = self.store.queue_range(&queue, 0).max.to_i64();
             let is_behind = self.pop.look(&key).is_none_or(|next| next < max);
             if max > 0 && is_behind && !self.pop.is_blocked(&key, plan.attempt_id.as_deref()) {
                 self.lite.put_back(&client.client_id, &queue);
@@ -218,7 +218,7 @@ impl PopMessageHandler {
     ) -> Result<QueueKey, HandlerError> {
         validate_lite_topic(lite_topic)?;
         let queue = lite_queue(topic, lite_topic);
-        let max = i64::try_from(self.store.queue_range(&queue, 0).max.0).unwrap_or(i64::MAX);
+        let max = self.store.queue_range(&queue, 0).max.to_i64();
         match (0..=max).contains(&offset) {
             true => Ok(QueueKey::new(queue, group, 0)),
             false => Err(HandlerError::new(

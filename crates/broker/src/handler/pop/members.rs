@@ -45,7 +45,7 @@ impl Wishes<'_> {
         let (mut offsets, mut taken) = (Vec::new(), 0);
         while let Some(rest) = records.get(taken..).filter(|rest| !rest.is_empty()) {
             let Ok(record) = Record::decode(rest) else { break };
-            let own = i64::try_from(record.fields.queue_offset.0).unwrap_or(i64::MAX);
+            let own = record.fields.queue_offset.to_i64();
             let of_lmq = is_lmq(topic).then(|| lite::offset_in(topic, record.fields.properties)).flatten();
             let offset = of_lmq.unwrap_or(own);
             let of_message = record.fields.properties;

@@ -104,7 +104,7 @@ impl PopMessageHandler {
             let read = self
                 .read_at(plan, &queue, from, wanted, &gathered.wishes, &config, wait)
                 .ok_or(Stopped::WouldWait)?;
-            let next = i64::try_from(read.next_offset.0).unwrap_or(i64::MAX);
+            let next = read.next_offset.to_i64();
             match read.status {
                 ReadStatus::Found => {
                     let front =
@@ -194,7 +194,7 @@ impl PopMessageHandler {
     /// How many messages a queue has from there on.
     fn left_from(&self, queue: &QueueKey, from: i64) -> i64 {
         let max = self.store.queue_range(&queue.topic, queue.queue_id).max;
-        i64::try_from(max.0).unwrap_or(i64::MAX).saturating_sub(from).max(0)
+        max.to_i64().saturating_sub(from).max(0)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the end of one function, which would be too long with it")]

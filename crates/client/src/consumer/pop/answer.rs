@@ -48,7 +48,7 @@ fn handle_of(
     queues: &[QueueOffsets],
 ) -> Result<ReceiptHandle, String> {
     let from = PopTopic::of(&stored.message.topic);
-    let at = i64::try_from(stored.queue_offset.0).unwrap_or(i64::MAX);
+    let at = stored.queue_offset.to_i64();
     let queue = queues.iter().find(|queue| (queue.topic, queue.queue_id) == (from, stored.queue_id));
     // Of an inner batch the broker knows the first message only: it is acknowledged as a whole.
     let listed = |queue: &QueueOffsets| queue.offsets.iter().copied().filter(|offset| *offset <= at).max();

@@ -20,7 +20,7 @@ pub(crate) async fn send_back(
     let session = &core.member.session;
     let addr = session.master_addr(&message.broker_name)?;
     let header = ConsumerSendMsgBackRequest {
-        offset: i64::try_from(message.log_offset.0).unwrap_or(i64::MAX),
+        offset: message.log_offset.to_i64(),
         group: core.member.group().to_owned(),
         delay_level,
         origin_msg_id: Some(message.message_id()),

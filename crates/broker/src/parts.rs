@@ -335,7 +335,6 @@ impl Parts {
                 groups: groups.clone(),
                 offsets: offsets.clone(),
                 lite: self.lite.clone(),
-                queues: self.lite_queues.clone(),
                 pop: self.pop.clone(),
                 hold: self.pop_hold.clone(),
                 shard,

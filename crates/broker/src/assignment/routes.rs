@@ -15,7 +15,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Client, ClientConfig};
 
-use crate::{settings::Settings, topics::TopicTable, topics::perm};
+use crate::{control::Control, settings::Settings, topics::TopicTable, topics::perm};
 
 /// How long a name server may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -139,6 +139,16 @@ impl ClusterQueues {
                 Err(error)
             }
         }
+    }
+
+    /// Asks in the background, on `control`.
+    pub(crate) fn refresh(self: &Arc<Self>, topic: &str, control: &Control) {
+        let (queues, topic) = (self.clone(), topic.to_owned());
+        control.spawn("route", async move {
+            if let Err(error) = queues.ask(&topic).await {
+                tracing::debug!(topic, %error, "route not refreshed");
+            }
+        });
     }
 
     async fn ask_all(&self, topic: &str) -> Result<TopicRouteData, RouteError> {

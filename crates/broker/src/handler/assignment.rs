@@ -74,12 +74,7 @@ impl AssignmentHandler {
         match self.queues.known(&asked.topic) {
             Known::Queues(queues) => Ok(Reply::Now(self.answer(request, &asked, Ok(queues)))),
             Known::Stale(queues) => {
-                let (handler, topic) = (self.clone(), asked.topic.clone());
-                self.control.spawn("route", async move {
-                    if let Err(error) = handler.queues.ask(&topic).await {
-                        tracing::debug!(topic, %error, "route not refreshed");
-                    }
-                });
+                self.queues.refresh(&asked.topic, &self.control);
                 Ok(Reply::Now(self.answer(request, &asked, Ok(queues))))
             }
             Known::Nothing => {

@@ -19,9 +19,11 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
-    lite::LiteQueues,
-    long_poll::{PullHold, WaiterLimits},
+    handler::ParkedPop,
+    lite::{LiteQueues, LiteRegistry},
+    long_poll::{PopHold, PullHold, WaiterLimits},
     offsets::OffsetTable,
+    pop::{PopParts, PopService},
     settings::Settings,
     stats::BrokerStats,
     stuck::StuckQueues,
@@ -154,6 +156,28 @@ impl TestParts {
     /// Lite topics that nobody subscribes to.
     pub(crate) fn lite_queues(&self) -> LiteQueues {
         LiteQueues { store: self.store.clone(), offsets: self.offsets.clone(), lite: Arc::default() }
+    }
+
+    /// What pops, whose waiting requests are in `hold`.
+    pub(crate) fn pop_service(
+        &self,
+        hold: &Arc<PopHold<ParkedPop>>,
+        lite: &Arc<LiteRegistry>,
+    ) -> Arc<PopService> {
+        let parts = PopParts {
+            store: self.store.clone(),
+            topics: self.topics.clone(),
+            groups: self.groups.clone(),
+            offsets: self.offsets.clone(),
+            parking: self.parking.clone(),
+            hold: hold.clone(),
+            lite: lite.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            store_host: BROKER.parse().unwrap(),
+            memory_bytes: 1 << 30,
+        };
+        Arc::new(PopService::open(&self.directory.path().join("config"), parts).unwrap())
     }
 
     /// Stops this broker; its directory is left.

@@ -12,7 +12,7 @@ use super::LiteQueues;
 use crate::{
     pop::{PopService, QueueKey},
     settings::Settings,
-    topics::{LITE_TOPIC_EXPIRATION, TopicTable, is_lite_parent},
+    topics::{TopicTable, is_lite_parent, lite_expiration_minutes},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -94,8 +94,9 @@ impl LiteExpiry {
     /// Only sends keep a lite topic alive, not what consumers have left to do, as in Java.
     fn is_expired(&self, parent: &str, queue: &str, now: Timestamp) -> bool {
         let Some(topic) = self.topics.get(parent).filter(|topic| is_lite_parent(topic)) else { return false };
-        let minutes = topic.attributes.get(LITE_TOPIC_EXPIRATION).and_then(|text| text.parse::<i64>().ok());
-        let Some(minutes) = minutes.filter(|minutes| *minutes > 0) else { return false };
+        let Some(minutes) = lite_expiration_minutes(&topic).filter(|minutes| *minutes > 0) else {
+            return false;
+        };
         let range = self.queues.store.queue_range(queue, 0);
         let Some(last) = range.max.0.checked_sub(1) else { return false };
         let Some(stored) = self.queues.store.store_time_at(queue, 0, QueueOffset(last)) else {

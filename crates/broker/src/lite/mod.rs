@@ -10,6 +10,7 @@ mod state;
 
 pub(crate) use expiry::LiteExpiry;
 pub(crate) use group::LiteGroup;
-pub(crate) use queues::LiteQueues;
+pub(crate) use queues::{LiteQueues, lite_queues_of, lmq_count};
 pub use registry::LiteRegistry;
+pub(crate) use registry::wake;
 pub(crate) use state::{Found, QuotaExceeded, Subscriber, Woken};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eruca_message::lite::lite_parts;
+use eruca_message::{lite::lite_parts, names::is_lmq};
 use eruca_store::{DiskError, MessageStore};
 
 use super::LiteRegistry;
@@ -26,12 +26,17 @@ impl LiteQueues {
 
     /// Deletes all lite topics below `parent`.
     pub(crate) fn delete_all_of(&self, parent: &str) -> Result<(), DiskError> {
-        self.all_of(parent).iter().try_for_each(|queue| self.delete(queue))
+        lite_queues_of(&self.store, parent).try_for_each(|queue| self.delete(&queue))
     }
+}
 
-    /// All queues of lite topics below `parent`.
-    pub(crate) fn all_of(&self, parent: &str) -> Vec<String> {
-        let all = self.store.topics_with_queues().into_iter().map(|(name, _)| name);
-        all.filter(|queue| lite_parts(queue).is_some_and(|(of, _)| of == parent)).collect()
-    }
+/// All queues of lite topics below `parent`.
+pub(crate) fn lite_queues_of(store: &MessageStore, parent: &str) -> impl Iterator<Item = String> {
+    let all = store.topics_with_queues().into_iter().map(|(name, _)| name);
+    all.filter(move |queue| lite_parts(queue).is_some_and(|(of, _)| of == parent))
+}
+
+/// How many light message queues there are, of lite topics and others.
+pub(crate) fn lmq_count(store: &MessageStore) -> usize {
+    store.topics_with_queues().iter().filter(|(name, _)| is_lmq(name)).count()
 }

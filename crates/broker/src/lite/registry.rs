@@ -98,7 +98,7 @@ impl LiteRegistry {
         }
         let mut woken = Vec::new();
         arrivals.iter().for_each(|arrival| self.notify(&arrival.topic, None, &mut woken));
-        woken.iter().for_each(|one| hold.notify(&one.key, &one.group, ANY_QUEUE));
+        wake(&woken, hold);
     }
 
     /// Everything that these clients subscribe to has to be looked at. Who is to be woken.
@@ -172,4 +172,9 @@ impl LiteRegistry {
     fn lock(&self) -> MutexGuard<'_, LiteState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Wakes pops of lite topics that wait.
+pub(crate) fn wake<T: Send>(woken: &[Woken], hold: &PopHold<T>) {
+    woken.iter().for_each(|one| hold.notify(&one.key, &one.group, ANY_QUEUE));
 }

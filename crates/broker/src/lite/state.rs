@@ -88,6 +88,22 @@ struct Wildcard {
     ready_max: usize,
 }
 
+/// By parent topic and group.
+type Wildcards = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Wildcard>>;
+
+/// The client's group, where that subscribes to everything.
+fn wildcard_of<'a>(wildcards: &'a mut Wildcards, client: &Client) -> Option<&'a mut Wildcard> {
+    wildcards.get_mut(&client.topic)?.get_mut(&client.group)
+}
+
+/// What there is to look at for a client, or for its whole group, and the most that is kept in mind.
+fn ready_of<'a>(wildcards: &'a mut Wildcards, client: &'a mut Client) -> (&'a mut Ready, usize) {
+    match wildcard_of(wildcards, client) {
+        Some(wildcard) => (&mut wildcard.ready, wildcard.ready_max),
+        None => (&mut client.ready, client.ready_max),
+    }
+}
+
 /// What is known of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientView {
@@ -102,8 +118,7 @@ pub(crate) struct ClientView {
 pub(super) struct LiteState {
     clients: HashMap<Arc<str>, Client>,
     by_queue: HashMap<Arc<str>, BTreeSet<Member>>,
-    /// By parent topic and group.
-    wildcards: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Wildcard>>,
+    wildcards: Wildcards,
     subscriptions: usize,
 }
 
@@ -300,11 +315,7 @@ impl LiteState {
     /// Everything that a client subscribes to has to be looked at, as an administrator wants it.
     pub(super) fn notify_client(&mut self, client_id: &str) -> Option<Woken> {
         let client = self.clients.get_mut(client_id)?;
-        let wildcard = self.wildcards.get_mut(&client.topic).and_then(|groups| groups.get_mut(&client.group));
-        match wildcard {
-            Some(wildcard) => wildcard.ready.add_everything(),
-            None => client.ready.add_everything(),
-        }
+        ready_of(&mut self.wildcards, client).0.add_everything();
         Some(Woken { key: client.key.clone(), group: client.group.clone() })
     }
 
@@ -318,8 +329,7 @@ impl LiteState {
     pub(super) fn take(&mut self, client_id: &str, group: &str, now: Timestamp) -> Option<Found> {
         let client = self.clients.get_mut(client_id).filter(|client| &*client.group == group)?;
         client.popped = Some(now);
-        let wildcard = self.wildcards.get_mut(&client.topic).and_then(|groups| groups.get_mut(&client.group));
-        Some(match wildcard {
+        Some(match wildcard_of(&mut self.wildcards, client) {
             Some(wildcard) => match wildcard.ready.take()? {
                 Next::Queue(queue) => Found::Queue(queue),
                 Next::Everything => Found::AllOf(client.topic.clone()),
@@ -334,18 +344,14 @@ impl LiteState {
     /// A queue that was taken out is to be looked at again: by this client, or by one of its group.
     pub(super) fn put_back(&mut self, client_id: &str, queue: &Arc<str>) {
         let Some(client) = self.clients.get_mut(client_id) else { return };
-        let wildcard = self.wildcards.get_mut(&client.topic).and_then(|groups| groups.get_mut(&client.group));
-        match wildcard {
-            Some(wildcard) => wildcard.ready.add(queue, wildcard.ready_max),
-            None => client.ready.add(queue, client.ready_max),
-        }
+        let (ready, most) = ready_of(&mut self.wildcards, client);
+        ready.add(queue, most);
     }
 
     /// Whether there is something for a client to look at.
-    pub(super) fn has_ready(&self, client_id: &str) -> bool {
-        let Some(client) = self.clients.get(client_id) else { return false };
-        let wildcard = self.wildcards.get(&client.topic).and_then(|groups| groups.get(&client.group));
-        !wildcard.map_or(&client.ready, |wildcard| &wildcard.ready).is_empty()
+    pub(super) fn has_ready(&mut self, client_id: &str) -> bool {
+        let Some(client) = self.clients.get_mut(client_id) else { return false };
+        !ready_of(&mut self.wildcards, client).0.is_empty()
     }
 
     /// A client was given messages.

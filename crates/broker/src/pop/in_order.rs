@@ -7,7 +7,7 @@ use super::{
     service::{PopService, Turn},
     state::QueueKey,
 };
-use crate::long_poll::ANY_QUEUE;
+use crate::lite::wake;
 
 /// What an acknowledgement in order met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl PopService {
         if self.look(queue).is_none_or(|next| next < max) {
             let mut woken = Vec::new();
             self.parts.lite.notify(topic, Some(group), &mut woken);
-            woken.iter().for_each(|one| self.parts.hold.notify(&one.key, &one.group, ANY_QUEUE));
+            wake(&woken, &self.parts.hold);
         }
     }
 

@@ -31,6 +31,11 @@ pub(crate) fn is_lite_parent(topic: &TopicConfig) -> bool {
     topic.attributes.get(MESSAGE_TYPE).is_some_and(|kind| kind == LITE)
 }
 
+/// After how many minutes without a message a lite topic of this parent is deleted, where it says so.
+pub(crate) fn lite_expiration_minutes(topic: &TopicConfig) -> Option<i64> {
+    topic.attributes.get(LITE_TOPIC_EXPIRATION)?.parse().ok()
+}
+
 /// Whether the topic has batch queues.
 pub(crate) fn has_batch_queues(topic: &TopicConfig) -> bool {
     topic.attributes.get(QUEUE_TYPE).is_some_and(|kind| kind == BATCH)

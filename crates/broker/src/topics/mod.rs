@@ -6,7 +6,7 @@ mod table;
 
 pub(crate) use kind::{
     BATCH, LITE_TOPIC_EXPIRATION, MESSAGE_TYPE, QUEUE_TYPE, batch_topics, has_batch_queues, has_priorities,
-    is_lite_parent,
+    is_lite_parent, lite_expiration_minutes,
 };
 pub use system::{SystemTopics, reply_topic};
 pub use table::{TopicLimits, TopicTable};

@@ -8,7 +8,6 @@ use std::{
 use eruca_message::{
     QueueOffset,
     lite::{lite_parts, lite_queue, validate_lite_topic},
-    names::is_lmq,
 };
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
@@ -31,12 +30,12 @@ use crate::{
     HandlerError,
     groups::GroupTable,
     handler::ParkedPop,
-    lite::{LiteGroup, LiteQueues, LiteRegistry},
-    long_poll::{ANY_QUEUE, PopHold},
+    lite::{LiteGroup, LiteRegistry, lite_queues_of, lmq_count, wake},
+    long_poll::PopHold,
     offsets::OffsetTable,
     pop::PopService,
     settings::Settings,
-    topics::{LITE_TOPIC_EXPIRATION, TopicTable, is_lite_parent},
+    topics::{TopicTable, is_lite_parent, lite_expiration_minutes},
 };
 
 /// Most queues that are named of a client, as in Java.
@@ -52,7 +51,6 @@ pub struct LiteInfoHandler {
     pub(crate) groups: Arc<GroupTable>,
     pub(crate) offsets: Arc<OffsetTable>,
     pub(crate) lite: Arc<LiteRegistry>,
-    pub(crate) queues: LiteQueues,
     pub(crate) pop: Arc<PopService>,
     pub(crate) hold: Arc<PopHold<ParkedPop>>,
     pub(crate) shard: LiteShard,
@@ -66,16 +64,14 @@ impl LiteInfoHandler {
     /// None so far.
     pub fn broker(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let config = self.settings.now();
-        let with_queues = self.store.topics_with_queues();
-        let lmqs = with_queues.iter().filter(|(name, _)| is_lmq(name)).count();
         let parents = self.topics.all().into_iter().filter(|topic| is_lite_parent(topic));
         let body = GetBrokerLiteInfoResponseBody {
             store_type: config.store_type.clone(),
             max_lmq_num: config.max_lmq_consume_queue_num,
-            current_lmq_num: count(lmqs),
+            current_lmq_num: count(lmq_count(&self.store)),
             lite_subscription_count: count(self.lite.subscriptions()),
             order_info_count: count(self.pop.orders_len()),
-            cq_table_size: count(with_queues.len()),
+            cq_table_size: count(self.store.topics_with_queues().len()),
             offset_table_size: count(self.offsets.snapshot().len()),
             event_map_size: count(self.lite.len()),
             topic_meta: Some(parents.map(|topic| (topic.topic_name.clone(), ttl(&topic))).collect()),
@@ -91,12 +87,11 @@ impl LiteInfoHandler {
     pub fn parent(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let GetParentTopicInfoRequest { topic } = request.header()?;
         let config = self.parent_topic(&topic)?;
-        let lmqs = self.store.topics_with_queues().iter().filter(|(name, _)| is_lmq(name)).count();
         let body = GetParentTopicInfoResponseBody {
             ttl: ttl(&config),
             groups: self.bound_groups().remove(&topic),
-            lmq_num: count(lmqs),
-            lite_topic_count: count(self.queues.all_of(&topic).len()),
+            lmq_num: count(lmq_count(&self.store)),
+            lite_topic_count: count(lite_queues_of(&self.store, &topic).count()),
             topic,
         };
         Ok(answer(request, &body))
@@ -261,7 +256,7 @@ impl LiteInfoHandler {
             clients = woken.len(),
             "lite topics looked at anew, as an administrator wants it"
         );
-        woken.iter().for_each(|one| self.hold.notify(&one.key, &one.group, ANY_QUEUE));
+        wake(&woken, &self.hold);
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 
@@ -317,7 +312,7 @@ fn answer(request: &RemotingCommand, body: &impl Serialize) -> Reply {
 }
 
 fn ttl(topic: &TopicConfig) -> i32 {
-    topic.attributes.get(LITE_TOPIC_EXPIRATION).and_then(|minutes| minutes.parse().ok()).unwrap_or(-1)
+    lite_expiration_minutes(topic).and_then(|minutes| i32::try_from(minutes).ok()).unwrap_or(-1)
 }
 
 fn count(number: usize) -> i32 {

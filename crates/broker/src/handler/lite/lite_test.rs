@@ -21,16 +21,16 @@ use super::{LiteInfoHandler, LiteShard, LiteSubscriptionHandler};
 use crate::{
     assignment::ClusterQueues,
     control::Control,
-    handler::test_parts::{BROKER, TestParts, answer},
-    lite::{LiteExpiry, LiteQueues, LiteRegistry},
+    handler::test_parts::{TestParts, answer},
+    lite::{LiteExpiry, LiteQueues, LiteRegistry, lite_queues_of},
     long_poll::PopHold,
-    pop::{PopParts, PopService},
     topics::{LITE_TOPIC_EXPIRATION, MESSAGE_TYPE},
 };
 
 struct Lite {
     parts: TestParts,
     lite: Arc<LiteRegistry>,
+    queues: LiteQueues,
     subscriptions: LiteSubscriptionHandler,
     info: LiteInfoHandler,
     caller: Caller,
@@ -43,24 +43,11 @@ fn lite() -> Lite {
     parts.topics.put(TopicConfig { attributes, ..TopicConfig::new("P", 2) }).unwrap();
     parts.topic("T", 1);
     let (hold, lite) = (Arc::new(PopHold::new()), Arc::<LiteRegistry>::default());
-    let pop = PopParts {
-        store: parts.store.clone(),
-        topics: parts.topics.clone(),
-        groups: parts.groups.clone(),
-        offsets: parts.offsets.clone(),
-        parking: parts.parking.clone(),
-        hold: hold.clone(),
-        lite: lite.clone(),
-        settings: parts.settings.clone(),
-        clock: parts.clock.clone(),
-        store_host: BROKER.parse().unwrap(),
-        memory_bytes: 1 << 30,
-    };
-    let pop = Arc::new(PopService::open(&parts.directory.path().join("config"), pop).unwrap());
-    let queues =
+    let pop = parts.pop_service(&hold, &lite);
+    let of_cluster =
         ClusterQueues::new(Vec::new(), parts.topics.clone(), parts.settings.clone(), parts.clock.clone());
     let shard = LiteShard {
-        queues: Arc::new(queues),
+        queues: Arc::new(of_cluster),
         settings: parts.settings.clone(),
         control: Arc::new(Control::start().unwrap()),
     };
@@ -80,14 +67,14 @@ fn lite() -> Lite {
         groups: parts.groups.clone(),
         offsets: parts.offsets.clone(),
         lite: lite.clone(),
-        queues: LiteQueues { lite: lite.clone(), ..parts.lite_queues() },
         pop,
         hold,
         shard,
         settings: parts.settings.clone(),
     };
+    let queues = LiteQueues { lite: lite.clone(), ..parts.lite_queues() };
     let (caller, _) = parts.connect();
-    let lite = Lite { parts, lite, subscriptions, info, caller };
+    let lite = Lite { parts, lite, queues, subscriptions, info, caller };
     lite.group("g", &[("lite.bind.topic", "P")]);
     lite
 }
@@ -314,7 +301,7 @@ fn lite_topics_that_nobody_sends_to_are_deleted_and_silent_clients_too() {
     let attributes = [(MESSAGE_TYPE.to_owned(), "LITE".to_owned())].into();
     lite.parts.topics.put(TopicConfig { attributes, ..TopicConfig::new("Kept", 1) }).unwrap();
     let expiry = LiteExpiry::new(
-        lite.info.queues.clone(),
+        lite.queues.clone(),
         lite.parts.topics.clone(),
         lite.info.pop.clone(),
         lite.parts.settings.clone(),
@@ -324,7 +311,8 @@ fn lite_topics_that_nobody_sends_to_are_deleted_and_silent_clients_too() {
         lite.parts.clock.advance_ms(minutes * 60_000);
         expiry.step(lite.parts.clock.now());
     };
-    let queues = || lite.info.queues.all_of("P");
+    let queues_of = |parent: &str| lite_queues_of(&lite.parts.store, parent).collect::<Vec<_>>();
+    let queues = || queues_of("P");
     lite.control("one", ADD_AB);
     lite.send("a");
     lite.parts.store("Kept", 0, "x", b"__LITE_TOPIC\x01a\x02INNER_MULTI_DISPATCH\x01%LMQ%$Kept$a\x02");
@@ -338,10 +326,10 @@ fn lite_topics_that_nobody_sends_to_are_deleted_and_silent_clients_too() {
     assert_eq!(lite.parts.offsets.committed("g", "%LMQ%$P$a", 0), None);
     later(60);
     assert!(queues().is_empty());
-    assert_eq!(lite.info.queues.all_of("Kept").len(), 1, "it does not say when");
+    assert_eq!(queues_of("Kept").len(), 1, "it does not say when");
     // A lite topic that was deleted begins anew.
     lite.send("a");
     assert_eq!(lite.parts.read("%LMQ%$P$a", 0).len(), 1);
-    lite.info.queues.delete_all_of("P").unwrap();
+    lite.queues.delete_all_of("P").unwrap();
     assert!(queues().is_empty());
 }

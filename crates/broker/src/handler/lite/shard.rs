@@ -23,12 +23,7 @@ impl LiteShard {
     pub(crate) fn is_ours(&self, parent: &str, lite: &str) -> bool {
         let known = self.queues.known(parent);
         if matches!(known, Known::Nothing | Known::Stale(_)) {
-            let (queues, parent) = (self.queues.clone(), parent.to_owned());
-            self.control.spawn("route", async move {
-                if let Err(error) = queues.ask(&parent).await {
-                    tracing::debug!(topic = parent, %error, "route not refreshed");
-                }
-            });
+            self.queues.refresh(parent, &self.control);
         }
         let (Known::Queues(mut queues) | Known::Stale(mut queues)) = known else { return true };
         queues.sort();

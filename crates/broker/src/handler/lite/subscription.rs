@@ -22,8 +22,8 @@ use crate::{
     HandlerError,
     groups::GroupTable,
     handler::ParkedPop,
-    lite::{LiteGroup, LiteRegistry, QuotaExceeded, Subscriber, Woken},
-    long_poll::{ANY_QUEUE, PopHold},
+    lite::{LiteGroup, LiteRegistry, QuotaExceeded, Subscriber, Woken, wake},
+    long_poll::PopHold,
     offsets::OffsetTable,
     settings::Settings,
 };
@@ -90,7 +90,7 @@ impl LiteSubscriptionHandler {
         let mut woken = Vec::new();
         let outcome =
             asked.subscription_set.iter().try_for_each(|change| self.change(caller, change, &mut woken));
-        woken.iter().for_each(|one: &Woken| self.hold.notify(&one.key, &one.group, ANY_QUEUE));
+        wake(&woken, &self.hold);
         outcome?;
         Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))
     }
@@ -183,8 +183,7 @@ impl LiteSubscriptionHandler {
         woken: &mut Vec<Woken>,
     ) -> Result<(), HandlerError> {
         let who = subscriber(caller, change, group);
-        let ours: BTreeSet<String> =
-            change.queues.iter().filter(|queue| self.is_ours(queue)).cloned().collect();
+        let ours = self.ours(change);
         let added = self.lite.add(&who, ours.clone(), self.limit(), self.clock.now()).map_err(quota)?;
         for queue in &ours {
             if group.is_exclusive {
@@ -211,8 +210,7 @@ impl LiteSubscriptionHandler {
             woken.extend(self.lite.add_wildcard(&who, self.limit(), now).map_err(quota)?);
             return Ok(());
         }
-        let ours: BTreeSet<String> =
-            change.queues.iter().filter(|queue| self.is_ours(queue)).cloned().collect();
+        let ours = self.ours(change);
         let added = self.lite.replace(&who, ours, self.limit(), now).map_err(quota)?;
         added.iter().for_each(|queue| self.lite.notify(queue, Some(change.group), woken));
         Ok(())
@@ -255,6 +253,10 @@ impl LiteSubscriptionHandler {
         if let Some(target) = target.filter(|target| current != Some(*target)) {
             self.offsets.assign_reset(change.group, queue, 0, target);
         }
+    }
+
+    fn ours(&self, change: &Change<'_>) -> BTreeSet<String> {
+        change.queues.iter().filter(|queue| self.is_ours(queue)).cloned().collect()
     }
 
     /// Whether this broker keeps the queue, or has something of it.

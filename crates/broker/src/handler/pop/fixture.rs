@@ -22,10 +22,10 @@ use eruca_store::{AppendMessage, Arrival, ArrivalListener, EveryMessage, ReadLim
 use super::{ParkedPop, PopMessageHandler};
 use crate::{
     control::Control,
-    handler::test_parts::{BROKER, TestParts},
+    handler::test_parts::TestParts,
     lite::LiteRegistry,
     long_poll::{PopHold, PullRunner},
-    pop::{PopParts, PopService},
+    pop::PopService,
 };
 
 /// A broker that pops.
@@ -75,20 +75,7 @@ impl Popper {
         parts.topics.ensure(&revive_topic(&config.broker_cluster_name), config.revive_queue_num);
         let hold = Arc::new(PopHold::new());
         let lite: Arc<LiteRegistry> = Arc::default();
-        let service = PopParts {
-            store: parts.store.clone(),
-            topics: parts.topics.clone(),
-            groups: parts.groups.clone(),
-            offsets: parts.offsets.clone(),
-            parking: parts.parking.clone(),
-            hold: hold.clone(),
-            lite: lite.clone(),
-            settings: parts.settings.clone(),
-            clock: parts.clock.clone(),
-            store_host: BROKER.parse().unwrap(),
-            memory_bytes: 1 << 30,
-        };
-        let pop = Arc::new(PopService::open(&parts.directory.path().join("config"), service).unwrap());
+        let pop = parts.pop_service(&hold, &lite);
         let handler = PopMessageHandler::new(
             parts.store.clone(),
             parts.topics.clone(),

@@ -4,7 +4,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use eruca_message::{
-    lite::{lite_parts, lite_queue, validate_lite_topic},
+    lite::{lite_queue, validate_lite_topic},
     properties::{INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, find_str},
 };
 use eruca_protocol::{
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     filter::MessageFilter,
-    lite::{Found, LiteGroup},
+    lite::{Found, LiteGroup, lite_queues_of},
     long_poll::ANY_QUEUE,
     pop::{OrderVerdict, QueueKey},
     reply::HandlerError,
@@ -110,9 +110,8 @@ impl PopMessageHandler {
                 },
                 Some(Found::Queues(queues)) => self.note_those_with_messages(plan, client, queues),
                 Some(Found::AllOf(parent)) => {
-                    let all = self.store.topics_with_queues().into_iter().map(|(name, _)| name);
-                    let of_parent = |name: &String| lite_parts(name).is_some_and(|(of, _)| *of == *parent);
-                    self.note_those_with_messages(plan, client, all.filter(of_parent).map(Arc::from));
+                    let all = lite_queues_of(&self.store, &parent).map(Arc::from);
+                    self.note_those_with_messages(plan, client, all);
                 }
             }
         }

@@ -2,13 +2,12 @@
 
 use eruca_message::{
     lite::{lite_queue, validate_lite_topic},
-    names::is_lmq,
     properties::INNER_MULTI_DISPATCH,
 };
 use eruca_protocol::{ResponseCode, body::TopicConfig};
 
 use super::{properties::rewrite, send_message::SendMessageHandler};
-use crate::{config::BrokerConfig, reply::HandlerError, topics::is_lite_parent};
+use crate::{config::BrokerConfig, lite::lmq_count, reply::HandlerError, topics::is_lite_parent};
 
 impl SendMessageHandler {
     /// Names the queue of the lite topic in the property by which the store does it. As in Java whatever kind of topic the
@@ -41,7 +40,7 @@ impl SendMessageHandler {
             && self.store.queue_range(&queue, 0).max.0 == 0
         {
             let limit = usize::try_from(config.max_lmq_consume_queue_num).unwrap_or(usize::MAX);
-            let count = self.store.topics_with_queues().iter().filter(|(name, _)| is_lmq(name)).count();
+            let count = lmq_count(&self.store);
             if count >= limit {
                 return Err(HandlerError::new(
                     ResponseCode::LMQ_QUOTA_EXCEEDED,

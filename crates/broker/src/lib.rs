@@ -24,6 +24,7 @@ pub mod offsets;
 mod parts;
 pub mod persist;
 pub mod pop;
+mod queue_walk;
 pub mod registration;
 pub mod reply;
 pub mod schedule;

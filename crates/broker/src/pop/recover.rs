@@ -3,126 +3,178 @@
 //! Those whose time came meanwhile are in the revive topic, or soon will be: they are read there. So what is not found
 //! here, because it is long ago, is not lost; its acknowledgements are only noted without being checked.
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
 
 use eruca_message::{
-    QueueOffset, Record, Timestamp,
+    LogOffset, QueueOffset, Record, Timestamp,
     names::TIMER_TOPIC,
     properties::{self, REAL_TOPIC, TAGS, TIMER_DELIVER_MS},
 };
 
 use super::{
+    log::CHECK_POINT_LEAD_MS,
     record::{self, ReviveRecord},
     service::PopService,
+    state::PopKey,
 };
+use crate::queue_walk::for_each_backwards;
 
 /// Records are looked for so far back.
 const SEARCHED_MS: i64 = 10 * 60 * 1000;
 /// And at most so many.
 const SEARCHED_RECORDS_MAX: u64 = 200_000;
-/// Entries looked at at a time.
-const ENTRIES_AT_ONCE: u64 = 1_024;
+
+/// What a search of the timer topic found.
+struct Waiting {
+    /// The latest first.
+    records: Vec<ReviveRecord>,
+    /// Check points that the timer may have delivered already, though their time is not over.
+    perhaps_delivered: HashSet<PopKey>,
+    /// Since when all are found.
+    since: Timestamp,
+}
 
 impl PopService {
     /// Searches the log, and begins to read the revive topic.
     pub(super) fn recover(&self, now: Timestamp) {
         self.begin_revive(now);
-        let (found, since) = self.search(now);
-        let pop_times = found.iter().filter_map(|(_, record)| match record {
+        let Waiting { mut records, perhaps_delivered, since } = self.search(now);
+        let delivered = match perhaps_delivered.is_empty() {
+            true => Some(HashSet::new()),
+            false => self.delivered_lately(now),
+        };
+        // What the timer delivered is read in the revive topic, or was, and is done with.
+        records.retain(|record| match record {
+            ReviveRecord::CheckPoint(check_point) if perhaps_delivered.contains(&check_point.key) => {
+                delivered.as_ref().is_some_and(|delivered| !delivered.contains(&check_point.key))
+            }
+            _ => true,
+        });
+        let pop_times = records.iter().filter_map(|record| match record {
             ReviveRecord::CheckPoint(check_point) => Some(check_point.key.pop_time),
             ReviveRecord::Acks(..) => None,
         });
         let latest = pop_times.max();
-        let mut state = self.state();
-        let (mut check_points, mut acks) = (0, 0);
+        let mut acks = Vec::new();
+        let mut check_points = 0;
         // The latest was found first.
-        for (_, record) in found.into_iter().rev() {
+        for record in records.into_iter().rev() {
             match record {
                 ReviveRecord::CheckPoint(check_point) => {
-                    check_points += usize::from(state.popped(check_point))
+                    check_points += usize::from(self.state().popped(check_point));
                 }
-                ReviveRecord::Acks(key, offsets) => {
-                    acks += 1;
-                    state.revive_acks(&key, &offsets, now);
-                }
+                ReviveRecord::Acks(key, offsets) => acks.push((key, offsets)),
             }
         }
-        if check_points + acks > 0 {
+        // What came due meanwhile is known before anybody acknowledges it.
+        let mut is_more = true;
+        while is_more && self.state().has_room() {
+            is_more = self.read_revive_topic(now);
+        }
+        let mut state = self.state();
+        // Last, as they may be of check points that are in the revive topic already.
+        acks.iter().for_each(|(key, offsets)| state.revive_acks(key, offsets, now));
+        if check_points + acks.len() > 0 {
             tracing::info!(
                 check_points,
-                acks,
+                acks = acks.len(),
                 in_flight = state.len(),
                 "messages that were popped before are in flight"
             );
         }
-        drop(state);
-        // What came due meanwhile is known before anybody acknowledges it.
-        while self.state().has_room() && self.read_revive_topic(now) {}
-        let mut state = self.state();
-        // A check point's record is delivered a second before its messages become visible.
-        state.set_searched(since, now.add_ms(1_000));
+        let knows_delivered = delivered.is_some() && !is_more;
+        state.set_searched(since, if knows_delivered { now } else { now.add_ms(CHECK_POINT_LEAD_MS) });
         state.know_from(now, latest);
     }
 
-    /// The records that wait, the latest first, and since when all are found.
-    fn search(&self, now: Timestamp) -> (Vec<(Timestamp, ReviveRecord)>, Timestamp) {
+    /// The records that wait in the timer topic.
+    fn search(&self, now: Timestamp) -> Waiting {
         let oldest = now.add_ms(-SEARCHED_MS);
         let range = self.parts.store.queue_range(TIMER_TOPIC, 0);
-        let lowest = range.min.0.max(range.max.0.saturating_sub(SEARCHED_RECORDS_MAX));
-        let mut found = Vec::new();
-        let mut end = range.max.0;
-        let mut since = oldest;
-        'search: while end > lowest {
-            let start = lowest.max(end.saturating_sub(ENTRIES_AT_ONCE));
-            let entries =
-                self.parts.store.queue_entries(TIMER_TOPIC, 0, QueueOffset(start), (end - start) as usize);
-            for entry in entries.iter().rev() {
-                match self.parts.store.record_at(entry.log_offset) {
-                    Ok(Some(bytes)) => {
-                        if let ControlFlow::Break(()) =
-                            self.look_at(&bytes, now, oldest, &mut found, &mut since)
-                        {
-                            break 'search;
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "a record that waits for its time cannot be read, passed over");
-                    }
-                }
-            }
-            end = start;
+        let lowest = range.min.max(QueueOffset(range.max.0.saturating_sub(SEARCHED_RECORDS_MAX)));
+        let mut found = Waiting { records: Vec::new(), perhaps_delivered: HashSet::new(), since: oldest };
+        let mut reached = oldest;
+        let _ = for_each_backwards(&self.parts.store, TIMER_TOPIC, 0, lowest, |_, entry| {
+            self.look_at(entry.log_offset, oldest, &mut reached, |record| {
+                self.note_waiting(record, now, &mut found)
+            })
+        });
+        let was_cut = lowest > range.min && reached > oldest;
+        if was_cut {
+            found.since = reached;
         }
-        let was_cut = lowest > range.min.0 && since > oldest;
-        (found, if was_cut { since } else { oldest })
+        found
     }
 
+    /// Reads a record, and gives it to `each`, unless it is older than `oldest`, which ends the search. When it was stored goes
+    /// into `reached`.
     fn look_at(
         &self,
-        bytes: &[u8],
-        now: Timestamp,
+        at: LogOffset,
         oldest: Timestamp,
-        found: &mut Vec<(Timestamp, ReviveRecord)>,
-        since: &mut Timestamp,
+        reached: &mut Timestamp,
+        each: impl FnOnce(&Record<'_>),
     ) -> ControlFlow<()> {
-        let Ok(record) = Record::decode(bytes) else { return ControlFlow::Continue(()) };
-        let fields = &record.fields;
-        if fields.store_timestamp < oldest {
-            return ControlFlow::Break(());
-        }
-        *since = fields.store_timestamp;
-        let text = |name| properties::find_str(fields.properties, name);
-        if text(REAL_TOPIC) != Some(self.log.topic()) {
-            return ControlFlow::Continue(());
-        }
-        let deliver_at = text(TIMER_DELIVER_MS).and_then(|text| text.parse().ok()).map(Timestamp);
-        let Some(deliver_at) = deliver_at else { return ControlFlow::Continue(()) };
-        match record::decode(text(TAGS).unwrap_or_default(), fields.body) {
-            // One whose time has come is dealt with when it is read in the revive topic, or has been.
-            Ok(ReviveRecord::CheckPoint(_)) if deliver_at <= now => {}
-            Ok(record) => found.push((deliver_at, record)),
-            Err(error) => tracing::warn!(%error, "a record of a pop says nothing, passed over"),
+        match self.parts.store.record_at(at) {
+            Ok(Some(bytes)) => {
+                let Ok(record) = Record::decode(&bytes) else { return ControlFlow::Continue(()) };
+                if record.fields.store_timestamp < oldest {
+                    return ControlFlow::Break(());
+                }
+                *reached = record.fields.store_timestamp;
+                each(&record);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a record of a pop cannot be read, passed over"),
         }
         ControlFlow::Continue(())
+    }
+
+    fn note_waiting(&self, record: &Record<'_>, now: Timestamp, found: &mut Waiting) {
+        let text = |name| properties::find_str(record.fields.properties, name);
+        if text(REAL_TOPIC) != Some(self.log.topic()) {
+            return;
+        }
+        let deliver_at = text(TIMER_DELIVER_MS).and_then(|text| text.parse().ok()).map(Timestamp);
+        let Some(deliver_at) = deliver_at else { return };
+        match record::decode(text(TAGS).unwrap_or_default(), record.fields.body) {
+            // One whose time is over is dealt with when it is read in the revive topic, or has been.
+            Ok(ReviveRecord::CheckPoint(check_point)) if deliver_at <= now && check_point.due() <= now => {}
+            Ok(record) => {
+                if let ReviveRecord::CheckPoint(check_point) = &record
+                    && deliver_at <= now
+                {
+                    found.perhaps_delivered.insert(check_point.key.clone());
+                }
+                found.records.push(record);
+            }
+            Err(error) => tracing::warn!(%error, "a record of a pop says nothing, passed over"),
+        }
+    }
+
+    /// The check points that the timer delivered within the last second, in which those still in flight are that it delivered
+    /// at all; `None` where there are too many to look at.
+    fn delivered_lately(&self, now: Timestamp) -> Option<HashSet<PopKey>> {
+        let oldest = now.add_ms(-CHECK_POINT_LEAD_MS);
+        let mut delivered = HashSet::new();
+        let (mut looked_at, mut reached) = (0, now);
+        for queue in 0..self.revive_queue_nums {
+            let _ =
+                for_each_backwards(&self.parts.store, self.log.topic(), queue, QueueOffset(0), |_, entry| {
+                    looked_at += 1;
+                    if looked_at > SEARCHED_RECORDS_MAX {
+                        return ControlFlow::Break(());
+                    }
+                    self.look_at(entry.log_offset, oldest, &mut reached, |record| {
+                        let tag = properties::find_str(record.fields.properties, TAGS).unwrap_or_default();
+                        if let Ok(ReviveRecord::CheckPoint(check_point)) =
+                            record::decode(tag, record.fields.body)
+                        {
+                            delivered.insert(check_point.key);
+                        }
+                    })
+                });
+        }
+        (looked_at <= SEARCHED_RECORDS_MAX).then_some(delivered)
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::offsets::OffsetTable;
 
 /// Queue entries read at a time.
-pub(super) const STRIDE: usize = 4_096;
+const STRIDE: usize = 4_096;
 
 /// When producers are asked.
 #[derive(Debug, Clone, Copy)]

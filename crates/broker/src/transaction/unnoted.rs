@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
+    ops::ControlFlow,
 };
 
 use eruca_message::{
@@ -20,10 +21,10 @@ use eruca_message::{
 use eruca_store::MessageStore;
 
 use super::{
-    rebuild::{STRIDE, record},
+    rebuild::record,
     table::{Closed, HalfTable},
 };
-use crate::delay::Parking;
+use crate::{delay::Parking, queue_walk::for_each_backwards};
 
 /// How far back from the end of the log is looked: many times what the threads of a broker can have staged at a time.
 const TAIL_BYTES: u64 = 64 << 20;
@@ -109,24 +110,15 @@ impl Unnoted {
 /// The messages of a queue that lie at the end of the log, the last one first.
 fn for_each_at_the_end(store: &MessageStore, topic: &str, queue_id: i32, mut each: impl FnMut(&Record<'_>)) {
     let from = LogOffset(store.watermarks().written.0.saturating_sub(TAIL_BYTES));
-    let range = store.queue_range(topic, queue_id);
-    let mut end = range.max;
-    while end > range.min {
-        let start = QueueOffset(end.0.saturating_sub(STRIDE as u64)).max(range.min);
-        let entries = store.queue_entries(topic, queue_id, start, (end.0 - start.0) as usize);
-        for (index, entry) in entries.iter().enumerate().rev() {
-            if entry.is_blank() {
-                continue;
-            }
-            if entry.log_offset < from {
-                return;
-            }
-            if let Some(bytes) = record(store, entry.log_offset, "message", start.add_messages(index as u64))
-                && let Ok(message) = Record::decode(&bytes)
-            {
-                each(&message);
-            }
+    let _ = for_each_backwards(store, topic, queue_id, QueueOffset(0), |offset, entry| {
+        if entry.log_offset < from {
+            return ControlFlow::Break(());
         }
-        end = start;
-    }
+        if let Some(bytes) = record(store, entry.log_offset, "message", offset)
+            && let Ok(message) = Record::decode(&bytes)
+        {
+            each(&message);
+        }
+        ControlFlow::Continue(())
+    });
 }

@@ -348,6 +348,22 @@ fn a_restart_at_every_step_is_not_noticed() {
     }
 }
 
+/// Whether its check point went to the revive topic at once, waits there, or is still with the timer.
+#[test]
+fn a_handle_that_was_used_up_stays_so_after_a_restart() {
+    for invisible_ms in [1, 400, 1_000, 1_500, 4_000] {
+        for (before_ack, before_kill) in [(0, 0), (300, 0), (0, 300), (600, 600)] {
+            let pass = |ms: i64| (ms > 0).then_some(Step::Pass(ms));
+            let mut steps = vec![Step::Send(1), Step::Pop { group: 0, max: 1, invisible_ms, queue_id: 1 }];
+            steps.extend(pass(before_ack));
+            steps.push(Step::Ack(0));
+            steps.extend(pass(before_kill));
+            steps.extend([Step::Kill, Step::Change(0, 9_000), Step::Change(0, 0)]);
+            play(1, &steps);
+        }
+    }
+}
+
 #[test]
 fn a_death_within_every_change_of_the_disk_loses_nothing() {
     let changes = {

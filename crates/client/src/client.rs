@@ -150,9 +150,31 @@ impl Session {
         request: RemotingCommand,
         timeout: Duration,
     ) -> Result<Answer, CallError> {
+        self.ask(addr, request, timeout).await?.expect_success()
+    }
+
+    /// Asks `addr`; the answer may have any code.
+    pub(crate) async fn ask(
+        &self,
+        addr: &str,
+        request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<Answer, CallError> {
         let code = request.request_code();
-        let reply = self.remoting.invoke(addr, request, timeout).await?;
-        Answer { addr: addr.to_owned(), request: code, reply }.expect_success()
+        let reply = self.invoke(addr, request, timeout).await?;
+        Ok(Answer { addr: addr.to_owned(), request: code, reply })
+    }
+
+    /// Asks the master of a group, whose name the request carries for proxies; the answer may have any code.
+    pub(crate) async fn ask_master(
+        &self,
+        broker_name: &str,
+        mut request: RemotingCommand,
+        timeout: Duration,
+    ) -> Result<Answer, CallError> {
+        let addr = self.master_addr(broker_name)?;
+        request.ext_fields.push("bname", broker_name);
+        self.ask(&addr, request, timeout).await
     }
 
     /// Asks a name server, and the next one where it cannot be reached.
@@ -359,6 +381,16 @@ impl Answer {
     /// This answer, if its code is `SUCCESS`.
     pub(crate) fn expect_success(self) -> Result<Answer, CallError> {
         if self.reply.response_code() == ResponseCode::SUCCESS { Ok(self) } else { Err(self.refusal()) }
+    }
+
+    /// This answer to a pop, if it brings messages; `None` where there were none.
+    pub(crate) fn with_messages(self) -> Result<Option<Answer>, CallError> {
+        match self.reply.response_code() {
+            ResponseCode::POLLING_TIMEOUT | ResponseCode::POLLING_FULL | ResponseCode::PULL_NOT_FOUND => {
+                Ok(None)
+            }
+            _ => self.expect_success().map(Some),
+        }
     }
 
     /// The error that this answer's code means.

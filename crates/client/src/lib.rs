@@ -48,10 +48,12 @@ mod decode;
 mod error;
 mod inbound;
 mod lock;
+mod millis;
 mod name_servers;
 mod offset_store;
 mod producer;
 mod route_cache;
+mod setters;
 #[cfg(test)]
 mod testing;
 mod trace;

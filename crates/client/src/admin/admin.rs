@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eruca_message::Clock;
 use eruca_protocol::{HeaderFields, RemotingCommand, RequestCode, RequestHeader, body};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     CallError, ConfigError,
     client::{Answer, ClientSettings, Session},
+    setters::connection_setters,
 };
 
 /// How long an admin call may take where nothing else is said (Java: 5 s).
@@ -39,31 +39,21 @@ pub struct Admin {
 #[derive(Clone)]
 #[must_use]
 pub struct AdminBuilder {
-    settings: ClientSettings,
+    client: ClientSettings,
 }
 
 impl AdminBuilder {
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.settings.name_servers = list.into();
-        self
-    }
+    connection_setters!();
 
     /// How long one call may take; 5 s by default.
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.call_timeout = timeout;
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.settings.clock = clock;
+        self.client.call_timeout = timeout;
         self
     }
 
     /// The admin client. It connects with the first call. To be called inside a Tokio runtime.
     pub async fn build(self) -> Result<Admin, ConfigError> {
-        Ok(Admin { session: Arc::new(Session::open(self.settings, None).await?) })
+        Ok(Admin { session: Arc::new(Session::open(self.client, None).await?) })
     }
 }
 
@@ -71,7 +61,7 @@ impl Admin {
     /// Settings for a new admin client.
     pub fn builder() -> AdminBuilder {
         AdminBuilder {
-            settings: ClientSettings { call_timeout: ADMIN_CALL_TIMEOUT, ..ClientSettings::default() },
+            client: ClientSettings { call_timeout: ADMIN_CALL_TIMEOUT, ..ClientSettings::default() },
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     CallError, QueuePull,
     client::{Answer, CALL_TIMEOUT, Session},
     decode::decode_messages,
+    millis::millis,
 };
 
 const FLAG_COMMIT_OFFSET: i32 = 1;
@@ -78,9 +79,7 @@ impl PullCall<'_> {
         if self.is_lite {
             request.code = RequestCode::LITE_PULL_MESSAGE.0;
         }
-        let code = request.request_code();
-        let reply = session.invoke(addr, request, self.timeout).await?;
-        self.read(Answer { addr: addr.to_owned(), request: code, reply })
+        self.read(session.ask(addr, request, self.timeout).await?)
     }
 
     fn header(&self) -> PullMessageRequest {
@@ -97,7 +96,7 @@ impl PullCall<'_> {
                 | flag(self.tell_subscription, FLAG_SUBSCRIPTION)
                 | flag(self.is_lite, FLAG_LITE_PULL),
             commit_offset: self.commit_offset.unwrap_or(0),
-            suspend_timeout_millis: i64::try_from(self.suspend.as_millis()).unwrap_or(i64::MAX),
+            suspend_timeout_millis: millis(self.suspend),
             subscription: self.tell_subscription.then(|| data.sub_string.clone()),
             sub_version: data.sub_version,
             expression_type: data.expression_type.clone(),

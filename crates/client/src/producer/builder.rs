@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{Clock, UniqueIdGenerator, names};
+use eruca_message::{UniqueIdGenerator, names};
 use eruca_remoting::TaskGroup;
 
 use super::{
@@ -20,6 +20,7 @@ use crate::{
     client::{ClientSettings, Session},
     client_id::random_u64,
     inbound::Inbound,
+    setters::{client_setters, trace_setters},
     trace::{Tracer, TracerOf},
     upkeep,
 };
@@ -54,27 +55,18 @@ impl Default for ProducerBuilder {
 }
 
 impl ProducerBuilder {
+    client_setters!();
+    trace_setters!();
+
     /// The same settings as another client of this program.
     pub(crate) fn with_client(mut self, client: ClientSettings) -> Self {
         self.client = client;
         self
     }
 
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.client.name_servers = list.into();
-        self
-    }
-
     /// The producer group. Must be set.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.settings.group = group.into();
-        self
-    }
-
-    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
-    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client.client_id = Some(client_id.into());
         self
     }
 
@@ -123,27 +115,6 @@ impl ProducerBuilder {
     /// Whether brokers that answer slowly or not at all are avoided for a while; yes by default.
     pub fn avoid_slow_brokers(mut self, avoid: bool) -> Self {
         self.settings.avoid_slow_brokers = avoid;
-        self
-    }
-
-    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
-    ///
-    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
-    /// are lost, which the log says.
-    pub fn trace(mut self, trace: bool) -> Self {
-        self.client.trace(trace);
-        self
-    }
-
-    /// Traces to another topic; see [`ProducerBuilder::trace`].
-    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
-        self.client.trace_topic = Some(topic.into());
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.client.clock = clock;
         self
     }
 

@@ -27,6 +27,7 @@ use crate::{
     CallError, TopicRoute,
     client::{Answer, Session},
     lock::lock,
+    millis::millis,
     trace::Tracer,
 };
 
@@ -153,7 +154,7 @@ impl Sender {
     ) -> Result<SendResult, CallError> {
         let started = Instant::now();
         let sent = self.exchange(message, queue, timeout).await;
-        let latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let latency_ms = millis(started.elapsed());
         match &sent {
             Ok(_) => {
                 let answered = Experience::Answered { latency_ms };

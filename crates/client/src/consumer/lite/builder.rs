@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eruca_message::{Clock, names};
+use eruca_message::names;
 
 use super::LiteConsumer;
 use crate::{
     ConfigError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    setters::client_setters,
 };
 
 /// Settings of a [`LiteConsumer`].
@@ -44,11 +45,7 @@ impl Default for LiteConsumerBuilder {
 }
 
 impl LiteConsumerBuilder {
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.client.name_servers = list.into();
-        self
-    }
+    client_setters!();
 
     /// The consumer group, which must be bound to the topic by its attribute `lite.bind.topic`. Must be set.
     pub fn group(mut self, group: impl Into<String>) -> Self {
@@ -59,12 +56,6 @@ impl LiteConsumerBuilder {
     /// The parent topic. Must be set.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.settings.topic = topic.into();
-        self
-    }
-
-    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
-    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client.client_id = Some(client_id.into());
         self
     }
 
@@ -83,12 +74,6 @@ impl LiteConsumerBuilder {
     /// Most lite topics that this client subscribes to; 2000 by default, as Java's clients have it.
     pub fn max_subscriptions(mut self, count: usize) -> Self {
         self.settings.max_subscriptions = count;
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.client.clock = clock;
         self
     }
 

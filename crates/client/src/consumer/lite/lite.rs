@@ -11,7 +11,7 @@ use std::{
 
 use eruca_message::{UniqueIdGenerator, lite::validate_lite_topic, names::NameError};
 use eruca_protocol::{
-    RemotingCommand, ResponseCode,
+    RemotingCommand,
     body::{
         self, LiteSubscriptionAction, LiteSubscriptionCtlRequestBody, LiteSubscriptionDto, OffsetOption,
         OffsetOptionType,
@@ -27,11 +27,12 @@ use tokio::time::Instant;
 use super::{LiteConsumerBuilder, LiteMessage, builder::LiteSettings};
 use crate::{
     CallError,
-    client::{Answer, Session},
+    client::{Answer, CALL_TIMEOUT, Session},
     client_id::random_u64,
     decode::decode_messages,
     inbound::{Inbound, LiteNotices},
     lock::lock,
+    millis::millis,
 };
 
 /// Brokers forget subscriptions that nobody renews for 180 s.
@@ -312,12 +313,10 @@ impl Core {
         Ok(names.into_iter().map(str::to_owned).collect())
     }
 
-    async fn call(&self, broker: &str, mut request: RemotingCommand) -> Result<Answer, LiteError> {
+    async fn call(&self, broker: &str, request: RemotingCommand) -> Result<Answer, LiteError> {
         // Makes the broker's address known.
         self.session.route(&self.settings.topic).await?;
-        let addr = self.session.master_addr(broker)?;
-        request.ext_fields.push("bname", broker);
-        Ok(self.session.call(&addr, request).await?)
+        Ok(self.session.ask_master(broker, request, CALL_TIMEOUT).await?.expect_success()?)
     }
 
     /// Tells all brokers of the topic; each serves those lite topics that are its own.
@@ -394,19 +393,9 @@ impl Core {
             born_time: now.0,
             attempt_id: Some(self.ids.next_id(now)),
         };
-        let addr = self.session.master_addr(broker)?;
-        let mut request = RemotingCommand::request(&header);
-        request.ext_fields.push("bname", broker);
-        let code = request.request_code();
-        let reply = self.session.invoke(&addr, request, wait + SLACK).await.map_err(CallError::from)?;
-        let answer = Answer { addr, request: code, reply };
-        match answer.reply.response_code() {
-            ResponseCode::SUCCESS => {}
-            ResponseCode::POLLING_TIMEOUT | ResponseCode::POLLING_FULL | ResponseCode::PULL_NOT_FOUND => {
-                return Ok(Vec::new());
-            }
-            _ => return Err(answer.refusal().into()),
-        }
+        let request = RemotingCommand::request(&header);
+        let answer = self.session.ask_master(broker, request, wait + SLACK).await?;
+        let Some(answer) = answer.with_messages()? else { return Ok(Vec::new()) };
         let header: PopLiteMessageResponse = answer.header()?;
         let messages = decode_messages(&answer.reply.body)
             .map_err(|error| LiteError::BadAnswer { broker: broker.to_owned(), why: error.to_string() })?;
@@ -423,10 +412,6 @@ impl LiteNotices for Core {
         );
         lock(&self.subscribed).lite_topics.remove(lite_topic);
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

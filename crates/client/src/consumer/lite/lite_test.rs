@@ -1,6 +1,6 @@
 //! The consumer of lite topics against a small cluster in this process.
 
-use eruca_protocol::RequestCode;
+use eruca_protocol::{RequestCode, ResponseCode};
 
 use super::*;
 use crate::{ConfigError, testing::FakeCluster};

@@ -2,12 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
-use eruca_message::Clock;
 use eruca_protocol::body::{ConsumeType, MessageModel};
 use tokio::sync::{Notify, watch};
 
@@ -25,6 +23,7 @@ use crate::{
     ConfigError, StartError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    setters::{client_setters, member_setters, trace_setters},
     trace::{Tracer, TracerOf},
 };
 
@@ -61,21 +60,13 @@ impl Default for LitePullConsumerBuilder {
 }
 
 impl LitePullConsumerBuilder {
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.client.name_servers = list.into();
-        self
-    }
+    client_setters!();
+    trace_setters!();
+    member_setters!();
 
     /// The consumer group. Must be set.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.member.group = group.into();
-        self
-    }
-
-    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
-    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client.client_id = Some(client_id.into());
         self
     }
 
@@ -96,12 +87,6 @@ impl LitePullConsumerBuilder {
     /// Every member of the group gets every message, and keeps its own offsets in a file.
     pub fn broadcasting(mut self) -> Self {
         self.member.model = MessageModel::Broadcasting;
-        self
-    }
-
-    /// Where the group starts in queues of which it has no offset; [`ConsumeFrom::Last`] by default.
-    pub fn consume_from(mut self, from: ConsumeFrom) -> Self {
-        self.member.consume_from = from;
         self
     }
 
@@ -128,46 +113,6 @@ impl LitePullConsumerBuilder {
     /// messages of all queues (10 000).
     pub fn buffer_limits(mut self, queue_messages: usize, queue_bytes: usize, messages: usize) -> Self {
         self.settings.limits = BufferLimits { queue_messages, queue_bytes, messages };
-        self
-    }
-
-    /// How the members of the group share the queues, by average by default. All members must have the same one.
-    pub fn allocation(mut self, strategy: AllocationStrategy) -> Self {
-        self.member.allocation = strategy;
-        self
-    }
-
-    /// Where a broadcasting consumer keeps its offsets; `~/.rocketmq_offsets` by default, as Java does.
-    pub fn offsets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.member.offsets_dir = Some(dir.into());
-        self
-    }
-
-    /// Tells broadcasting consumers of one group on one host apart; `DEFAULT` by default. It must be the same after a
-    /// restart.
-    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
-        self.member.instance_name = name.into();
-        self
-    }
-
-    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
-    ///
-    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
-    /// are lost, which the log says.
-    pub fn trace(mut self, trace: bool) -> Self {
-        self.client.trace(trace);
-        self
-    }
-
-    /// Traces to another topic; see [`LitePullConsumerBuilder::trace`].
-    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
-        self.client.trace_topic = Some(topic.into());
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.client.clock = clock;
         self
     }
 

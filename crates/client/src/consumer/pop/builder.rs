@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eruca_message::Clock;
 use eruca_protocol::body::ConsumeType;
 
 use super::{
@@ -14,6 +13,7 @@ use crate::{
     ConfigError, Filter, StartError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    setters::client_setters,
 };
 
 /// Settings of a [`PopConsumer`].
@@ -42,21 +42,11 @@ impl Default for PopConsumerBuilder {
 }
 
 impl PopConsumerBuilder {
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.client.name_servers = list.into();
-        self
-    }
+    client_setters!();
 
     /// The consumer group. Must be set.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.settings.group = group.into();
-        self
-    }
-
-    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
-    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client.client_id = Some(client_id.into());
         self
     }
 
@@ -88,12 +78,6 @@ impl PopConsumerBuilder {
     /// acknowledged or visible again. Every member of the group has to want it.
     pub fn in_order(mut self) -> Self {
         self.settings.in_order = true;
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.client.clock = clock;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eruca_protocol::{
-    RemotingCommand, RequestCode, ResponseCode,
+    RemotingCommand, RequestCode,
     body::{self, BatchAckMessageRequestBody},
     pop::ReceiptHandle,
     request::{
@@ -17,6 +17,7 @@ use crate::{
     CallError, ConsumeFrom,
     client::{Answer, CALL_TIMEOUT, Session},
     consumer::subscription::Subscription,
+    millis::millis,
 };
 
 /// Any queue.
@@ -38,10 +39,6 @@ pub(super) struct PopSettings {
 pub(super) struct Calls<'a> {
     pub(super) session: &'a Session,
     pub(super) settings: &'a PopSettings,
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Calls<'_> {
@@ -69,13 +66,7 @@ impl Calls<'_> {
             attempt_id: attempt_id.map(str::to_owned),
         };
         let answer = self.ask(broker, RemotingCommand::request(&header), wait).await?;
-        match answer.reply.response_code() {
-            ResponseCode::SUCCESS => {}
-            ResponseCode::POLLING_TIMEOUT | ResponseCode::POLLING_FULL | ResponseCode::PULL_NOT_FOUND => {
-                return Ok(Vec::new());
-            }
-            _ => return Err(answer.refusal()),
-        }
+        let Some(answer) = answer.with_messages()? else { return Ok(Vec::new()) };
         let header: PopMessageResponse = answer.header()?;
         read_answer(&data.topic, broker, &header, &answer.reply.body)
             .map_err(|detail| CallError::BadMessages { addr: answer.addr, request: answer.request, detail })
@@ -155,16 +146,7 @@ impl Calls<'_> {
         })
     }
 
-    async fn ask(
-        &self,
-        broker: &str,
-        mut request: RemotingCommand,
-        wait: Duration,
-    ) -> Result<Answer, CallError> {
-        let addr = self.session.master_addr(broker)?;
-        request.ext_fields.push("bname", broker);
-        let code = request.request_code();
-        let reply = self.session.invoke(&addr, request, wait.saturating_add(CALL_TIMEOUT)).await?;
-        Ok(Answer { addr, request: code, reply })
+    async fn ask(&self, broker: &str, request: RemotingCommand, wait: Duration) -> Result<Answer, CallError> {
+        self.session.ask_master(broker, request, wait.saturating_add(CALL_TIMEOUT)).await
     }
 }

@@ -1,12 +1,11 @@
 //! Settings of a push consumer.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicBool, atomic::AtomicU64},
     time::Duration,
 };
 
-use eruca_message::{Clock, names};
+use eruca_message::names;
 use eruca_protocol::body::{ConsumeType, MessageModel};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
@@ -25,6 +24,7 @@ use crate::{
     ConfigError, StartError,
     client::{ClientSettings, Session},
     inbound::Inbound,
+    setters::{client_setters, member_setters, trace_setters},
     trace::{Tracer, TracerOf},
 };
 
@@ -64,21 +64,13 @@ impl Default for PushConsumerBuilder {
 }
 
 impl PushConsumerBuilder {
-    /// Addresses of the name servers: `host:port`, several separated by `;`. Must be set.
-    pub fn name_servers(mut self, list: impl Into<String>) -> Self {
-        self.client.name_servers = list.into();
-        self
-    }
+    client_setters!();
+    trace_setters!();
+    member_setters!();
 
     /// The consumer group. Must be set. All members of a group must have the same subscriptions.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.member.group = group.into();
-        self
-    }
-
-    /// How this client calls itself, instead of a name of its own making. It must be unique in its cluster.
-    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client.client_id = Some(client_id.into());
         self
     }
 
@@ -113,12 +105,6 @@ impl PushConsumerBuilder {
     /// again.
     pub fn broadcasting(mut self) -> Self {
         self.member.model = MessageModel::Broadcasting;
-        self
-    }
-
-    /// Where the group starts in queues of which it has no offset; [`ConsumeFrom::Last`] by default.
-    pub fn consume_from(mut self, from: ConsumeFrom) -> Self {
-        self.member.consume_from = from;
         self
     }
 
@@ -169,46 +155,6 @@ impl PushConsumerBuilder {
     /// How long a shutdown waits for calls in progress; 30 s by default.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.settings.shutdown_grace = grace;
-        self
-    }
-
-    /// How the members of the group share the queues, by average by default. All members must have the same one.
-    pub fn allocation(mut self, strategy: AllocationStrategy) -> Self {
-        self.member.allocation = strategy;
-        self
-    }
-
-    /// Where a broadcasting consumer keeps its offsets; `~/.rocketmq_offsets` by default, as Java does.
-    pub fn offsets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.member.offsets_dir = Some(dir.into());
-        self
-    }
-
-    /// Tells broadcasting consumers of one group on one host apart, so that each has its own offsets; `DEFAULT` by
-    /// default. It must be the same after a restart.
-    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
-        self.member.instance_name = name.into();
-        self
-    }
-
-    /// Whether what this client does with messages is traced, in messages of the topic `RMQ_SYS_TRACE_TOPIC`; no by default.
-    ///
-    /// Traces are sent in the background and never make anybody wait: where they cannot be sent as fast as they come, they
-    /// are lost, which the log says.
-    pub fn trace(mut self, trace: bool) -> Self {
-        self.client.trace(trace);
-        self
-    }
-
-    /// Traces to another topic; see [`PushConsumerBuilder::trace`].
-    pub fn trace_topic(mut self, topic: impl Into<String>) -> Self {
-        self.client.trace_topic = Some(topic.into());
-        self
-    }
-
-    /// Where time comes from; the system clock by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.client.clock = clock;
         self
     }
 

@@ -16,6 +16,7 @@ use super::{
     send_back::{LEVEL_BY_TRIES, send_back},
 };
 use crate::lock::lock;
+use crate::millis::millis;
 
 /// When a message that could not be sent back is tried again from memory.
 const LOCAL_RETRY_MS: i64 = 5_000;
@@ -134,7 +135,7 @@ fn requeue_due(core: &Core) {
 }
 
 async fn send_back_overdue(core: &Core) {
-    let timeout_ms = i64::try_from(core.settings.consume_timeout.as_millis()).unwrap_or(i64::MAX);
+    let timeout_ms = millis(core.settings.consume_timeout);
     if core.member.is_broadcasting() {
         return;
     }

@@ -21,6 +21,7 @@ use super::{
     listener::{ConsumeStatus, Listener, OrderedConsumeStatus, Panicked, call},
 };
 use crate::inbound::BrokerRequests;
+use crate::millis::millis;
 
 impl BrokerRequests for Core {
     fn consumer_ids_changed(&self) {
@@ -105,7 +106,7 @@ pub(crate) async fn consume_direct_work(core: Arc<Core>, mut queue: Receiver<Dir
         let report = ConsumeMessageDirectlyResult {
             order: core.listener.is_ordered(),
             consume_result: Some(result),
-            spent_time_mills: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+            spent_time_mills: millis(started.elapsed()),
             ..ConsumeMessageDirectlyResult::default()
         };
         responder.send(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&report)));

@@ -143,14 +143,26 @@ public final class FilterScenarios {
         String topic = c.freshTopic(2);
         DefaultMQProducer producer = c.producer();
         sendNumbered(producer, topic, 0, 30);
-        DefaultLitePullConsumer consumer = c.litePullConsumer(c.freshName());
-        consumer.subscribe(topic, MessageSelector.bySql("rest = 'r1'"));
-        consumer.start();
+        String group = c.freshName();
+        DefaultLitePullConsumer consumer = Case.retried("started " + group, () -> startLitePull(c, group, topic, "rest = 'r1'"));
         Received received = new Received();
         poll(consumer, received, keys(0, 30, n -> n % 3 == 1));
         sendNumbered(producer, topic, 30, 60);
         poll(consumer, received, keys(0, 60, n -> n % 3 == 1));
         received.awaitExactly(keys(0, 60, n -> n % 3 == 1));
+    }
+
+    private static DefaultLitePullConsumer startLitePull(Case c, String group, String topic, String sql) throws Exception {
+        DefaultLitePullConsumer consumer = c.litePullConsumer(group);
+        consumer.subscribe(topic, MessageSelector.bySql(sql));
+        try {
+            consumer.start();
+        } catch (MQClientException e) {
+            // Half started it would be given queues, and nobody would poll it.
+            consumer.shutdown();
+            throw e;
+        }
+        return consumer;
     }
 
     private static void poll(DefaultLitePullConsumer consumer, Received received, Collection<String> wanted) {

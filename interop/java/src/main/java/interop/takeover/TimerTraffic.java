@@ -30,8 +30,8 @@ final class TimerTraffic {
     /** While this broker still runs, while none does, and when the next one has come. */
     private static final long FIRST_MS = 4_000;
     private static final long STEP_MS = 4_000;
-    /** A Java broker takes 20 s to stop; the next one has this long to start and to be asked. */
-    private static final long RECALLED_MS = 50_000;
+    /** A Java broker takes 20 s to stop; so long after the send the next one must have started, on a loaded machine, and been asked. */
+    private static final long RECALLED_MS = 75_000;
 
     private final Case c;
     /** Recall handles for the turn after this one. */
@@ -109,7 +109,7 @@ final class TimerTraffic {
         MessageQueue queue = Cluster.queue(TOPIC, 0);
         Map<String, List<MessageExt>> found = new TreeMap<>();
         long[] next = {0};
-        Await.until(last + " is delivered", Duration.ofSeconds(100), () -> {
+        Await.until(last + " is delivered", Duration.ofSeconds(125), () -> {
             while (next[0] < reader.maxOffset(queue)) {
                 var result = reader.pull(queue, "*", next[0], 32);
                 next[0] = result.getNextBeginOffset();

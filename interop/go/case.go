@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,14 +28,13 @@ type testCase struct {
 	env     *environment
 	namesrv string
 	name    string
-	names   int
-	mutex   sync.Mutex
 	closers []func()
 }
 
 var (
 	runID     = strconv.FormatInt(time.Now().UnixMilli(), 36)
 	instances atomic.Int64
+	names     atomic.Int64
 )
 
 func newCase(env *environment, name string) *testCase {
@@ -51,10 +49,7 @@ func (c *testCase) close() {
 
 // freshName is a topic or group that nobody else uses.
 func (c *testCase) freshName() string {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.names++
-	return fmt.Sprintf("go-%s-%s-%d", c.name, runID, c.names)
+	return fmt.Sprintf("go-%s-%s-%d", c.name, runID, names.Add(1))
 }
 
 func freshInstance() string {

@@ -12,7 +12,7 @@ import (
 
 // soon bounds anything that should happen at once: long enough for a loaded 2-core machine,
 // and for a client which asks the name server every 30 s only.
-const soon = 45 * time.Second
+const soon = 90 * time.Second
 
 // Checks panic; the runner turns that into a failed scenario.
 func must(err error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,10 @@ type scenario struct {
 
 const (
 	sideBySide    = 5
-	scenarioBound = 240 * time.Second
+	scenarioBound = 300 * time.Second
+	// So many may be played once more, alone, and count by that: clients give up after their own seconds, which a
+	// machine that stands still for a moment uses up. More than that is no accident.
+	secondTries = 3
 )
 
 func scenarios() []scenario {
@@ -60,6 +64,16 @@ func main() {
 		}
 	}
 	failed := append(runAll(env, shared, sideBySide), runAll(env, exclusive, 1)...)
+	if len(failed) <= secondTries {
+		var again []scenario
+		for _, s := range append(shared, exclusive...) {
+			if slices.Contains(failed, s.name) {
+				fmt.Println("once more, alone:", s.name)
+				again = append(again, s)
+			}
+		}
+		failed = runAll(env, again, 1)
+	}
 	for _, name := range failed {
 		fmt.Println("FAILED", name)
 	}

@@ -7,7 +7,7 @@ use eruca_client::{
 };
 use eruca_protocol::ResponseCode;
 
-use crate::{PATIENCE, fresh, name_servers, producer, send_numbered, text};
+use crate::{PATIENCE, fresh, name_servers, producer, send_numbered, text, until};
 
 const SHORT: Duration = Duration::from_secs(3);
 
@@ -127,7 +127,10 @@ async fn in_order_nothing_comes_before_what_is_in_flight() {
 async fn what_a_broker_refuses_is_told() {
     let (producer, topic, group) = (producer().await, fresh("pop"), fresh("g"));
     producer.send(Message::new(&topic, "x")).await.unwrap();
-    let refused = builder(&group, &topic, Filter::by_sql("n >")).start().await.map(drop).unwrap_err();
+    let with_condition = async || builder(&group, &topic, Filter::by_sql("n >")).start().await.map(drop);
+    // Nobody is asked before the name server knows where the new topic is.
+    until("the condition is refused", async || with_condition().await.is_err()).await;
+    let refused = with_condition().await.unwrap_err();
     let StartError::Call(refused) = refused else { panic!("{refused}") };
     assert_eq!(refused.response_code(), Some(ResponseCode::SUBSCRIPTION_PARSE_FAILED));
     let consumer = builder(&group, &topic, "*").start().await.unwrap();

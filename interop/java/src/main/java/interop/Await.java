@@ -2,17 +2,28 @@ package interop;
 
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** Waiting for conditions, never for time. */
 public final class Await {
-    /** Bound for anything that should happen soon: long enough for a loaded 2-core machine. */
-    public static final Duration SOON = Duration.ofSeconds(Kills.areOn() ? 90 : 30);
+    /** Bound for anything that should happen soon. It is there that a hang ends, so it is long: machines may be slow and loaded. */
+    public static final Duration SOON = Duration.ofSeconds(Kills.areOn() ? 150 : 90);
 
     private Await() {
     }
 
     public static void until(String what, Callable<Boolean> condition) {
         until(what, SOON, condition);
+    }
+
+    /** What {@code call} answers, as soon as it does without an exception. */
+    public static <T> T answer(String what, Callable<T> call) {
+        AtomicReference<T> answer = new AtomicReference<>();
+        until(what, () -> {
+            answer.set(call.call());
+            return true;
+        });
+        return answer.get();
     }
 
     /** Exceptions of the condition count as "not yet"; the last one is told when time is up. */

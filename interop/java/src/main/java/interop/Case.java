@@ -24,11 +24,11 @@ import org.apache.rocketmq.common.message.MessageQueue;
 public final class Case implements AutoCloseable {
     private static final String RUN = Long.toString(System.currentTimeMillis(), 36);
     private static final AtomicInteger INSTANCES = new AtomicInteger();
+    private static final AtomicInteger NAMES = new AtomicInteger();
 
     public final Cluster cluster;
     private final String name;
     private final Deque<Runnable> closers = new ArrayDeque<>();
-    private int names;
 
     Case(String name, Cluster cluster) {
         this.name = name;
@@ -49,7 +49,7 @@ public final class Case implements AutoCloseable {
 
     /** A name for a topic or group that nobody else uses. */
     public String freshName() {
-        return name + "-" + RUN + "-" + names++;
+        return name + "-" + RUN + "-" + NAMES.getAndIncrement();
     }
 
     public String freshTopic(int queues) throws Exception {

@@ -83,12 +83,8 @@ final class Committer implements AutoCloseable {
 
     /** End of the queue, as soon as the broker answers. */
     long maxOffset(int queueId) {
-        long[] end = {-1};
-        Await.until("the restarted broker tells the end of queue " + queueId, () -> {
-            end[0] = consumer.maxOffset(Cluster.queue(topic, queueId));
-            return true;
-        });
-        return end[0];
+        return Await.answer("the restarted broker tells the end of queue " + queueId,
+            () -> consumer.maxOffset(Cluster.queue(topic, queueId)));
     }
 
     @Override

@@ -203,7 +203,7 @@ public final class CrashTest {
 
     private void awaitConsumed() {
         try {
-            Await.until("everything is consumed", Duration.ofSeconds(90), () -> history.notConsumed() == 0);
+            Await.until("everything is consumed", Duration.ofSeconds(180), () -> history.notConsumed() == 0);
         } catch (AssertionError e) {
             history.violation(Claim.ACKNOWLEDGED_IS_CONSUMED, history.notConsumed() + " messages were not delivered");
         }
@@ -246,7 +246,7 @@ public final class CrashTest {
         // The client's own rounds are none of this test; the first comes after 10 s all the same (see the committer).
         pull.setPersistConsumerOffsetInterval(Integer.MAX_VALUE);
         pull.start();
-        pull.fetchSubscribeMessageQueues(TOPIC);
+        Await.answer("the route of " + TOPIC, () -> pull.fetchSubscribeMessageQueues(TOPIC));
         return pull;
     }
 }

@@ -63,7 +63,7 @@ final class DelayWriter implements AutoCloseable {
     void check(DefaultMQPullConsumer consumer, int kills, boolean repeatsAreBounded) throws Exception {
         long[] next = new long[queueCount];
         try {
-            Await.until("delayed messages are delivered", Duration.ofSeconds(60), () -> {
+            Await.until("delayed messages are delivered", Duration.ofSeconds(180), () -> {
                 for (int queue = 0; queue < queueCount; queue++) {
                     next[queue] = read(consumer, Cluster.queue(topic, queue), next[queue]);
                 }

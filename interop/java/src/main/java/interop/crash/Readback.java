@@ -1,5 +1,6 @@
 package interop.crash;
 
+import interop.Await;
 import interop.Cluster;
 import interop.crash.History.Claim;
 import java.util.Arrays;
@@ -36,8 +37,8 @@ final class Readback {
 
     private void checkQueue(int queueId, boolean expired) throws Exception {
         MessageQueue queue = Cluster.queue(topic, queueId);
-        long max = consumer.maxOffset(queue);
-        long next = consumer.minOffset(queue);
+        long max = Await.answer("end of queue " + queueId, () -> consumer.maxOffset(queue));
+        long next = Await.answer("begin of queue " + queueId, () -> consumer.minOffset(queue));
         if (next != 0 && !expired) {
             history.violation(Claim.QUEUES_WITHOUT_GAPS, "queue " + queueId + " begins at " + next);
         }
@@ -48,7 +49,8 @@ final class Readback {
         long[] lastOfWriter = new long[Writers.WRITERS];
         Arrays.fill(lastOfWriter, -1);
         while (next < max) {
-            PullResult result = consumer.pull(queue, "*", next, 32);
+            long from = next;
+            PullResult result = Await.answer("messages of queue " + queueId + " from " + from, () -> consumer.pull(queue, "*", from, 32));
             if (result.getPullStatus() != PullStatus.FOUND) {
                 history.violation(Claim.QUEUES_WITHOUT_GAPS, "queue " + queueId + " at " + next + " of " + max + ": " + result.getPullStatus());
                 return;

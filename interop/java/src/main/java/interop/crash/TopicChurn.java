@@ -1,5 +1,6 @@
 package interop.crash;
 
+import interop.Await;
 import interop.Cluster;
 import interop.crash.History.Claim;
 import java.util.HashSet;
@@ -75,7 +76,8 @@ final class TopicChurn implements AutoCloseable {
 
     /** After {@link #close}. */
     void check() throws Exception {
-        Set<String> there = cluster.admin().getAllTopicConfig(brokerAddr, 10_000).getTopicConfigTable().keySet();
+        Set<String> there = Await.answer("all topics",
+            () -> cluster.admin().getAllTopicConfig(brokerAddr, 10_000).getTopicConfigTable().keySet());
         created.stream().filter(topic -> !there.contains(topic)).forEach(topic ->
             history.violation(Claim.TOPICS_STAY, topic + " was created and is gone"));
         deleted.stream().filter(there::contains).forEach(topic ->

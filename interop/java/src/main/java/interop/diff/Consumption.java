@@ -16,9 +16,11 @@ import org.apache.rocketmq.common.message.MessageExt;
 
 /** Push consumers over all that was sent: by tag, in order, with failures that end as dead letters. */
 final class Consumption {
-    private static final Duration BOUND = Duration.ofSeconds(120);
+    private static final Duration BOUND = Duration.ofSeconds(150);
     /** So long nothing more must come before it counts as the end: delayed and retried messages wait a second each. */
     private static final long QUIET_MS = 5_000;
+    /** The last delayed message that is delivered at all is due so long after the last send (level 3). */
+    private static final long LAST_DELAY_MS = 10_000;
 
     private final String prefix;
     private final List<String> topics;
@@ -36,7 +38,7 @@ final class Consumption {
         all.add(startOrdered(side, "push-ordered", 0));
         all.add(startOrdered(side, "push-ordered-failing", 1));
         for (Seen seen : all) {
-            Await.until(seen.name + " has no more to do", BOUND, () -> seen.isQuiet());
+            Await.until(seen.name + " has no more to do", BOUND, () -> seen.isQuiet() && hasCommitted(side, seen.name));
             seen.report(side);
         }
         for (Seen seen : all) {
@@ -49,17 +51,36 @@ final class Consumption {
         return List.of(prefix + "push-failing", prefix + "push-ordered-failing");
     }
 
+    /** A consumer of which nothing comes may also not have begun yet, or stand still for a moment. */
+    private boolean hasCommitted(Side side, String name) throws Exception {
+        for (String topic : topics) {
+            for (int queue = 0; queue < Workload.QUEUES; queue++) {
+                String end = end(side, topic, queue);
+                if (!end.equals("0") && !end.equals(committed(side, name, topic, queue))) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
     /** A group that has consumed everything says so, queue by queue. */
     private void commits(Side side, String name) throws Exception {
         for (String topic : topics) {
             for (int queue = 0; queue < Workload.QUEUES; queue++) {
-                Map<String, String> fields = Map.of("consumerGroup", prefix + name, "topic", topic, "queueId", String.valueOf(queue));
-                String end = String.valueOf(side.ask(30, fields, null).getExtFields().get("offset"));
-                Await.until(name + " has committed " + topic + ":" + queue, () -> end.equals("0")
-                    || end.equals(String.valueOf(side.ask(14, fields, null).getExtFields().get("offset"))));
-                side.see(name + " committed " + topic + ":" + queue, end);
+                side.see(name + " committed " + topic + ":" + queue, end(side, topic, queue));
             }
         }
+    }
+
+    private static String end(Side side, String topic, int queue) throws Exception {
+        Map<String, String> fields = Map.of("topic", topic, "queueId", String.valueOf(queue));
+        return String.valueOf(side.ask(30, fields, null).getExtFields().get("offset"));
+    }
+
+    private String committed(Side side, String name, String topic, int queue) throws Exception {
+        Map<String, String> fields = Map.of("consumerGroup", prefix + name, "topic", topic, "queueId", String.valueOf(queue));
+        return String.valueOf(side.ask(14, fields, null).getExtFields().get("offset"));
     }
 
     /** Messages whose number is divisible by 5 fail, as often as {@code max} allows, and so end as dead letters. */
@@ -113,7 +134,8 @@ final class Consumption {
         /** Messages that failed, and may come again. */
         private final Map<String, Integer> retries = new TreeMap<>();
         private final Map<String, List<String>> byPlace = new TreeMap<>();
-        private long last = System.nanoTime();
+        private final long start = System.nanoTime();
+        private long last = start;
 
         Seen(String name, boolean inOrder, int max) {
             this.name = name;
@@ -136,7 +158,9 @@ final class Consumption {
         }
 
         synchronized boolean isQuiet() {
-            return System.nanoTime() - last > QUIET_MS * 1_000_000
+            long now = System.nanoTime();
+            return now - last > QUIET_MS * 1_000_000
+                && now - start > (LAST_DELAY_MS + QUIET_MS) * 1_000_000
                 && retries.values().stream().allMatch(times -> times > max);
         }
 

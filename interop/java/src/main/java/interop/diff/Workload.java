@@ -43,9 +43,10 @@ final class Workload {
     private final List<Step> steps = new ArrayList<>();
     private int ids;
 
-    Workload(long seed) {
+    /** @param attempt the same work may be done more than once on the same systems, under other names */
+    Workload(long seed, int attempt) {
         random = new Random(seed);
-        prefix = "diff" + seed + "-";
+        prefix = "diff" + seed + (attempt == 0 ? "-" : "again" + attempt + "-");
         topics = List.of(prefix + "a", prefix + "b", prefix + "c");
         groups = List.of(prefix + "g", prefix + "h");
         List<String> consumed = new ArrayList<>(topics);

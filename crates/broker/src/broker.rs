@@ -11,7 +11,7 @@ use std::{
 
 use eruca_message::Clock;
 use eruca_remoting::{BindError, CommandService, Server, ServerConfig};
-use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport};
+use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport, WriteStopped};
 
 use crate::{
     assignment::ClusterQueues,
@@ -24,6 +24,7 @@ use crate::{
     parts::Parts,
     persist::PersistError,
     registration::{AdvertiseError, Identity, NameServers, Registration, advertised},
+    role::{RoleState, RoleSwitch},
     schedule::Schedule,
 };
 
@@ -61,6 +62,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store takes nothing, not even as a copy.
+    #[error(transparent)]
+    Stopped(WriteStopped),
     /// A table cannot be read.
     #[error(transparent)]
     Table(#[from] PersistError),
@@ -83,6 +87,7 @@ pub struct Broker {
     registration: Arc<Registration>,
     control: Arc<Control>,
     schedule: Schedule,
+    role: Arc<RoleSwitch>,
     hold: Arc<PullHold<ParkedPull>>,
     pop_hold: Arc<PopHold<ParkedPop>>,
     queues: Arc<ClusterQueues>,
@@ -107,7 +112,12 @@ impl Broker {
         let (store, recovery) =
             MessageStore::open(store_config, environment.disk.clone(), environment.clock.clone())?;
         let store = Arc::new(store);
-        Self::over(store.clone(), recovery, config, addresses, &environment).inspect_err(|_| {
+        let role = Arc::new(RoleState::new(config.standing()));
+        if !role.is_master() {
+            // Before anything is opened that could append.
+            store.set_replica(true).map_err(StartError::Stopped)?;
+        }
+        Self::over(store.clone(), recovery, config, addresses, &environment, role).inspect_err(|_| {
             if let Err(error) = store.close() {
                 tracing::error!(%error, "the store was not closed in order, the next start recovers it");
             }
@@ -120,10 +130,11 @@ impl Broker {
         config: BrokerConfig,
         addresses: Addresses,
         environment: &Environment,
+        role: Arc<RoleState>,
     ) -> Result<Broker, StartError> {
         let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
-        let parts = Parts::open(store, config, environment, store_host)?;
+        let parts = Parts::open(store, config, environment, store_host, role)?;
         let admin =
             AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
         let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));
@@ -134,10 +145,12 @@ impl Broker {
             name_servers,
             parts.settled.topics.clone(),
             parts.settings.clone(),
+            parts.role.clone(),
             parts.clock.clone(),
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
+        let role = Arc::new(parts.role_switch());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         control.enter(|| registration.start());
@@ -147,6 +160,7 @@ impl Broker {
             registration,
             control,
             schedule,
+            role,
             hold,
             pop_hold,
             queues,
@@ -176,6 +190,11 @@ impl Broker {
     /// What clients are told: `host:port`, and the names.
     pub fn identity(&self) -> &Identity {
         self.registration.identity()
+    }
+
+    /// What it is in its group, and how that is changed while it runs.
+    pub fn role(&self) -> &Arc<RoleSwitch> {
+        &self.role
     }
 
     /// Which name servers know it: it is ready when one does.
@@ -246,7 +265,6 @@ fn identity(config: &BrokerConfig, host: &str, port: u16) -> Identity {
     Identity {
         cluster_name: config.broker_cluster_name.clone(),
         broker_name: config.broker_name.clone(),
-        broker_id: config.broker_id,
         broker_addr: address(host, port),
         ha_server_addr: address(ha_host, ha_port),
     }

@@ -8,6 +8,7 @@ use eruca_store::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES, FlushMode, StoreConfig
 
 use crate::{
     registration::name_server_addresses,
+    role::{Role, Standing},
     topics::{SystemTopics, TopicLimits, batch_topics},
 };
 
@@ -59,7 +60,7 @@ eruca_config::keys! {
         broker_name: String = "brokerName", default_broker_name();
         /// Name of the cluster.
         broker_cluster_name: String = "brokerClusterName", "DefaultCluster".to_owned();
-        /// 0 for a master.
+        /// Number in the group: 0 for a master, above for a slave.
         broker_id: i64 = "brokerId", 0, [0..];
         /// What the broker is in its group.
         broker_role: BrokerRole = "brokerRole", BrokerRole::AsyncMaster;
@@ -376,7 +377,6 @@ impl BrokerConfig {
         refuse(self.acl_enable, "aclEnable", "true", open)?;
         refuse(self.authentication_enabled, "authenticationEnabled", "true", open)?;
         refuse(self.authorization_enabled, "authorizationEnabled", "true", open)?;
-        refuse(self.broker_role == BrokerRole::Slave, "brokerRole", "SLAVE", "run it as ASYNC_MASTER")?;
         let alone = "it would run as a master of its own; switch it off";
         refuse(self.enable_controller_mode, "enableControllerMode", "true", alone)?;
         refuse(self.enable_dleger_commit_log, "enableDLegerCommitLog", "true", alone)?;
@@ -405,11 +405,21 @@ impl BrokerConfig {
                 }),
                 false => Ok(()),
             };
+        let role = eruca_config::ConfigValue::format(&self.broker_role).unwrap_or_default();
+        let is_slave = self.broker_role == BrokerRole::Slave;
+        // With a controller both are only where the broker begins.
+        let is_fixed = !self.enable_controller_mode;
         contradiction(
-            self.broker_id != 0,
+            is_fixed && !is_slave && self.broker_id != 0,
             ("brokerId", self.broker_id.to_string()),
-            ("brokerRole", eruca_config::ConfigValue::format(&self.broker_role).unwrap_or_default()),
+            ("brokerRole", role.clone()),
             "a master has brokerId 0",
+        )?;
+        contradiction(
+            is_fixed && is_slave && self.broker_id == 0,
+            ("brokerId", self.broker_id.to_string()),
+            ("brokerRole", role),
+            "a slave has a number of its own in its group, from 1 up",
         )?;
         let percent = |ratio: u32| format!("{ratio}%");
         contradiction(
@@ -443,10 +453,25 @@ impl BrokerConfig {
         say(
             sync_master,
             "brokerRole=SYNC_MASTER",
-            "there are no slaves, this broker alone acknowledges messages",
+            "no slave is waited for, this broker alone acknowledges messages",
         );
-        say(self.slave_read_enable, "slaveReadEnable=true", "there are no slaves to read from");
+        let is_slave = self.broker_role == BrokerRole::Slave;
+        say(
+            is_slave,
+            "brokerRole=SLAVE",
+            "the master's log is not copied yet, what is here is all there is to read",
+        );
         say(self.broker_ip2.is_some(), "brokerIP2", "name servers are told, but no slave is served");
+    }
+
+    /// What the broker is at start. With a controller it is nothing until that says what, so that it takes no messages.
+    pub(crate) fn standing(&self) -> Standing {
+        let role = match self.broker_role {
+            _ if self.enable_controller_mode => Role::Slave,
+            BrokerRole::Slave => Role::Slave,
+            BrokerRole::AsyncMaster | BrokerRole::SyncMaster => Role::Master,
+        };
+        Standing { role, broker_id: self.broker_id, master: None, epoch: 0 }
     }
 
     /// The address to listen on.
@@ -602,6 +627,7 @@ mod tests {
     fn a_contradiction_names_both_keys() {
         for (text, first, second) in [
             ("brokerId=1", "brokerId=1", "brokerRole=ASYNC_MASTER"),
+            ("brokerRole=SLAVE", "brokerId=0", "brokerRole=SLAVE"),
             ("diskMaxUsedSpaceRatio=88", "diskMaxUsedSpaceRatio=88%", "diskSpaceCleanForciblyRatio=85%"),
         ] {
             let error = load(text).validate().unwrap_err().to_string();
@@ -613,7 +639,6 @@ mod tests {
     fn what_must_not_be_left_out_silently_is_refused() {
         for text in [
             "aclEnable=true",
-            "brokerRole=SLAVE",
             "enableControllerMode=true",
             "storeType=defaultRocksDB",
             "storePathCommitLog=/a,/b",

@@ -21,6 +21,8 @@ use crate::{
     offsets::OffsetTable,
     pop::PopService,
     reply::HandlerError,
+    role::{RoleState, refused_by_slave},
+    settings::Settings,
     topics::TopicTable,
     transaction::Transactions,
 };
@@ -99,6 +101,8 @@ pub struct Dispatcher {
     transactions: Arc<Transactions>,
     pop: Arc<PopService>,
     clients: Clients,
+    role: Arc<RoleState>,
+    settings: Arc<Settings>,
 }
 
 impl Dispatcher {
@@ -109,12 +113,19 @@ impl Dispatcher {
         transactions: Arc<Transactions>,
         pop: Arc<PopService>,
         clients: Clients,
+        role: Arc<RoleState>,
+        settings: Arc<Settings>,
     ) -> Self {
-        Dispatcher { handlers, settled, transactions, pop, clients }
+        Dispatcher { handlers, settled, transactions, pop, clients, role, settings }
     }
 
     fn route(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         use RequestCode as Code;
+        if !self.role.is_master()
+            && let Some(refusal) = refused_by_slave(request.request_code(), &self.settings.now())
+        {
+            return Err(refusal);
+        }
         let to = &self.handlers;
         match request.request_code() {
             Code::SEND_MESSAGE | Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE => {

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what a request meets (`dispatch`, `handler`, `reply`), what the handlers know (`topics`,
 //! `groups`, `offsets`, `clients`, `filter`, `assignment`), how that stays on disk (`persist`), what waits (`long_poll`, `delay`,
-//! `pop`, `transaction`), and what the broker does by itself (`registration`, `schedule`).
+//! `pop`, `transaction`), what the broker does by itself (`registration`, `schedule`), and what of it only a master does (`role`).
 
 pub mod assignment;
 pub mod broker;
@@ -27,6 +27,7 @@ pub mod pop;
 mod queue_walk;
 pub mod registration;
 pub mod reply;
+pub mod role;
 pub mod schedule;
 pub mod settings;
 pub mod stats;

@@ -31,6 +31,7 @@ use crate::{
     long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
     offsets::OffsetTable,
     pop::{PopParts, PopService},
+    role::{RoleParts, RoleState, RoleSwitch},
     schedule::Work,
     settings::Settings,
     stats::BrokerStats,
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) settled: Settled,
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) role: Arc<RoleState>,
     consumers: Arc<ConsumerTable>,
     filters: Arc<CompiledFilters>,
     consumer_filters: Arc<ConsumerFilters>,
@@ -74,6 +76,7 @@ impl Parts {
         config: BrokerConfig,
         environment: &Environment,
         store_host: SocketAddr,
+        role: Arc<RoleState>,
     ) -> Result<Parts, StartError> {
         let clock = environment.clock.clone();
         let directory = config.store_root().join("config");
@@ -179,6 +182,7 @@ impl Parts {
             settings,
             stats,
             clock,
+            role,
             consumers,
             filters,
             consumer_filters: Arc::new(consumer_filters),
@@ -199,6 +203,17 @@ impl Parts {
             flush_timeouts,
             memory_bytes: environment.memory_bytes,
         })
+    }
+
+    pub(crate) fn role_switch(&self) -> RoleSwitch {
+        let parts = RoleParts {
+            settled: self.settled.clone(),
+            delay: self.delay.clone(),
+            timers: self.timers.clone(),
+            transactions: self.transactions.clone(),
+            pop: self.pop.clone(),
+        };
+        RoleSwitch::new(self.role.clone(), parts)
     }
 
     pub(crate) fn admin(
@@ -388,7 +403,15 @@ impl Parts {
             consumers: self.consumers.clone(),
             notice: self.notice.clone(),
         };
-        Dispatcher::new(handlers, self.settled.clone(), self.transactions.clone(), self.pop.clone(), clients)
+        Dispatcher::new(
+            handlers,
+            self.settled.clone(),
+            self.transactions.clone(),
+            self.pop.clone(),
+            clients,
+            self.role.clone(),
+            self.settings.clone(),
+        )
     }
 
     pub(crate) fn into_work(self) -> Work {

@@ -255,7 +255,7 @@ impl MessageStore {
                 WriteStopped::ShuttingDown => {
                     tracing::info!("the store takes no more messages: shutting down")
                 }
-                WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => {
+                WriteStopped::Replica | WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => {
                     tracing::warn!(reason = %why, "writing stopped")
                 }
                 WriteStopped::Io { .. } => tracing::error!(reason = %why, "writing stopped"),

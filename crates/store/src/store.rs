@@ -152,6 +152,25 @@ impl MessageStore {
         self.gate.stopped_since()
     }
 
+    /// Whether this log is a copy of another store's (true) or takes messages of its own. What was appended before is
+    /// written when this returns: the end of the log stays where it is then.
+    ///
+    /// # Errors
+    /// Something that was appended could not be written; the log is a copy all the same.
+    pub fn set_replica(&self, is_replica: bool) -> Result<(), WriteStopped> {
+        {
+            // Under this lock nothing is between its check and its place in the log.
+            let _append = self.append_lock();
+            self.gate.set_replica(is_replica, self.clock.now());
+        }
+        self.settle()
+    }
+
+    /// Whether it is a copy of another store's log, and takes no messages of its own.
+    pub fn is_replica(&self) -> bool {
+        self.gate.is_replica()
+    }
+
     /// The settings.
     pub fn config(&self) -> &StoreConfig {
         &self.config

@@ -58,6 +58,9 @@ pub enum WriteStopped {
         /// The same in words.
         detail: String,
     },
+    /// The log is a copy of another store's, which alone takes messages: see [`crate::MessageStore::set_replica`].
+    #[error("messages are put to the slave: this broker copies its master's log, send to the master")]
+    Replica,
     /// [`crate::MessageStore::close`] was called.
     #[error("the store is shutting down: send to another broker or try again after the restart")]
     ShuttingDown,
@@ -101,30 +104,49 @@ pub enum WriteState {
 #[derive(Debug, Default)]
 pub(crate) struct WriteGate {
     stopped: AtomicBool,
-    /// Why, and since when writing is stopped for whatever reason.
-    reason: Mutex<Option<(WriteStopped, Timestamp)>>,
+    reasons: Mutex<Reasons>,
+}
+
+#[derive(Debug, Default)]
+struct Reasons {
+    /// What is wrong, and since when writing is stopped for whatever is.
+    fault: Option<(WriteStopped, Timestamp)>,
+    /// Since when the log is a copy of another.
+    replica: Option<Timestamp>,
 }
 
 impl WriteGate {
-    fn reason(&self) -> MutexGuard<'_, Option<(WriteStopped, Timestamp)>> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reasons(&self) -> MutexGuard<'_, Reasons> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `Err` with the reason where writing is stopped.
+    /// `Err` with the reason where no messages are taken.
     pub(crate) fn check(&self) -> Result<(), WriteStopped> {
         if !self.stopped.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.reason().clone().map_or(Ok(()), |(why, _)| Err(why))
+        match &*self.reasons() {
+            Reasons { fault: Some((why, _)), .. } => Err(why.clone()),
+            Reasons { replica: Some(_), .. } => Err(WriteStopped::Replica),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the log takes no messages of its own from now on.
+    pub(crate) fn set_replica(&self, is_replica: bool, now: Timestamp) {
+        let mut reasons = self.reasons();
+        reasons.replica = is_replica.then(|| reasons.replica.unwrap_or(now));
+        self.stopped.store(reasons.fault.is_some() || is_replica, Ordering::Release);
     }
 
     /// Stops writing at `now`; `true` where the reason is another one now.
     pub(crate) fn stop(&self, why: WriteStopped, now: Timestamp) -> bool {
-        let mut reason = self.reason();
+        let mut reasons = self.reasons();
+        let reason = &mut reasons.fault;
         // A full disk may pass, closing may still write what is there, a failed write ends it all: a reason gives
         // way only to a stronger one (or to newer figures of the same).
         let rank = |why: &WriteStopped| match why {
-            WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => 0,
+            WriteStopped::Replica | WriteStopped::DiskFull { .. } | WriteStopped::TooManyFiles { .. } => 0,
             WriteStopped::ShuttingDown => 1,
             WriteStopped::Io { .. } => 2,
         };
@@ -141,18 +163,24 @@ impl WriteGate {
 
     /// Lets writing go on where what stopped it passes by itself, and has; `true` where the state changed.
     pub(crate) fn cause_is_gone(&self) -> bool {
-        let mut reason = self.reason();
-        if !reason.as_ref().is_some_and(|(why, _)| why.recovers_by_itself()) {
+        let mut reasons = self.reasons();
+        if !reasons.fault.as_ref().is_some_and(|(why, _)| why.recovers_by_itself()) {
             return false;
         }
-        *reason = None;
-        self.stopped.store(false, Ordering::Release);
+        reasons.fault = None;
+        self.stopped.store(reasons.replica.is_some(), Ordering::Release);
         true
+    }
+
+    /// Whether the log is a copy of another.
+    pub(crate) fn is_replica(&self) -> bool {
+        self.stopped.load(Ordering::Acquire) && self.reasons().replica.is_some()
     }
 
     /// Since when writing is stopped.
     pub(crate) fn stopped_since(&self) -> Option<Timestamp> {
-        self.reason().as_ref().map(|(_, since)| *since)
+        let reasons = self.reasons();
+        reasons.fault.as_ref().map(|(_, since)| *since).or(reasons.replica)
     }
 
     pub(crate) fn state(&self) -> WriteState {
@@ -189,6 +217,20 @@ mod tests {
         assert_eq!(gate.stopped_since(), Some(Timestamp(7)));
         assert!(!gate.cause_is_gone());
         assert_eq!(gate.state(), WriteState::Stopped(io_failed()));
+    }
+
+    #[test]
+    fn a_replica_stays_one_whatever_else_passes() {
+        let gate = WriteGate::default();
+        gate.set_replica(true, Timestamp(3));
+        gate.set_replica(true, Timestamp(4));
+        assert_eq!((gate.check(), gate.stopped_since()), (Err(WriteStopped::Replica), Some(Timestamp(3))));
+        assert!(gate.stop(full(), Timestamp(5)));
+        assert_eq!(gate.check(), Err(full()));
+        assert!(gate.cause_is_gone());
+        assert_eq!(gate.check(), Err(WriteStopped::Replica));
+        gate.set_replica(false, Timestamp(6));
+        assert_eq!((gate.check(), gate.stopped_since()), (Ok(()), None));
     }
 
     #[test]

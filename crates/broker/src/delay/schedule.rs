@@ -37,7 +37,7 @@ pub struct DelaySchedule {
     clock: Arc<dyn Clock>,
     progress: Progress,
     /// Queues that held messages at start, also of levels that are not configured any more.
-    found_queues: Vec<i32>,
+    found_queues: Mutex<Vec<i32>>,
     /// When the first message of each queue is due, as far as it is known.
     heads: Mutex<BTreeMap<i32, Timestamp>>,
     wake: Wake,
@@ -54,20 +54,32 @@ impl DelaySchedule {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PersistError> {
         let progress = Progress::open(directory, &*clock)?;
-        let queues = store.topics_with_queues().into_iter().find(|(topic, _)| topic == SCHEDULE_TOPIC);
+        let wake = Wake::default();
+        wake.set_on_duty(!store.is_replica());
         Ok(DelaySchedule {
-            found_queues: queues.map(|(_, ids)| ids).unwrap_or_default(),
+            found_queues: Mutex::new(schedule_queues(&store)),
             store,
             clock,
             progress,
             heads: Mutex::default(),
-            wake: Wake::default(),
+            wake,
         })
+    }
+
+    /// The broker became a master: looks at the queues anew, as after a start.
+    pub(crate) fn take_up(&self) {
+        *self.found_queues.lock().unwrap_or_else(PoisonError::into_inner) = schedule_queues(&self.store);
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether anything is delivered: a slave delivers nothing.
+    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
+        self.wake.set_on_duty(is_on_duty);
     }
 
     /// Delivers until [`DelaySchedule::stop`]: for a thread of its own, which sleeps as long as nothing is due.
     pub fn run(&self) {
-        while !self.wake.is_stopped() {
+        while self.wake.wait_for_duty() {
             self.wake.begin();
             match self.deliver_step(self.clock.now()) {
                 NextStep::Now => {}
@@ -117,7 +129,8 @@ impl DelaySchedule {
 
     fn queue_ids(&self) -> BTreeSet<i32> {
         let levels = self.store.config().delay_levels.max_level();
-        (0..levels).chain(self.found_queues.iter().copied()).collect()
+        let found = self.found_queues.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..levels).chain(found.iter().copied()).collect()
     }
 
     fn deliver_queue(&self, queue_id: i32, now: Timestamp) -> Head {
@@ -168,6 +181,11 @@ impl DelaySchedule {
             })
             .collect()
     }
+}
+
+fn schedule_queues(store: &MessageStore) -> Vec<i32> {
+    let queues = store.topics_with_queues().into_iter().find(|(topic, _)| topic == SCHEDULE_TOPIC);
+    queues.map(|(_, ids)| ids).unwrap_or_default()
 }
 
 #[cfg(test)]

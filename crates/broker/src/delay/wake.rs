@@ -23,11 +23,14 @@ struct State {
     wakes_at: Timestamp,
     is_called: bool,
     is_stopped: bool,
+    /// It has nothing to do until it is on duty again.
+    is_off_duty: bool,
 }
 
 impl Default for Wake {
     fn default() -> Self {
-        let state = State { wakes_at: Timestamp(i64::MAX), is_called: false, is_stopped: false };
+        let state =
+            State { wakes_at: Timestamp(i64::MAX), is_called: false, is_stopped: false, is_off_duty: false };
         Wake { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
@@ -48,8 +51,23 @@ impl Wake {
         self.changed.notify_one();
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().is_stopped
+    /// Whether there is anything to do; where it was off duty the sleeper looks at once.
+    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
+        let mut state = self.lock();
+        state.is_off_duty = !is_on_duty;
+        state.is_called = true;
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn is_on_duty(&self) -> bool {
+        !self.lock().is_off_duty
+    }
+
+    /// Waits until there may be something to do; false when stopped.
+    pub(crate) fn wait_for_duty(&self) -> bool {
+        let off_duty = |state: &mut State| state.is_off_duty && !state.is_stopped;
+        let state = self.changed.wait_while(self.lock(), off_duty).unwrap_or_else(PoisonError::into_inner);
+        !state.is_stopped
     }
 
     /// To be called before looking for what is due: what comes from now on is not missed.

@@ -44,6 +44,9 @@ impl PopService {
     /// Reads the revive topic, revives what is due, tells who waits for a queue that is free again, and commits how far
     /// that is. When there is something next.
     pub fn step(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.is_on_duty() {
+            return None;
+        }
         let mut is_more = true;
         for _ in 0..ROUNDS_MAX {
             if !is_more {

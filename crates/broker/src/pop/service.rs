@@ -83,6 +83,8 @@ pub struct PopService {
     pub(super) revive_queue_nums: i32,
     /// Whether an offset was committed that must not be on the disk before the log is.
     pub(super) committed: AtomicBool,
+    /// Whether what is not acknowledged in time comes again: on a slave its master sees to that.
+    is_on_duty: AtomicBool,
 }
 
 /// The right to pop from a queue.
@@ -138,10 +140,29 @@ impl PopService {
                 .get(&revive_topic(&config.broker_cluster_name))
                 .map_or(config.revive_queue_num, |topic| topic.read_queue_nums.max(1)),
             committed: AtomicBool::new(false),
+            is_on_duty: AtomicBool::new(!parts.store.is_replica()),
             parts,
         };
-        service.recover(now);
+        if service.is_on_duty() {
+            service.recover(now);
+        }
         Ok(service)
+    }
+
+    /// The broker became a master: what is in flight is known from the log.
+    pub(crate) fn take_up(&self) {
+        *self.state() = PopState::new(CHECK_POINTS_MAX);
+        self.cursors().clear();
+        self.recover(self.parts.clock.now());
+    }
+
+    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
+        self.is_on_duty.store(is_on_duty, Ordering::Release);
+        self.parts.hold.call_before(self.parts.clock.now());
+    }
+
+    pub(super) fn is_on_duty(&self) -> bool {
+        self.is_on_duty.load(Ordering::Acquire)
     }
 
     /// A number that grows with each pop: which queue comes first, which revive queue, whether the retry topic is tried

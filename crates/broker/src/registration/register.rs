@@ -7,13 +7,17 @@ use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{self, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper},
-    request::{RegisterBrokerRequest, UnregisterBrokerRequest},
+    request::{RegisterBrokerRequest, RegisterBrokerResponse, UnregisterBrokerRequest},
 };
 use eruca_remoting::{Caller, Client, ClientConfig, TaskGroup};
 use tokio::{sync::watch, time::Instant};
 
 use super::{NameServers, status::NotRegistered};
-use crate::{settings::Settings, topics::TopicTable};
+use crate::{
+    role::{MasterAddresses, Role, RoleState, Standing},
+    settings::Settings,
+    topics::TopicTable,
+};
 
 /// Pause after a failed registration or a lost connection; doubled each time up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -32,8 +36,6 @@ pub struct Identity {
     pub cluster_name: String,
     /// Name of the broker group.
     pub broker_name: String,
-    /// 0 for a master.
-    pub broker_id: i64,
     /// `host:port` for clients.
     pub broker_addr: String,
     /// `host:port` for slaves.
@@ -54,6 +56,7 @@ struct Parts {
     addresses: Vec<String>,
     topics: Arc<TopicTable>,
     settings: Arc<Settings>,
+    role: Arc<RoleState>,
     clock: Arc<dyn Clock>,
     name_servers: Arc<NameServers>,
 }
@@ -65,10 +68,11 @@ impl Registration {
         addresses: Vec<String>,
         topics: Arc<TopicTable>,
         settings: Arc<Settings>,
+        role: Arc<RoleState>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let name_servers = Arc::new(NameServers::new(&addresses));
-        let parts = Parts { identity, addresses, topics, settings, clock, name_servers };
+        let parts = Parts { identity, addresses, topics, settings, role, clock, name_servers };
         Registration { parts: Arc::new(parts), version: watch::Sender::new(0), tasks: TaskGroup::new() }
     }
 
@@ -96,6 +100,16 @@ impl Registration {
                 version.send_modify(|version| *version += 1);
             }
         });
+        let (version, mut changes) = (self.version.clone(), self.parts.role.watch());
+        let mut told = Told::of(&self.parts.role.now());
+        self.tasks.spawn("role changes", async move {
+            while changes.changed().await.is_ok() {
+                let now = Told::of(&changes.borrow_and_update());
+                if std::mem::replace(&mut told, now) != told {
+                    version.send_modify(|version| *version += 1);
+                }
+            }
+        });
     }
 
     /// Registers again without waiting for the period. Many calls at once become one registration.
@@ -111,7 +125,7 @@ impl Registration {
             broker_name: identity.broker_name.clone(),
             broker_addr: identity.broker_addr.clone(),
             cluster_name: identity.cluster_name.clone(),
-            broker_id: identity.broker_id,
+            broker_id: self.parts.role.now().broker_id,
         });
         let known: Vec<String> = self
             .parts
@@ -181,6 +195,20 @@ async fn keep_registered(parts: Arc<Parts>, index: usize, mut version: watch::Re
     }
 }
 
+/// What of the standing name servers are told.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    broker_id: i64,
+    epoch: i64,
+    role: Role,
+}
+
+impl Told {
+    fn of(standing: &Standing) -> Told {
+        Told { broker_id: standing.broker_id, epoch: standing.epoch, role: standing.role }
+    }
+}
+
 impl Parts {
     fn period_ms(&self) -> u64 {
         let period_ms = self.settings.now().register_name_server_period;
@@ -203,7 +231,10 @@ impl Parts {
         let connection = client.connect(address, timeout).await?;
         let answer = connection.invoke(request, timeout).await?;
         match answer.response_code() {
-            ResponseCode::SUCCESS => Ok(connection),
+            ResponseCode::SUCCESS => {
+                self.learn_master(&answer);
+                Ok(connection)
+            }
             ResponseCode::GO_AWAY => {
                 connection.close();
                 Err(NotRegistered::out_of_reach(format!("{address} is shutting down")))
@@ -215,11 +246,32 @@ impl Parts {
         }
     }
 
+    /// A slave is told where its master is, where the name server knows one. One that knows none says nothing of it: others
+    /// may know.
+    fn learn_master(&self, answer: &RemotingCommand) {
+        let Ok(RegisterBrokerResponse { ha_server_addr: Some(ha_addr), master_addr: Some(broker_addr) }) =
+            answer.header::<RegisterBrokerResponse>()
+        else {
+            return;
+        };
+        if broker_addr.is_empty() || broker_addr == self.identity.broker_addr {
+            return;
+        }
+        let master = MasterAddresses { broker_addr, ha_addr };
+        if self.role.set_master(Some(master.clone())) {
+            tracing::info!(master = master.broker_addr, ha = master.ha_addr, "the master of this slave");
+        }
+    }
+
     fn request(&self, broker_permission: i32) -> RemotingCommand {
         const READ_WRITE: i32 = crate::topics::perm::READ | crate::topics::perm::WRITE;
         let mut topics = self.topics.snapshot();
         if broker_permission & READ_WRITE != READ_WRITE {
             topics.topic_config_table.values_mut().for_each(|topic| topic.perm &= broker_permission);
+        }
+        let standing = self.role.now();
+        if standing.epoch > 0 {
+            topics.data_version.state_version = standing.epoch;
         }
         let (body, compressed) = encode(&RegisterBrokerBody {
             filter_server_list: Vec::new(),
@@ -235,7 +287,7 @@ impl Parts {
             broker_addr: self.identity.broker_addr.clone(),
             cluster_name: self.identity.cluster_name.clone(),
             ha_server_addr: self.identity.ha_server_addr.clone(),
-            broker_id: self.identity.broker_id,
+            broker_id: standing.broker_id,
             heartbeat_timeout_millis: None,
             enable_acting_master: Some(false),
             compressed,

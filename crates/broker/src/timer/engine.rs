@@ -115,6 +115,12 @@ impl Engine {
         }
     }
 
+    /// Slots are read from the disk again.
+    pub(super) fn forget_loaded(&mut self) {
+        self.loaded.clear();
+        self.barrier = None;
+    }
+
     /// Does what is to be done at `now`, as far as one step goes.
     pub(super) fn step(
         &mut self,

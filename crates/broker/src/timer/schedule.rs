@@ -80,17 +80,31 @@ impl TimerSchedule {
             true => Some(Mutex::new(Engine::new(store.open_timers(files, clock.now())?))),
             false => None,
         };
+        let wake = Wake::default();
+        wake.set_on_duty(!store.is_replica());
         Ok(TimerSchedule {
             engine,
             store,
             settings,
             stats,
             clock,
-            wake: Wake::default(),
+            wake,
             taken: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             rates: Mutex::default(),
         })
+    }
+
+    /// The broker became a master: what waits is read anew from where the former master was.
+    pub(crate) fn take_up(&self) {
+        if let Some(mut engine) = self.engine() {
+            engine.forget_loaded();
+        }
+    }
+
+    /// Whether anything is delivered: a slave only follows its master.
+    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
+        self.wake.set_on_duty(is_on_duty);
     }
 
     fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
@@ -99,7 +113,7 @@ impl TimerSchedule {
 
     /// Delivers until [`TimerSchedule::stop`]: for a thread of its own, which sleeps as long as nothing is due or comes.
     pub fn run(&self) {
-        while !self.wake.is_stopped() {
+        while self.wake.wait_for_duty() {
             self.wake.begin();
             let now = self.clock.now();
             let Some((next, has_taken)) = self.step(now) else { return };

@@ -67,7 +67,7 @@ impl From<AppendError> for NotDone {
 impl Transactions {
     /// Asks until [`Transactions::stop`]: for a thread of its own, which sleeps as long as nothing is due.
     pub fn run(&self) {
-        while !self.wake.is_stopped() {
+        while self.wake.wait_for_duty() {
             self.wake.begin();
             match self.check_step(self.clock.now()) {
                 NextStep::Now => {}

@@ -107,6 +107,8 @@ pub struct Transactions {
 pub(super) struct State {
     pub(super) table: HalfTable,
     pub(super) progress: Progress,
+    /// Half messages that are committed and not yet noted as settled, since they were taken up.
+    unnoted: Vec<QueueOffset>,
 }
 
 impl Transactions {
@@ -123,8 +125,11 @@ impl Transactions {
         clock: Arc<dyn Clock>,
         store_host: SocketAddr,
     ) -> Self {
-        let times = times(&settings);
-        let Found { table, progress, from, unnoted } = rebuild(&store, &offsets, times, &*clock);
+        let state = State {
+            table: HalfTable::new(QueueOffset(0)),
+            progress: Progress::default(),
+            unnoted: Vec::new(),
+        };
         let transactions = Transactions {
             number: SERVICES.fetch_add(1, Ordering::Relaxed),
             store,
@@ -136,15 +141,36 @@ impl Transactions {
             stats,
             clock,
             store_host,
-            state: Mutex::new(State { table, progress }),
+            state: Mutex::new(state),
             counters: Counters::default(),
             wake: Wake::default(),
             turn: AtomicU64::new(0),
         };
-        // Where they were outside of the queues, they are no more.
-        transactions.commit_offsets(from);
-        transactions.note_at_start(&unnoted);
+        if transactions.store.is_replica() {
+            transactions.set_on_duty(false);
+        } else {
+            transactions.take_up();
+            transactions.set_on_duty(true);
+        }
         transactions
+    }
+
+    /// Finds out what is open: at a start, and when the broker became a master.
+    pub(crate) fn take_up(&self) {
+        let found = rebuild(&self.store, &self.offsets, self.times(), &*self.clock);
+        let Found { table, progress, from, unnoted } = found;
+        *self.state() = State { table, progress, unnoted };
+        // Where they were outside of the queues, they are no more.
+        self.commit_offsets(from);
+    }
+
+    /// Whether producers are asked: a slave asks none, and its store must take messages before it does.
+    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
+        if is_on_duty {
+            let unnoted = std::mem::take(&mut self.state().unnoted);
+            self.note_at_start(&unnoted);
+        }
+        self.wake.set_on_duty(is_on_duty);
     }
 
     /// Stores a half message: `message` as it was sent, but for topic and queue, which `half` has. As with
@@ -391,7 +417,7 @@ impl Transactions {
     /// Commits the offsets up to which all is settled and on the disk. Whether there will be more when the disk has more.
     pub(super) fn progress_step(&self) -> bool {
         let (settled, is_behind) = {
-            let State { table, progress } = &mut *self.state();
+            let State { table, progress, .. } = &mut *self.state();
             let marks = self.store.watermarks();
             (progress.advance(table.settled_up_to(), marks.written, marks.flushed), progress.is_behind())
         };
@@ -403,6 +429,10 @@ impl Transactions {
 
     /// Commits the offsets for a stop: all that is settled is brought to the disk before.
     pub fn persist(&self) {
+        // On a slave they are the master's.
+        if !self.wake.is_on_duty() {
+            return;
+        }
         // Once to see how far it is, again with what the disk has then.
         for _ in 0..2 {
             self.progress_step();

@@ -5,6 +5,7 @@ use eruca_message::{
     names::{RETRY_PREFIX, SELF_TEST_TOPIC, dlq_topic, is_retry_topic, is_send_forbidden, validate_topic},
 };
 use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicConfig};
+use eruca_store::WriteStopped;
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{header::SendHeader, send_message::SendMessageHandler};
@@ -92,6 +93,10 @@ impl SendMessageHandler {
         producer: SocketAddr,
     ) -> Result<Arc<TopicConfig>, HandlerError> {
         let topic = header.topic;
+        if self.store.is_replica() {
+            // A topic of its own would last until the slave is told its master's.
+            return Err(WriteStopped::Replica.into());
+        }
         validate_topic(topic)?;
         if is_send_forbidden(topic) {
             return Err(HandlerError::no_permission(format!(

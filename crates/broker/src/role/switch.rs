@@ -1,0 +1,135 @@
+//! Changing the role while the broker runs: what a master alone does is begun and ended, in an order in which no message is
+//! delivered out of what is not there yet, and nothing is taken that has no place.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eruca_store::{MessageStore, WriteStopped};
+
+use super::state::{MasterAddresses, Role, RoleState};
+use crate::{
+    delay::DelaySchedule, dispatch::Settled, pop::PopService, timer::TimerSchedule, transaction::Transactions,
+};
+
+/// What begins and ends with the role.
+#[derive(Debug)]
+pub struct RoleParts {
+    /// Store and tables.
+    pub settled: Settled,
+    /// Delay levels.
+    pub delay: Arc<DelaySchedule>,
+    /// Messages with a time of delivery.
+    pub timers: Arc<TimerSchedule>,
+    /// Half messages.
+    pub transactions: Arc<Transactions>,
+    /// What was popped.
+    pub pop: Arc<PopService>,
+}
+
+/// Changes the role. Its methods block until the change is made: for a thread that may wait for the disk.
+#[derive(Debug)]
+pub struct RoleSwitch {
+    state: Arc<RoleState>,
+    parts: RoleParts,
+    /// One change after the other.
+    turn: Mutex<()>,
+}
+
+impl RoleSwitch {
+    /// For the state that everybody looks at.
+    pub fn new(state: Arc<RoleState>, parts: RoleParts) -> Self {
+        RoleSwitch { state, parts, turn: Mutex::default() }
+    }
+
+    /// The role as it is.
+    pub fn state(&self) -> &Arc<RoleState> {
+        &self.state
+    }
+
+    fn store(&self) -> &MessageStore {
+        &self.parts.settled.store
+    }
+
+    /// The broker is the group's master from now on. The log must have all it will ever have of the former master's, in
+    /// its queues: what waits in them (delays, timers, half messages, pops) is taken up from there.
+    ///
+    /// # Errors
+    /// The store cannot write; the broker is master all the same, and takes messages when the store does.
+    pub fn become_master(&self, epoch: i64) -> Result<(), WriteStopped> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let was = self.state.role();
+        if was == Role::Slave {
+            self.take_up();
+        }
+        let opened = self.store().set_replica(false);
+        self.state.update(|standing| {
+            (standing.role, standing.broker_id) = (Role::Master, 0);
+            (standing.master, standing.epoch) = (None, epoch);
+        });
+        if was == Role::Slave {
+            self.begin();
+        }
+        if was != Role::Master {
+            tracing::info!(
+                epoch,
+                log_end = self.store().log_range().1.0,
+                "this broker is the master of its group now"
+            );
+        }
+        opened
+    }
+
+    /// The broker is a slave with this number from now on, of the master where one is known. When this returns, nothing is
+    /// appended any more: the log's end stays where it is until the copy goes on.
+    ///
+    /// # Errors
+    /// Something that was appended could not be written: whoever waits for it is told so.
+    pub fn become_slave(
+        &self,
+        broker_id: i64,
+        master: Option<MasterAddresses>,
+        epoch: i64,
+    ) -> Result<(), WriteStopped> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let was = self.state.role();
+        // First: what is under way is refused from here on, whoever it is that appends.
+        let closed = self.store().set_replica(true);
+        if was != Role::Slave {
+            self.end();
+        }
+        self.state.update(|standing| {
+            (standing.role, standing.broker_id) = (Role::Slave, broker_id);
+            (standing.master, standing.epoch) = (master, epoch);
+        });
+        if was != Role::Slave {
+            let log_end = self.store().log_range().1.0;
+            tracing::info!(broker_id, epoch, log_end, "this broker is a slave now");
+        }
+        closed
+    }
+
+    /// What waits is known from the store again, as after a start.
+    fn take_up(&self) {
+        self.parts.delay.take_up();
+        self.parts.timers.take_up();
+        self.parts.transactions.take_up();
+        self.parts.pop.take_up();
+    }
+
+    fn begin(&self) {
+        self.parts.delay.set_on_duty(true);
+        self.parts.timers.set_on_duty(true);
+        self.parts.transactions.set_on_duty(true);
+        self.parts.pop.set_on_duty(true);
+    }
+
+    fn end(&self) {
+        self.parts.delay.set_on_duty(false);
+        self.parts.timers.set_on_duty(false);
+        self.parts.transactions.set_on_duty(false);
+        self.parts.pop.set_on_duty(false);
+    }
+}
+
+#[cfg(test)]
+#[path = "switch_test.rs"]
+mod tests;

@@ -1,0 +1,321 @@
+//! The in-sync set as its master sees it: who has the log up to where, who belongs to the set, and what the whole set has.
+//!
+//! The controller holds the set; the master proposes changes, one at a time. While a proposal is under way nobody knows which of
+//! the two sets the controller has, so that what is confirmed has to be with the members of both: whichever of them is elected
+//! next, it has everything that was confirmed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eruca_message::{LogOffset, Timestamp};
+
+/// One slave, from its handshake to the end of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slave {
+    /// Which connection, so that the end of an old one is not taken for that of the new one.
+    session: u64,
+    acknowledged: Option<LogOffset>,
+    /// When it last had all that the master had.
+    caught_up: Timestamp,
+    is_learner: bool,
+}
+
+/// A change of the set that the controller is asked for (request ALTER_SYNC_STATE_SET).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The set with the change.
+    pub members: BTreeSet<i64>,
+    /// Version of the set that it changes.
+    pub set_epoch: i32,
+    /// Why, for the log: `slave 3 has been behind for 15 s`.
+    pub reason: String,
+}
+
+/// The in-sync set of one master in one epoch.
+#[derive(Debug, Clone)]
+pub struct SyncState {
+    own_id: i64,
+    /// Where the epoch of this master begins: a slave without it may hold other bytes.
+    epoch_start: LogOffset,
+    /// A slave that has not had all for longer leaves the set (`haMaxTimeSlaveNotCatchup`).
+    lag_max_ms: i64,
+    members: BTreeSet<i64>,
+    set_epoch: i32,
+    proposed: Option<BTreeSet<i64>>,
+    slaves: BTreeMap<i64, Slave>,
+    /// Since when a member has no connection.
+    missing: BTreeMap<i64, Timestamp>,
+    confirmed: LogOffset,
+}
+
+impl SyncState {
+    /// A new master: `members` and `set_epoch` are what the controller said when it elected it, `confirmed` is what the epoch
+    /// before had confirmed, as far as this broker knows.
+    pub fn new(
+        own_id: i64,
+        members: BTreeSet<i64>,
+        set_epoch: i32,
+        epoch_start: LogOffset,
+        confirmed: LogOffset,
+        lag_max_ms: i64,
+        now: Timestamp,
+    ) -> Self {
+        let missing = members.iter().filter(|id| **id != own_id).map(|id| (*id, now)).collect();
+        let slaves = BTreeMap::new();
+        SyncState {
+            own_id,
+            epoch_start,
+            lag_max_ms,
+            members,
+            set_epoch,
+            proposed: None,
+            slaves,
+            missing,
+            confirmed,
+        }
+    }
+
+    /// The set as the controller last confirmed it.
+    pub fn members(&self) -> &BTreeSet<i64> {
+        &self.members
+    }
+
+    /// Version of [`SyncState::members`].
+    pub fn set_epoch(&self) -> i32 {
+        self.set_epoch
+    }
+
+    /// Whether a slave belongs to the confirmed set.
+    pub fn is_in_sync(&self, slave: i64) -> bool {
+        self.members.contains(&slave)
+    }
+
+    /// A slave introduced itself on connection `session`, a number that is not given twice.
+    pub fn connected(&mut self, slave: i64, session: u64, is_learner: bool, now: Timestamp) {
+        self.missing.remove(&slave);
+        self.slaves.insert(slave, Slave { session, acknowledged: None, caught_up: now, is_learner });
+    }
+
+    /// The connection ended. The slave stays a member until a proposal without it has been accepted: nothing is confirmed
+    /// meanwhile.
+    pub fn disconnected(&mut self, slave: i64, session: u64, now: Timestamp) {
+        if self.slaves.get(&slave).is_some_and(|known| known.session == session) {
+            self.slaves.remove(&slave);
+            if self.members.contains(&slave) {
+                self.missing.insert(slave, now);
+            }
+        }
+    }
+
+    /// A slave's log ends at `offset`; the master's own at `end`. A report of another connection than the slave's newest changes
+    /// nothing.
+    pub fn acknowledged(
+        &mut self,
+        slave: i64,
+        session: u64,
+        offset: LogOffset,
+        end: LogOffset,
+        now: Timestamp,
+    ) {
+        let Some(known) = self.slaves.get_mut(&slave).filter(|known| known.session == session) else {
+            return;
+        };
+        known.acknowledged = Some(offset.min(end));
+        if offset >= end {
+            known.caught_up = now;
+        }
+    }
+
+    /// Up to where a slave has the log, as far as it said.
+    pub fn acknowledged_by(&self, slave: i64) -> Option<LogOffset> {
+        self.slaves.get(&slave)?.acknowledged
+    }
+
+    /// Members of the set, or of the proposed one.
+    pub fn electable(&self) -> BTreeSet<i64> {
+        self.members.iter().chain(self.proposed.iter().flatten()).copied().collect()
+    }
+
+    /// How many members have the log up to `offset`, the master included.
+    pub fn having(&self, offset: LogOffset) -> usize {
+        let has = |slave: &Slave| slave.acknowledged.is_some_and(|end| end >= offset);
+        1 + self.slaves.iter().filter(|(id, slave)| self.members.contains(id) && has(slave)).count()
+    }
+
+    /// Up to where everyone who may be elected next has the log (Java: `confirmOffset`). It never moves back.
+    ///
+    /// `end` is where the master's own log ends.
+    pub fn confirm(&mut self, end: LogOffset) -> LogOffset {
+        let slaves = self.electable().into_iter().filter(|id| *id != self.own_id);
+        let all = slaves.map(|id| self.acknowledged_by(id)).try_fold(end, |least, has| Some(least.min(has?)));
+        if let Some(all) = all {
+            self.confirmed = self.confirmed.max(all);
+        }
+        self.confirmed
+    }
+
+    /// What was confirmed last.
+    pub fn confirmed(&self) -> LogOffset {
+        self.confirmed
+    }
+
+    /// What should change in the set, if anything; nothing while a change is under way. The caller sends it, and says what became
+    /// of it by [`SyncState::accepted`] or [`SyncState::refused`].
+    ///
+    /// A slave leaves that has no connection, or was behind for longer than `haMaxTimeSlaveNotCatchup`. One comes in that has all
+    /// that is confirmed, and the beginning of this epoch: so its log is this master's and not another's.
+    ///
+    /// `end` is where the master's own log ends: whoever has all of it is not behind, however long ago it said so.
+    pub fn propose(&mut self, end: LogOffset, now: Timestamp) -> Option<Proposal> {
+        for slave in self.slaves.values_mut().filter(|slave| slave.acknowledged.is_some_and(|has| has >= end))
+        {
+            slave.caught_up = now;
+        }
+        if self.proposed.is_some() {
+            return None;
+        }
+        let mut members = self.members.clone();
+        let mut reasons = Vec::new();
+        for id in self.members.iter().filter(|id| **id != self.own_id) {
+            match self.slaves.get(id) {
+                // It has a moment to connect after an election.
+                None => {
+                    let gone = self.missing.get(id).map_or(self.lag_max_ms, |since| now.0 - since.0);
+                    if gone >= self.lag_max_ms.min(MISSING_MS) {
+                        members.remove(id);
+                        reasons.push(format!("slave {id} has had no connection for {gone} ms"));
+                    }
+                }
+                Some(slave) if now.0 - slave.caught_up.0 > self.lag_max_ms => {
+                    members.remove(id);
+                    reasons.push(format!("slave {id} has been behind for {} ms", now.0 - slave.caught_up.0));
+                }
+                Some(_) => {}
+            }
+        }
+        for (id, slave) in &self.slaves {
+            let has_all =
+                slave.acknowledged.is_some_and(|end| end >= self.confirmed && end >= self.epoch_start);
+            let in_time = now.0 - slave.caught_up.0 <= self.lag_max_ms;
+            if has_all && in_time && !slave.is_learner && !self.members.contains(id) {
+                members.insert(*id);
+                reasons.push(format!("slave {id} has caught up"));
+            }
+        }
+        if members == self.members {
+            return None;
+        }
+        self.proposed = Some(members.clone());
+        Some(Proposal { members, set_epoch: self.set_epoch, reason: reasons.join(", ") })
+    }
+
+    /// The controller has this set now: the answer to a proposal, or news that came by themselves. Older ones change nothing.
+    pub fn accepted(&mut self, members: BTreeSet<i64>, set_epoch: i32, now: Timestamp) {
+        if set_epoch < self.set_epoch {
+            return;
+        }
+        if set_epoch > self.set_epoch || self.members == members {
+            self.proposed = None;
+        }
+        for id in members.iter().filter(|id| **id != self.own_id && !self.slaves.contains_key(id)) {
+            self.missing.entry(*id).or_insert(now);
+        }
+        self.missing.retain(|id, _| members.contains(id));
+        (self.members, self.set_epoch) = (members, set_epoch);
+    }
+
+    /// The controller refused the proposal, so that the set is what it was. Not for one without an answer, of which nobody knows
+    /// what became of it: for that one ask the controller for its set, and call [`SyncState::accepted`].
+    pub fn refused(&mut self) {
+        self.proposed = None;
+    }
+}
+
+/// A member without a connection has so long to come back: one that restarts its connection is not thrown out.
+const MISSING_MS: i64 = 3_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp(NOW.0 + ms)
+    }
+
+    fn state(members: &[i64]) -> SyncState {
+        let members = members.iter().copied().collect();
+        SyncState::new(1, members, 5, LogOffset(100), LogOffset(90), 15_000, NOW)
+    }
+
+    #[test]
+    fn what_all_members_have_is_confirmed() {
+        let mut state = state(&[1, 2]);
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(90), "2 has not said anything");
+        state.connected(2, 1, false, NOW);
+        state.acknowledged(2, 1, LogOffset(150), LogOffset(200), NOW);
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(150));
+        assert_eq!((state.having(LogOffset(150)), state.having(LogOffset(151))), (2, 1));
+        state.acknowledged(2, 1, LogOffset(140), LogOffset(200), NOW);
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(150), "never back");
+        state.acknowledged(2, 0, LogOffset(200), LogOffset(200), NOW);
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(150), "an old connection");
+    }
+
+    #[test]
+    fn a_newcomer_counts_from_its_proposal_on_and_a_leaver_until_the_controller_agrees() {
+        let mut state = state(&[1, 2]);
+        state.connected(2, 1, false, NOW);
+        state.acknowledged(2, 1, LogOffset(200), LogOffset(200), NOW);
+        state.connected(3, 2, false, NOW);
+        state.acknowledged(3, 2, LogOffset(200), LogOffset(200), NOW);
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(200));
+        let proposal = state.propose(LogOffset(200), NOW).unwrap();
+        assert_eq!((proposal.members, proposal.set_epoch), ([1, 2, 3].into(), 5));
+        assert_eq!(state.propose(LogOffset(200), NOW), None, "one at a time");
+        state.acknowledged(2, 1, LogOffset(300), LogOffset(300), NOW);
+        assert_eq!(state.confirm(LogOffset(300)), LogOffset(200), "3 may be a member already");
+        state.accepted([1, 2, 3].into(), 6, NOW);
+        state.acknowledged(3, 2, LogOffset(300), LogOffset(300), NOW);
+        assert_eq!(state.confirm(LogOffset(300)), LogOffset(300));
+        state.disconnected(3, 2, at(1));
+        assert_eq!(state.propose(LogOffset(300), at(2_000)), None, "it may come back");
+        let proposal = state.propose(LogOffset(300), at(3_001)).unwrap();
+        assert_eq!(proposal.reason, "slave 3 has had no connection for 3000 ms");
+        state.acknowledged(2, 1, LogOffset(400), LogOffset(400), at(3_001));
+        assert_eq!(state.confirm(LogOffset(400)), LogOffset(300));
+        state.accepted([1, 2].into(), 7, at(3_002));
+        assert_eq!(state.confirm(LogOffset(400)), LogOffset(400));
+    }
+
+    #[test]
+    fn who_is_behind_for_long_leaves_and_a_learner_never_comes_in() {
+        let mut state = state(&[1, 2]);
+        state.connected(2, 1, false, NOW);
+        state.connected(3, 2, true, NOW);
+        state.acknowledged(3, 2, LogOffset(200), LogOffset(200), NOW);
+        state.acknowledged(2, 1, LogOffset(150), LogOffset(200), at(1));
+        assert_eq!(state.propose(LogOffset(200), at(15_000)), None);
+        let proposal = state.propose(LogOffset(200), at(15_001)).unwrap();
+        assert_eq!(
+            (proposal.reason.as_str(), proposal.members),
+            ("slave 2 has been behind for 15001 ms", [1].into())
+        );
+        state.refused();
+        assert!(state.propose(LogOffset(200), at(15_001)).is_some(), "and again");
+    }
+
+    #[test]
+    fn a_log_that_ends_before_this_epoch_may_be_another_masters() {
+        let mut state = state(&[1]);
+        state.connected(2, 1, false, NOW);
+        state.acknowledged(2, 1, LogOffset(99), LogOffset(99), NOW);
+        assert_eq!(state.propose(LogOffset(200), NOW), None);
+        state.acknowledged(2, 1, LogOffset(100), LogOffset(100), NOW);
+        assert!(state.propose(LogOffset(200), NOW).is_some());
+        state.accepted([1].into(), 4, NOW);
+        assert_eq!(state.electable(), [1, 2].into(), "older news say nothing");
+        state.accepted([1].into(), 5, NOW);
+        assert_eq!(state.electable(), [1].into(), "the controller did not take it");
+    }
+}

@@ -151,6 +151,7 @@ impl Broker {
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
         let role = Arc::new(parts.role_switch());
+        control.spawn("slave", Arc::new(parts.slave_sync()).run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         control.enter(|| registration.start());

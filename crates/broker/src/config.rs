@@ -148,6 +148,8 @@ eruca_config::keys! {
         access_message_in_memory_max_ratio: i32 = "accessMessageInMemoryMaxRatio", 40, [1..=100], live;
         /// Whether slow consumers are sent to a slave.
         slave_read_enable: bool = "slaveReadEnable", false, live;
+        /// Whether a slave tells consumers that are beyond the end of its copy to go back to it; else they wait.
+        offset_check_in_slave: bool = "offsetCheckInSlave", false, live;
 
         /// Time after which a client without heartbeat is forgotten, in ms.
         channel_expired_timeout: i64 = "channelExpiredTimeout", 120_000, [1_000..];

@@ -30,6 +30,7 @@ pub mod reply;
 pub mod role;
 pub mod schedule;
 pub mod settings;
+mod slave_sync;
 pub mod stats;
 pub mod stuck;
 pub mod timer;

@@ -34,6 +34,7 @@ use crate::{
     role::{RoleParts, RoleState, RoleSwitch},
     schedule::Work,
     settings::Settings,
+    slave_sync::{SlaveSync, SlaveTables},
     stats::BrokerStats,
     stuck::StuckQueues,
     timer::TimerSchedule,
@@ -92,6 +93,7 @@ impl Parts {
         config.system_topics()?.create_in(&settled.topics);
         adopt_batch_topics(&settled);
         settled.topics.adopt_queues(&settled.store.topics_with_queues());
+        settled.offsets.set_following(!role.is_master());
         let delay = Arc::new(DelaySchedule::open(&directory, settled.store.clone(), clock.clone())?);
         let settings = Arc::new(Settings::new(config));
         let stats = Arc::new(BrokerStats::new(clock.clone()));
@@ -205,6 +207,16 @@ impl Parts {
         })
     }
 
+    pub(crate) fn slave_sync(&self) -> SlaveSync {
+        let tables = SlaveTables {
+            settled: self.settled.clone(),
+            delay: self.delay.clone(),
+            timers: self.timers.clone(),
+            modes: self.modes.clone(),
+        };
+        SlaveSync::new(tables, self.role.clone(), self.settings.clone(), self.clock.clone())
+    }
+
     pub(crate) fn role_switch(&self) -> RoleSwitch {
         let parts = RoleParts {
             settled: self.settled.clone(),
@@ -236,6 +248,7 @@ impl Parts {
             settings: self.settings.clone(),
             stats: self.stats.clone(),
             stuck: self.stuck.clone(),
+            role: self.role.clone(),
             clock: self.clock.clone(),
             control,
             broker_addr,
@@ -264,6 +277,7 @@ impl Parts {
             self.memory_bytes,
             self.stats.clone(),
             control.clone(),
+            self.role.clone(),
         ));
         let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
         self.hold.set_runner(runner);

@@ -74,6 +74,23 @@ impl MessageRequestModes {
         self.file.sync()
     }
 
+    /// Takes over what a slave's master has that differs. (Nothing takes a mode away.)
+    pub(crate) fn follow(&self, master: MessageRequestModeSerializeWrapper) {
+        let mut modes = self.modes.write().unwrap_or_else(PoisonError::into_inner);
+        for (topic, groups) in master.message_request_mode_map {
+            for (group, mut mode) in groups {
+                (mode.topic, mode.consumer_group) = (topic.clone(), group);
+                let known = modes.get(&topic).and_then(|groups| groups.get(&mode.consumer_group));
+                if known != Some(&mode) {
+                    note_put(&self.file, &mode);
+                    set(&mut modes, mode);
+                }
+            }
+        }
+        drop(modes);
+        self.file.settle();
+    }
+
     /// All modes.
     pub fn snapshot(&self) -> MessageRequestModeSerializeWrapper {
         let modes = self.modes.read().unwrap_or_else(PoisonError::into_inner);

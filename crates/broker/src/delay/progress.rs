@@ -67,6 +67,32 @@ impl Progress {
         self.file.settle();
     }
 
+    /// Takes over how far a slave's master is, where that is further.
+    pub(super) fn follow(&self, master: &BTreeMap<i32, i64>) {
+        for (level, offset) in master {
+            let Ok(offset) = u64::try_from(*offset) else { continue };
+            if *level > 0 && QueueOffset(offset) > self.next(*level) {
+                self.advance(*level, QueueOffset(offset));
+            }
+        }
+    }
+
+    /// Takes back what is said of messages that are not there: `end` says where the queue of a level ends.
+    pub(super) fn cut(&self, end: impl Fn(i32) -> QueueOffset) {
+        for level in self.all().into_keys() {
+            let (next, end) = (self.next(level), end(level));
+            if next > end {
+                tracing::warn!(
+                    level,
+                    next = next.0,
+                    end = end.0,
+                    "the former master delivered delayed messages that never came here"
+                );
+                self.advance(level, end);
+            }
+        }
+    }
+
     /// Writes `delayOffset.json` if it is out of date.
     pub(super) fn persist_step(&self, clock: &dyn Clock) -> Result<(), PersistError> {
         if !self.file.is_dirty() {

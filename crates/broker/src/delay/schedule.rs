@@ -66,8 +66,15 @@ impl DelaySchedule {
         })
     }
 
-    /// The broker became a master: looks at the queues anew, as after a start.
+    /// A slave's master is so far, by level.
+    pub(crate) fn follow(&self, master: &BTreeMap<i32, i64>) {
+        self.progress.follow(master);
+    }
+
+    /// The broker became a master: looks at the queues anew, as after a start. Where the former master was further than
+    /// the log that came here, what comes to lie there must not count as delivered.
     pub(crate) fn take_up(&self) {
+        self.progress.cut(|level| self.store.queue_range(SCHEDULE_TOPIC, level.saturating_sub(1)).max);
         *self.found_queues.lock().unwrap_or_else(PoisonError::into_inner) = schedule_queues(&self.store);
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -159,6 +159,28 @@ impl GroupTable {
         self.read().data_version
     }
 
+    /// Becomes the table of a slave's master, with its version. What is done survives kill -9 from the next
+    /// [`GroupTable::settle`] on, what is forbidden from the next [`GroupTable::persist_step`] on.
+    pub(crate) fn follow(&self, master: SubscriptionGroupWrapper) {
+        let SubscriptionGroupWrapper { data_version, forbidden_table, subscription_group_table } = master;
+        let mut inner = self.write();
+        let gone = inner.groups.extract_if(|group, _| !subscription_group_table.contains_key(group));
+        gone.for_each(|(group, _)| note_delete(&self.file, &group));
+        for (group, mut config) in subscription_group_table {
+            config.group_name.clone_from(&group);
+            if inner.groups.get(&group).is_some_and(|old| **old == config) {
+                continue;
+            }
+            note_put(&self.file, &config);
+            inner.groups.insert(group, Arc::new(config));
+        }
+        let forbidden = forbidden_table.unwrap_or_default();
+        if inner.data_version != data_version || inner.forbidden != forbidden {
+            self.file.mark_dirty();
+            (inner.data_version, inner.forbidden) = (data_version, forbidden);
+        }
+    }
+
     /// Hands all changes so far to the kernel, so that kill -9 does not lose them.
     pub fn settle(&self) {
         self.file.settle();

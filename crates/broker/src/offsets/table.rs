@@ -12,6 +12,7 @@ use eruca_protocol::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 
 use super::{
     change::Change,
+    own::{OwnOffset, OwnOffsets},
     pulled::{LastPull, Pulls, TopicPulls},
     resets::Resets,
 };
@@ -33,6 +34,7 @@ pub struct OffsetTable {
     committed: RwLock<Offsets>,
     pulls: Pulls,
     resets: Resets,
+    own: OwnOffsets,
     file: TableFile,
     data_version: DataVersion,
     /// `enableLmq`: the file is `lmqConsumerOffset.json`, in which groups of light message queues have a place of their
@@ -99,6 +101,7 @@ impl OffsetTable {
             committed: RwLock::new(committed),
             pulls: Pulls::default(),
             resets: Resets::default(),
+            own: OwnOffsets::default(),
             file,
             data_version: content.data_version.unwrap_or_else(|| DataVersion::new(clock.now())),
             lmq,
@@ -132,6 +135,7 @@ impl OffsetTable {
             return;
         }
         self.note(Change::Commit { group, topic, queue_id, offset });
+        self.own.note(group, topic, queue_id, offset);
         drop(inner);
         if let Some(before) = before.filter(|before| offset < *before) {
             tracing::warn!(group, topic, queue_id, before, offset, "a consumer offset was set back");
@@ -214,6 +218,62 @@ impl OffsetTable {
     /// Forgets the offsets of `group` in `topic`.
     pub fn delete_group_topic(&self, group: &str, topic: &str) {
         self.change(Change::ForgetGroupTopic { group, topic });
+    }
+
+    /// Whether the offsets that are committed from now on are noted as a slave's own: consumers bring them while there is no
+    /// master.
+    pub(crate) fn set_following(&self, is_slave: bool) {
+        self.own.set_noting(is_slave);
+    }
+
+    /// Takes over the offsets of a slave's master, in both directions: an administrator may have set a group back. Those that
+    /// consumers brought here stay where they are further; they are returned, for the master to be told.
+    pub(crate) fn follow(&self, master: BTreeMap<String, QueueOffsets>) -> Vec<OwnOffset> {
+        let mut ahead = Vec::new();
+        for (key, offsets) in master {
+            let Some((topic, group)) = key.split_once('@') else { continue };
+            for (queue_id, offset) in offsets {
+                let queue_id = self.stored_under(group, queue_id);
+                if let Some(own) = self.own.ahead_of(group, topic, queue_id, offset) {
+                    ahead.push(own);
+                    continue;
+                }
+                let mut inner = self.write();
+                let queues = inner.entry(group.to_owned()).or_default().entry(topic.to_owned()).or_default();
+                if queues.insert(queue_id, offset) != Some(offset) {
+                    self.note(Change::Commit { group, topic, queue_id, offset });
+                }
+            }
+        }
+        // Of queues in which the master has no offset at all.
+        ahead.extend(self.own.unknown_to_master());
+        ahead
+    }
+
+    /// The master does not take an offset that a consumer brought here: it is not kept against the master's any more.
+    pub(crate) fn give_up_own(&self, own: &OwnOffset) {
+        self.own.forget(own);
+    }
+
+    /// Sets offsets that lie behind the end of their queue to that end, as the former master's may where its last messages did
+    /// not come here: consumers would pass over what comes to lie there.
+    pub(crate) fn cut(&self, end: impl Fn(&str, i32) -> u64) {
+        let beyond: Vec<(String, String, i32, i64)> = {
+            let inner = self.read();
+            let all = inner.iter().flat_map(|(group, topics)| {
+                topics.iter().flat_map(move |(topic, queues)| {
+                    queues.iter().map(move |(queue, offset)| (group, topic, *queue, *offset))
+                })
+            });
+            let beyond = all.filter_map(|(group, topic, queue_id, offset)| {
+                let end = i64::try_from(end(topic, queue_id)).unwrap_or(i64::MAX);
+                (offset > end).then(|| (group.clone(), topic.clone(), queue_id, end))
+            });
+            beyond.collect()
+        };
+        for (group, topic, queue_id, end) in beyond {
+            self.commit(&group, &topic, queue_id, end);
+        }
     }
 
     /// The whole table; keys are `topic@group`, as in Java's file.

@@ -147,6 +147,11 @@ impl TableFile {
         self.dirty.store(true, Ordering::Release);
     }
 
+    /// The JSON file is to be written, though no change was noted.
+    pub(crate) fn mark_dirty(&self) {
+        self.dirty.store(true, Ordering::Release);
+    }
+
     /// Hands everything noted before to the kernel. Cheap when there is nothing.
     ///
     /// A disk that refuses is said once, in the log; the changes stay in memory and are tried again, by

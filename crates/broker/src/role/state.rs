@@ -3,11 +3,12 @@
 use std::{
     fmt,
     sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU8, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
 };
 
+use eruca_message::Timestamp;
 use tokio::sync::watch;
 
 /// What a broker is in its group.
@@ -70,6 +71,10 @@ pub struct RoleState {
     role: AtomicU8,
     standing: RwLock<Arc<Standing>>,
     changes: watch::Sender<Arc<Standing>>,
+    /// Held while what a master told is taken over.
+    following: Mutex<()>,
+    followed_at: AtomicI64,
+    master_answers: AtomicBool,
 }
 
 impl RoleState {
@@ -80,12 +85,21 @@ impl RoleState {
             role: AtomicU8::new(standing.role as u8),
             changes: watch::Sender::new(standing.clone()),
             standing: RwLock::new(standing),
+            following: Mutex::default(),
+            followed_at: AtomicI64::new(0),
+            master_answers: AtomicBool::new(false),
         }
     }
 
     /// A master that has always been one.
     pub fn master() -> Self {
         Self::new(Standing { role: Role::Master, broker_id: 0, master: None, epoch: 0 })
+    }
+
+    /// Another standing, for tests of what looks at it.
+    #[cfg(test)]
+    pub(crate) fn set(&self, standing: Standing) {
+        self.update(|now| *now = standing);
     }
 
     /// What the broker is.
@@ -121,6 +135,37 @@ impl RoleState {
                 standing.master = master;
             }
         })
+    }
+
+    /// Does `work` unless the broker is a master; it becomes none meanwhile.
+    pub(crate) fn while_slave<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let _following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.is_master()).then(work)
+    }
+
+    /// A slave's tables are its master's, as of `now`.
+    pub(crate) fn note_followed(&self, now: Timestamp) {
+        self.followed_at.store(now.0, Ordering::Release);
+    }
+
+    /// Whether the master of a slave answered the last time that it was asked, and is connected since.
+    pub(crate) fn note_master_answers(&self, answers: bool) {
+        self.master_answers.store(answers, Ordering::Release);
+    }
+
+    /// Whether this is a slave whose master is there: consumers that need not read here are sent to it.
+    pub fn is_slave_with_master(&self) -> bool {
+        !self.is_master() && self.master_answers.load(Ordering::Acquire)
+    }
+
+    /// When a slave's tables were its master's the last time; `None` for never.
+    pub fn followed_at(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.followed_at.load(Ordering::Acquire))).filter(|at| at.0 > 0)
+    }
+
+    /// To be held while a slave becomes a master: what it is told by its former master is taken over before, or not at all.
+    pub(super) fn stop_following(&self) -> MutexGuard<'_, ()> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the standing; whether it is another one then.

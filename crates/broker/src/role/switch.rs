@@ -56,6 +56,7 @@ impl RoleSwitch {
     /// The store cannot write; the broker is master all the same, and takes messages when the store does.
     pub fn become_master(&self, epoch: i64) -> Result<(), WriteStopped> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _following = self.state.stop_following();
         let was = self.state.role();
         if was == Role::Slave {
             self.take_up();
@@ -109,6 +110,8 @@ impl RoleSwitch {
 
     /// What waits is known from the store again, as after a start.
     fn take_up(&self) {
+        let store = self.store();
+        self.parts.settled.offsets.cut(|topic, queue_id| store.queue_range(topic, queue_id).max.0);
         self.parts.delay.take_up();
         self.parts.timers.take_up();
         self.parts.transactions.take_up();
@@ -116,6 +119,7 @@ impl RoleSwitch {
     }
 
     fn begin(&self) {
+        self.parts.settled.offsets.set_following(false);
         self.parts.delay.set_on_duty(true);
         self.parts.timers.set_on_duty(true);
         self.parts.transactions.set_on_duty(true);
@@ -123,6 +127,7 @@ impl RoleSwitch {
     }
 
     fn end(&self) {
+        self.parts.settled.offsets.set_following(true);
         self.parts.delay.set_on_duty(false);
         self.parts.timers.set_on_duty(false);
         self.parts.transactions.set_on_duty(false);

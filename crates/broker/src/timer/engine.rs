@@ -121,6 +121,59 @@ impl Engine {
         self.barrier = None;
     }
 
+    /// As a slave: takes what the master took, and drops what it delivered. `read` is the master's: it delivered all slots
+    /// before that time of what it had taken, which is everything before `taken` in the timer topic's queue. The log must
+    /// have all that it delivered. Whether there is more to take.
+    pub(super) fn follow(
+        &mut self,
+        store: &MessageStore,
+        rules: &Rules,
+        read: Timestamp,
+        taken: QueueOffset,
+        now: Timestamp,
+    ) -> Result<bool, String> {
+        self.try_follow(store, rules, read, taken, now).map_err(|stuck| stuck.to_string())
+    }
+
+    fn try_follow(
+        &mut self,
+        store: &MessageStore,
+        rules: &Rules,
+        read: Timestamp,
+        taken: QueueOffset,
+        now: Timestamp,
+    ) -> Result<bool, Stuck> {
+        let before = self.files.slot_start(read);
+        if before > self.files.delivered().before {
+            let mut from = self.files.delivered().before;
+            while let Some(start) = self.files.next_slot(from).filter(|start| *start < before) {
+                self.files.finish(start)?;
+                from = start.add_ms(self.files.precision_ms());
+            }
+            self.note(Delivered::before(before), self.files.queue_offset(), store);
+        }
+        let range = store.queue_range(TIMER_TOPIC, 0);
+        let end = taken.min(range.max);
+        let from = self.files.queue_offset().clamp(range.min, range.max);
+        if from >= end {
+            return Ok(false);
+        }
+        let most = usize::try_from(end.0 - from.0).unwrap_or(usize::MAX).min(BATCH_MESSAGES);
+        let entries = store.queue_entries(TIMER_TOPIC, 0, from, most);
+        let (mut next, mut waiting) = (from, Vec::new());
+        for entry in &entries {
+            // By the time at which the master took it, so that what is parked anew comes into the master's slot.
+            if let Some(taken) = self.look(store, entry, rules.window_ms, None)?
+                && self.files.slot_start(taken.timer.out) >= self.files.delivered().before
+            {
+                waiting.push((next, taken));
+            }
+            next = next.add_messages(1);
+        }
+        self.put(&waiting, next, now, store)?;
+        Ok(next > from && next < end)
+    }
+
     /// Does what is to be done at `now`, as far as one step goes.
     pub(super) fn step(
         &mut self,
@@ -190,7 +243,7 @@ impl Engine {
         let mut run = Run::default();
         let (mut next, mut bytes) = (from, 0);
         for entry in &entries {
-            if let Some(taken) = self.look(store, entry, rules.window_ms, now)? {
+            if let Some(taken) = self.look(store, entry, rules.window_ms, Some(now))? {
                 let is_past = self.is_past(&taken, now);
                 if is_past != run.is_past {
                     // In the order of the queue, so that a failure does not have anything taken twice.
@@ -245,13 +298,14 @@ impl Engine {
         done.1
     }
 
-    /// What a message of the queue is; `None` where nothing ever can become of it, which is said.
+    /// What a message of the queue is that is taken at `now`, or was when it was stored; `None` where nothing ever can become
+    /// of it, which is said.
     fn look(
         &mut self,
         store: &MessageStore,
         entry: &ConsumeQueueEntry,
         window_ms: i64,
-        now: Timestamp,
+        now: Option<Timestamp>,
     ) -> Result<Option<Taken>, Stuck> {
         let at = entry.log_offset;
         let lost = |why: &dyn std::fmt::Display| {
@@ -271,6 +325,7 @@ impl Engine {
             Ok(record) => record,
             Err(error) => return lost(&error),
         };
+        let now = now.unwrap_or(record.fields.store_timestamp);
         match take(&record, &self.keys, self.files.precision_ms(), window_ms, now) {
             Ok(taken) => Ok(Some(taken)),
             Err(why) => lost(&why),

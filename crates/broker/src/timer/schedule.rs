@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use eruca_message::{Clock, Timestamp, names::TIMER_TOPIC};
+use eruca_message::{Clock, QueueOffset, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 
 use super::engine::{Engine, NextStep, Rules};
@@ -99,6 +99,30 @@ impl TimerSchedule {
     pub(crate) fn take_up(&self) {
         if let Some(mut engine) = self.engine() {
             engine.forget_loaded();
+        }
+    }
+
+    /// As a slave: a master is as far as the 56 bytes of its `timercheck` say, and the log has all that it delivered.
+    ///
+    /// # Errors
+    /// The bytes are none, or a file of the timers cannot be written; it is tried again with the next ones.
+    pub(crate) fn follow(&self, check: &[u8]) -> Result<(), String> {
+        let fields = check.as_chunks::<8>().0;
+        let field = |at: usize| fields.get(at).map(|bytes| i64::from_be_bytes(*bytes));
+        let (Some(read), Some(taken)) = (field(0), field(3)) else {
+            return Err(format!("a timer check point has 56 bytes, the master's has {}", check.len()));
+        };
+        let (read, taken) = (Timestamp(read.max(0)), QueueOffset(u64::try_from(taken).unwrap_or(0)));
+        let rules = self.rules();
+        loop {
+            let Some(mut engine) = self.engine() else { return Ok(()) };
+            if self.wake.is_on_duty() {
+                // It became a master meanwhile.
+                return Ok(());
+            }
+            if !engine.follow(&self.store, &rules, read, taken, self.clock.now())? {
+                return Ok(());
+            }
         }
     }
 

@@ -225,6 +225,38 @@ impl TopicTable {
         Ok(removed)
     }
 
+    /// Becomes the table of a slave's master, with its version: the topics that are not in it any more. What is done
+    /// survives kill -9 from the next [`TopicTable::settle`] on.
+    pub(crate) fn follow(
+        &self,
+        master: BTreeMap<String, TopicConfig>,
+        data_version: DataVersion,
+    ) -> Vec<Arc<TopicConfig>> {
+        let mut inner = self.write();
+        let gone: Vec<String> =
+            inner.topics.keys().filter(|topic| !master.contains_key(*topic)).cloned().collect();
+        let gone: Vec<Arc<TopicConfig>> =
+            gone.iter().filter_map(|topic| inner.topics.remove(topic)).collect();
+        gone.iter().for_each(|topic| note_delete(&self.file, &topic.topic_name));
+        let mut is_changed = !gone.is_empty();
+        for (topic, mut config) in master {
+            // Java's table has them by name, too.
+            config.topic_name.clone_from(&topic);
+            if inner.topics.get(&topic).is_some_and(|old| **old == config) {
+                continue;
+            }
+            is_changed = true;
+            note_put(&self.file, &config);
+            inner.topics.insert(topic, Arc::new(config));
+        }
+        if is_changed || inner.data_version != data_version {
+            self.file.mark_dirty();
+            inner.data_version = data_version;
+            self.changes.notify_one();
+        }
+        gone
+    }
+
     /// Creates what the store has queues of but the table does not know, after a table was lost or replaced by an
     /// older one; and gives topics the queues that hold messages.
     pub fn adopt_queues(&self, queues: &[(String, Vec<i32>)]) {

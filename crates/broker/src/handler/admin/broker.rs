@@ -136,6 +136,7 @@ mod tests {
                 settings: Arc::clone(&parts.settings),
                 stats: Arc::clone(&parts.stats),
                 stuck: parts.stuck(),
+                role: Arc::new(crate::role::RoleState::master()),
                 clock: parts.clock.clone(),
             },
             config_file,

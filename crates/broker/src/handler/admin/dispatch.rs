@@ -28,6 +28,7 @@ use crate::{
     groups::GroupTable,
     lite::LiteQueues,
     offsets::OffsetTable,
+    role::RoleState,
     settings::Settings,
     stats::BrokerStats,
     stuck::StuckQueues,
@@ -65,6 +66,8 @@ pub struct AdminParts {
     pub(crate) lite_queues: LiteQueues,
     /// Queues that nobody pulls.
     pub stuck: Arc<StuckQueues>,
+    /// What the broker is in its group.
+    pub role: Arc<RoleState>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where answers are waited for.
@@ -169,6 +172,7 @@ impl AdminHandler {
                     settings: settings.clone(),
                     stats: stats.clone(),
                     stuck: stuck.clone(),
+                    role: parts.role.clone(),
                     clock: clock.clone(),
                 },
                 store: store.clone(),

@@ -9,6 +9,8 @@
 //! `stuckConsumerQueues`: how many queues of groups that are online nobody pulls (`stuckConsumerSeconds`), and
 //! `stuckConsumerQueueList`: which;
 //! `consumerGroupsWithDifferentSubscriptions`: how many groups have members that ask for different messages;
+//! `brokerRole` is `master`, `slave` or `acting master`; of a slave `slaveMasterAddr`, and `slaveTablesSynced`, when topics, groups and
+//! offsets were its master's the last time (ms);
 //! `transaction…`: half messages that are open, those that wait for a producer of their group to come, and counts since the start.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,8 +19,14 @@ use eruca_message::{Clock, Record, Timestamp};
 use eruca_store::{MessageStore, WriteState};
 
 use crate::{
-    clients::ConsumerTable, delay::DelaySchedule, settings::Settings, stats::BrokerStats, stuck::StuckQueues,
-    timer::TimerSchedule, transaction::Transactions,
+    clients::ConsumerTable,
+    delay::DelaySchedule,
+    role::{Role, RoleState},
+    settings::Settings,
+    stats::BrokerStats,
+    stuck::StuckQueues,
+    timer::TimerSchedule,
+    transaction::Transactions,
 };
 
 /// Numbers of things that this broker does not have.
@@ -62,6 +70,7 @@ pub(super) struct RuntimeInfo {
     pub(super) settings: Arc<Settings>,
     pub(super) stats: Arc<BrokerStats>,
     pub(super) stuck: Arc<StuckQueues>,
+    pub(super) role: Arc<RoleState>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -72,6 +81,7 @@ impl RuntimeInfo {
         let mut put = |name: &str, value: String| drop(table.insert(name.to_owned(), value));
         self.general(&mut put);
         self.write_state(&mut put);
+        self.role(&mut put);
         let (stuck, which) = self.stuck.summary(self.clock.now());
         put("stuckConsumerQueues", stuck.to_string());
         if stuck > 0 {
@@ -120,6 +130,18 @@ impl RuntimeInfo {
                 );
             }
         }
+    }
+
+    fn role(&self, put: &mut impl FnMut(&str, String)) {
+        let standing = self.role.now();
+        put("brokerRole", standing.role.to_string());
+        if standing.role == Role::Master {
+            return;
+        }
+        let master = standing.master.as_ref().map(|master| master.broker_addr.clone());
+        put("slaveMasterAddr", master.unwrap_or_else(|| "not known".to_owned()));
+        let synced = self.role.followed_at().map_or_else(|| "never".to_owned(), |at| at.to_string());
+        put("slaveTablesSynced", synced);
     }
 
     fn log(&self, put: &mut impl FnMut(&str, String)) {
@@ -251,6 +273,7 @@ mod tests {
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
+            role: Arc::new(RoleState::master()),
             clock: parts.clock.clone(),
         };
         let table = info.table();
@@ -260,6 +283,7 @@ mod tests {
             path.as_str(),
             "storeDamagedMessagesSkipped",
             "storeWriteState",
+            "brokerRole",
             "stuckConsumerQueues",
             "transactionOpenHalfMessages",
             "transactionOrphanedHalfMessages",
@@ -299,6 +323,7 @@ mod tests {
             settings: Arc::clone(&parts.settings),
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
+            role: Arc::new(RoleState::master()),
             clock: parts.clock.clone(),
         };
         assert_eq!(info.table()["storeWriteState"], "open");

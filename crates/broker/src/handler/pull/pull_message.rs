@@ -24,6 +24,7 @@ use crate::{
     long_poll::PullHold,
     offsets::OffsetTable,
     reply::HandlerError,
+    role::RoleState,
     settings::Settings,
     stats::BrokerStats,
     topics::TopicTable,
@@ -51,6 +52,7 @@ pub struct PullMessageHandler {
     memory_bytes: u64,
     stats: Arc<BrokerStats>,
     control: Arc<Control>,
+    role: Arc<RoleState>,
 }
 
 /// An admitted pull: what to read and how to answer.
@@ -86,6 +88,7 @@ impl PullMessageHandler {
         memory_bytes: u64,
         stats: Arc<BrokerStats>,
         control: Arc<Control>,
+        role: Arc<RoleState>,
     ) -> Self {
         PullMessageHandler {
             store,
@@ -100,6 +103,7 @@ impl PullMessageHandler {
             memory_bytes,
             stats,
             control,
+            role,
         }
     }
 
@@ -206,12 +210,28 @@ impl PullMessageHandler {
         Some(Served { reply: reply(Verdict::OFFSET_RESET, &position), may_wait: false, passed_over: None })
     }
 
-    fn answer(&self, plan: &Plan, config: &BrokerConfig, read: ReadOutcome) -> Served {
-        let verdict = Verdict::of(read.status, plan.offset);
+    fn answer(&self, plan: &Plan, config: &BrokerConfig, mut read: ReadOutcome) -> Served {
+        let mut verdict = Verdict::of(read.status, plan.offset);
+        let is_copy_behind = verdict.code == ResponseCode::PULL_OFFSET_MOVED
+            && read.status != ReadStatus::OffsetTooSmall
+            && !self.role.is_master()
+            && !config.offset_check_in_slave;
+        if is_copy_behind {
+            // The group was further on the master than this copy of the log is: it must not be set back, but wait.
+            verdict.code = ResponseCode::PULL_NOT_FOUND;
+            read.next_offset = plan.from();
+        }
         let mut position = plan.position(read.next_offset.0, read.min_offset.0, read.max_offset.0);
+        let is_slow = read.lag_bytes > self.recent_bytes(config);
         if config.slave_read_enable {
-            let is_slow = read.lag_bytes > self.recent_bytes(config);
             position.suggested_broker_id = if is_slow { plan.broker_id_when_slow } else { plan.broker_id };
+        }
+        if !is_slow && self.role.is_slave_with_master() {
+            // What is recent is read from the master, where it comes first; nothing is waited for here.
+            position.suggested_broker_id = 0;
+            if read.status != ReadStatus::Found {
+                verdict = Verdict { code: ResponseCode::PULL_RETRY_IMMEDIATELY, ..verdict };
+            }
         }
         let now = self.clock.now();
         // Whoever pulls may name any lite topic, so notes of them would have no bound.

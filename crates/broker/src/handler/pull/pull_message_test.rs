@@ -18,6 +18,7 @@ use crate::{
     filter::parse_subscription,
     handler::test_parts::TestParts,
     long_poll::{PullHold, PullRunner, WaiterLimits},
+    role::{Role, RoleState, Standing},
 };
 
 pub(super) struct Puller {
@@ -26,6 +27,7 @@ pub(super) struct Puller {
     pub(super) hold: Arc<PullHold<ParkedPull>>,
     pub(super) caller: Caller,
     pub(super) outbox: Outbox,
+    role: Arc<RoleState>,
 }
 
 impl Puller {
@@ -40,6 +42,7 @@ impl Puller {
     fn over(parts: TestParts, limits: WaiterLimits, memory_bytes: u64) -> Puller {
         parts.topic("T", 2);
         let hold = Arc::new(PullHold::new(limits));
+        let role = Arc::new(RoleState::master());
         let handler = Arc::new(PullMessageHandler::new(
             parts.store.clone(),
             parts.topics.clone(),
@@ -53,13 +56,14 @@ impl Puller {
             memory_bytes,
             parts.stats.clone(),
             Arc::new(Control::start().unwrap()),
+            role.clone(),
         ));
         let runner: std::sync::Weak<dyn PullRunner<ParkedPull>> =
             Arc::<PullMessageHandler>::downgrade(&handler);
         hold.set_runner(runner);
         parts.store.set_arrival_listener(hold.clone());
         let (caller, outbox) = parts.connect();
-        Puller { parts, handler, hold, caller, outbox }
+        Puller { parts, handler, hold, caller, outbox, role }
     }
 
     pub(super) fn pull(&self, header: &PullMessageRequest) -> RemotingCommand {
@@ -151,6 +155,32 @@ fn each_place_in_the_queue_has_its_code_and_remark() {
         (ResponseCode::PULL_RETRY_IMMEDIATELY, Some("NO_MATCHED_MESSAGE"))
     );
     assert_eq!(position(&none).0, "3");
+}
+
+#[test]
+fn a_slave_sends_consumers_to_its_master_while_there_is_one_and_sets_nobody_back() {
+    let puller = Puller::new();
+    puller.role.set(Standing { role: Role::Slave, broker_id: 1, master: None, epoch: 0 });
+    for body in ["a", "b"] {
+        puller.parts.store("T", 0, body, b"");
+    }
+    puller.role.note_master_answers(true);
+    assert_eq!(bodies(&puller.pull(&from(0))), ["a", "b"]);
+    for offset in [2, 9] {
+        let reply = puller.pull(&waiting(offset));
+        assert_eq!(reply.response_code(), ResponseCode::PULL_RETRY_IMMEDIATELY, "ask the master");
+        assert_eq!(position(&reply).0, offset.to_string());
+    }
+    // No master: it is read here, and waited for here, also by those who were further than the copy is.
+    puller.role.note_master_answers(false);
+    assert_eq!(puller.code(&from(9)), ResponseCode::PULL_NOT_FOUND);
+    puller.park(&waiting(2), 1);
+    puller.park(&waiting(9), 2);
+    // Where the copy begins later than the master's log did, there is nothing to wait for.
+    assert_eq!(position(&puller.pull(&from(-1))).0, "0");
+    let checked = ConfigProperties::parse("offsetCheckInSlave=true").unwrap();
+    puller.parts.settings.update(&checked).unwrap();
+    assert_eq!(puller.code(&from(9)), ResponseCode::PULL_OFFSET_MOVED);
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! Taking over what the master told.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use eruca_protocol::body::{
+    DataVersion, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper, TopicConfig,
+};
+
+use crate::{
+    assignment::MessageRequestModes,
+    delay::DelaySchedule,
+    dispatch::Settled,
+    offsets::{OwnOffset, QueueOffsets},
+    timer::TimerSchedule,
+};
+
+/// How far the master is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Consumers: `topic@group`, queue, offset.
+    pub(super) consumers: Option<BTreeMap<String, QueueOffsets>>,
+    /// Delay levels.
+    pub(super) delay: Option<BTreeMap<i32, i64>>,
+    /// Java's `timercheck`.
+    pub(super) timers: Option<Bytes>,
+    /// A log up to there has every message that this speaks of.
+    pub(super) log_end: u64,
+}
+
+/// What a slave takes over into. Its methods write files: for a thread that may wait for the disk.
+#[derive(Debug, Clone)]
+pub(crate) struct SlaveTables {
+    pub(crate) settled: Settled,
+    pub(crate) delay: Arc<DelaySchedule>,
+    pub(crate) timers: Arc<TimerSchedule>,
+    pub(crate) modes: Arc<MessageRequestModes>,
+}
+
+impl SlaveTables {
+    /// Topics; what became of those that are not there any more.
+    pub(super) fn follow_topics(&self, topics: BTreeMap<String, TopicConfig>, version: DataVersion) {
+        let Settled { topics: table, offsets, store, .. } = &self.settled;
+        for gone in table.follow(topics, version) {
+            let topic = gone.topic_name.as_str();
+            offsets.delete_topic(topic);
+            // Else a topic of that name that is made anew would begin behind the old one's end.
+            match store.delete_topic(topic) {
+                Ok(_) => tracing::info!(topic, "the master has this topic no more, its queues are removed"),
+                Err(error) => {
+                    tracing::error!(topic, %error, "queues of a topic that is gone cannot be removed")
+                }
+            }
+        }
+        table.settle();
+    }
+
+    /// Groups.
+    pub(super) fn follow_groups(&self, groups: SubscriptionGroupWrapper) {
+        self.settled.groups.follow(groups);
+        self.settled.groups.settle();
+    }
+
+    /// Request modes.
+    pub(super) fn follow_modes(&self, modes: MessageRequestModeSerializeWrapper) {
+        self.modes.follow(modes);
+    }
+
+    /// Whether the copy of the log has all that the progress speaks of.
+    pub(super) fn has_log_of(&self, progress: &Progress) -> bool {
+        self.settled.store.log_range().1.0 >= progress.log_end
+    }
+
+    /// Offsets; those that consumers brought here and that are further, for the master.
+    pub(super) fn follow_progress(&self, progress: Progress) -> Vec<OwnOffset> {
+        let Progress { consumers, delay, timers, .. } = progress;
+        if let Some(delay) = &delay {
+            self.delay.follow(delay);
+        }
+        if let Some(timers) = &timers
+            && let Err(why) = self.timers.follow(timers)
+        {
+            tracing::warn!(why, "timers of the master are not followed, it is tried again");
+        }
+        let own = consumers.map(|consumers| self.settled.offsets.follow(consumers)).unwrap_or_default();
+        self.settled.offsets.settle();
+        own
+    }
+}

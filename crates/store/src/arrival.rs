@@ -32,3 +32,10 @@ pub trait ArrivalListener: Send + Sync {
     /// in either order.
     fn arrived(&self, arrivals: &[Arrival]);
 }
+
+/// Is told that the log got longer: the one who ships it to copies.
+pub trait WrittenListener: Send + Sync {
+    /// [`crate::MessageStore::log_range`] ends further ahead. Called for every settling that wrote something, on its
+    /// thread, without a lock of the store: it must cost next to nothing.
+    fn written(&self);
+}

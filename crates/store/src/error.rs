@@ -137,6 +137,91 @@ pub enum AppendError {
     Stopped(#[from] WriteStopped),
 }
 
+/// Why bytes of another store's log were not taken, or not given.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CopyError {
+    /// [`crate::MessageStore::begin_copy`] was not called, or something failed since.
+    #[error("no copy is under way: begin it again")]
+    NotBegun,
+    /// The store takes messages of its own.
+    #[error("this broker takes messages of its own, its log cannot be a copy: make it a slave first")]
+    NotAReplica,
+    /// The bytes do not follow what is here.
+    #[error(
+        "the master sends its log from offset {at} on, this log ends at {expected}: the one is no continuation of the other. \
+         If this broker has what the master has not, keep its directory and start it empty; else restart both"
+    )]
+    Elsewhere {
+        /// Where the bytes belong.
+        at: LogOffset,
+        /// What is wanted.
+        expected: LogOffset,
+    },
+    /// The log would begin within a segment.
+    #[error(
+        "the master's log begins at offset {at}, which is no multiple of mappedFileSizeCommitLog={size_bytes}: set it to the \
+         master's value"
+    )]
+    NotASegment {
+        /// Where it would begin.
+        at: LogOffset,
+        /// Size of a segment in bytes.
+        size_bytes: u64,
+    },
+    /// The bytes are not a record.
+    #[error(
+        "what the master sent for log offset {at} is no whole record ({why}): nothing of it is taken. Look at the master's log \
+         (`eruca store verify`), and that mappedFileSizeCommitLog is the same on both"
+    )]
+    NoRecord {
+        /// The place.
+        at: LogOffset,
+        /// What is wrong.
+        why: String,
+    },
+    /// A record that this store would not take from a client.
+    #[error(
+        "the record at log offset {at} has {len_bytes} bytes, maxMessageSize allows {limit_bytes} here: set it to the master's \
+         value or higher"
+    )]
+    RecordTooLarge {
+        /// The place.
+        at: LogOffset,
+        /// Its length in bytes.
+        len_bytes: u64,
+        /// The limit in bytes.
+        limit_bytes: u64,
+    },
+    /// The log does not reach back that far.
+    #[error(
+        "log offset {at} is wanted, the log begins at {min}: what lies before was deleted. Start the slave with an empty \
+         directory"
+    )]
+    Behind {
+        /// What is wanted.
+        at: LogOffset,
+        /// Where the log begins.
+        min: LogOffset,
+    },
+    /// The log does not reach that far.
+    #[error(
+        "log offset {at} is wanted, the log ends at {max}: the slave has what its master has not. Keep the slave's directory, \
+         and start it with an empty one, or make the slave the master"
+    )]
+    Ahead {
+        /// What is wanted.
+        at: LogOffset,
+        /// Where the log ends.
+        max: LogOffset,
+    },
+    /// Nothing is written.
+    #[error(transparent)]
+    Stopped(#[from] WriteStopped),
+    /// A file operation failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
 /// Why a record could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {

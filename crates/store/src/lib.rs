@@ -2,7 +2,7 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read` (`damage`, `look`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; then `recovery`, and below
+//! `queue_log` → `flush` → `read` (`damage`, `look`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; `replica` (`replica_entries`); then `recovery`, and below
 //! all of it `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
@@ -51,6 +51,8 @@ mod queue_log;
 mod read;
 mod read_batch;
 mod recovery;
+mod replica;
+mod replica_entries;
 mod retention;
 mod segment;
 mod settle;
@@ -64,7 +66,7 @@ mod write_state;
 mod tests;
 
 pub use append::{AppendMessage, Appended};
-pub use arrival::{Arrival, ArrivalListener};
+pub use arrival::{Arrival, ArrivalListener, WrittenListener};
 pub use checkpoint::Checkpoint;
 pub use commit_log::{Found, LogEnd, LogItem, Walk, log_item};
 pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
@@ -72,7 +74,7 @@ pub use consume_queue::{
     BATCH_ENTRY_LEN_BYTES, BatchQueueEntry, ConsumeQueueEntry, ENTRY_LEN_BYTES, is_ext_address,
 };
 pub use disk::{Advice, Disk, DiskError, ReadOnlyDisk, RealDisk};
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, CopyError, OpenError, ReadError};
 pub use flush::QueueFlushed;
 pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};
 #[cfg(feature = "sim")]

@@ -244,7 +244,7 @@ impl MessageStore {
         })
     }
 
-    fn cannot_delete(&self, topic: &str, why: &WriteStopped) -> DiskError {
+    pub(crate) fn cannot_delete(&self, topic: &str, why: &WriteStopped) -> DiskError {
         let dir = self.queues.files().dir().join(topic);
         DiskError::at("delete the topic", &dir)(std::io::Error::other(why.to_string()))
     }

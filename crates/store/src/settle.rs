@@ -72,6 +72,7 @@ impl MessageStore {
             let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             self.write_staged(&mut writing, &mut arrivals)
         };
+        self.tell_written();
         if let Some((from, why)) = dropped_from {
             self.flush_waiters.take_after(from).into_iter().for_each(|waiter| waiter(Err(why.clone())));
         }
@@ -154,7 +155,7 @@ impl MessageStore {
         dropped
     }
 
-    fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
+    pub(crate) fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), DiskError> {
         let segment = match self.segments.find(at) {
             Some(segment) => segment,
             None => {
@@ -191,7 +192,7 @@ impl MessageStore {
         count
     }
 
-    fn publish_entry(
+    pub(crate) fn publish_entry(
         &self,
         queue: &Arc<ConsumeQueue>,
         index: u64,
@@ -248,7 +249,7 @@ impl MessageStore {
     }
 }
 
-fn arrival(queue: (&Arc<str>, i32), queue_offset: u64, pending: &Pending, max: u64) -> Arrival {
+pub(crate) fn arrival(queue: (&Arc<str>, i32), queue_offset: u64, pending: &Pending, max: u64) -> Arrival {
     Arrival {
         topic: Arc::clone(queue.0),
         queue_id: queue.1,

@@ -14,7 +14,7 @@ use eruca_message::{Clock, LogOffset, Timestamp};
 
 use crate::{
     append::AppendState,
-    arrival::ArrivalListener,
+    arrival::{ArrivalListener, WrittenListener},
     cold::ColdChunks,
     commit_log::{Segments, Staging},
     config::StoreConfig,
@@ -25,6 +25,7 @@ use crate::{
     flush::QueueFlush,
     index::KeyIndex,
     recovery::{self, RecoveryReport},
+    replica::Copying,
     retention::ClockWatch,
     watermark::{FlushWaiters, LogProgress, LogTip, Watermarks},
     write_state::{WriteGate, WriteState, WriteStopped},
@@ -50,6 +51,9 @@ pub struct MessageStore {
     pub(crate) listener: OnceLock<Arc<dyn ArrivalListener>>,
     /// Tells the stores of a process apart.
     pub(crate) number: u64,
+    pub(crate) written_listener: OnceLock<Arc<dyn WrittenListener>>,
+    /// Held by the one who copies another store's log into this one.
+    pub(crate) copying: Mutex<Copying>,
     pub(crate) append: Mutex<AppendState>,
     /// Held by the one who writes; the buffer that is being written.
     pub(crate) writing: Mutex<Staging>,
@@ -99,6 +103,8 @@ impl MessageStore {
             gate: WriteGate::default(),
             flush_waiters: FlushWaiters::default(),
             listener: OnceLock::new(),
+            written_listener: OnceLock::new(),
+            copying: Mutex::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             append: Mutex::new(AppendState::at(tip)),
             writing: Mutex::default(),
@@ -129,6 +135,17 @@ impl MessageStore {
     /// Sets who is told of messages that become visible. Once: a second listener is refused with `false`.
     pub fn set_arrival_listener(&self, listener: Arc<dyn ArrivalListener>) -> bool {
         self.listener.set(listener).is_ok()
+    }
+
+    /// Sets who is told that the log got longer. Once: a second listener is refused with `false`.
+    pub fn set_written_listener(&self, listener: Arc<dyn WrittenListener>) -> bool {
+        self.written_listener.set(listener).is_ok()
+    }
+
+    pub(crate) fn tell_written(&self) {
+        if let Some(listener) = self.written_listener.get() {
+            listener.written();
+        }
     }
 
     /// Start of the log, and its end as readers see it (exclusive).

@@ -209,6 +209,14 @@ impl Segments {
         Ok(first)
     }
 
+    /// Lets a log without records begin at `at`, the start of a segment: its files give way to a new one.
+    pub(crate) fn begin_at(&self, at: u64) -> Result<(), DiskError> {
+        while !self.read().is_empty() {
+            self.remove_last()?;
+        }
+        self.find_or_create(at).map(drop)
+    }
+
     /// Removes the last segment: recovery's way with files behind the end.
     pub(crate) fn remove_last(&self) -> Result<(), DiskError> {
         let Some(segment) = self.write().pop_back() else { return Ok(()) };

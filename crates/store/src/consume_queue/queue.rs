@@ -120,6 +120,11 @@ impl ConsumeQueue {
         first
     }
 
+    /// The next index to give, in a copy where another store gave those before. Under the append lock only.
+    pub(crate) fn set_next(&self, next: u64) {
+        self.next.store(next, Ordering::Relaxed);
+    }
+
     /// Takes back the indexes from `from` on. Under the append lock only.
     pub(crate) fn take_back(&self, from: u64) {
         self.next.store(from, Ordering::Relaxed);

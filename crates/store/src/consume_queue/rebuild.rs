@@ -127,6 +127,16 @@ impl ConsumeQueue {
         Ok(last.is_some_and(|last| !last.is_blank() && last.log_offset > entry.log_offset))
     }
 
+    /// Lets a queue that never had an entry begin at `index`.
+    pub(crate) fn begin_at(
+        &self,
+        files: &QueueFiles,
+        index: u64,
+        touched: &mut TouchedFiles,
+    ) -> Result<(), DiskError> {
+        self.start_at(files, index, touched)
+    }
+
     /// Lets an empty queue begin at `index`; what its files hold is of an older queue.
     fn start_at(&self, files: &QueueFiles, index: u64, touched: &mut TouchedFiles) -> Result<(), DiskError> {
         let old_first = self.state().files_from;

@@ -208,7 +208,8 @@ impl QueueTable {
         queues
     }
 
-    fn remove_one(&self, queue: &ConsumeQueue) {
+    /// Takes one queue out of the table.
+    pub(crate) fn remove_one(&self, queue: &ConsumeQueue) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let Some(queues) = topics.get_mut(queue.topic()) else { return };
         let queues = queues.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -21,3 +21,4 @@ mod query;
 mod queue_log;
 mod queue_log_crash;
 mod recovery;
+mod replica;

@@ -10,3 +10,6 @@ mod switch;
 pub(crate) use refusals::refused_by_slave;
 pub use state::{MasterAddresses, Role, RoleState, Standing};
 pub use switch::{RoleParts, RoleSwitch};
+
+#[cfg(test)]
+mod takeover_test;

@@ -12,3 +12,7 @@ mod task;
 
 pub(crate) use tables::SlaveTables;
 pub(crate) use task::SlaveSync;
+
+#[cfg(test)]
+#[path = "task_test.rs"]
+pub(crate) mod test;

@@ -196,7 +196,3 @@ fn rested(began: Instant) -> Instant {
     let took = began.elapsed();
     Instant::now() + took.saturating_mul(REST_FACTOR).min(REST_MAX)
 }
-
-#[cfg(test)]
-#[path = "task_test.rs"]
-mod tests;

@@ -22,7 +22,7 @@ use crate::{
     role::{MasterAddresses, Role},
 };
 
-fn broker(directory: &Path, role: BrokerRole) -> Broker {
+pub(crate) fn broker(directory: &Path, role: BrokerRole) -> Broker {
     let config = BrokerConfig {
         store_path_root_dir: Some(directory.display().to_string()),
         bind_address: "127.0.0.1".to_owned(),
@@ -31,6 +31,10 @@ fn broker(directory: &Path, role: BrokerRole) -> Broker {
         broker_id: i64::from(role == BrokerRole::Slave),
         listen_port: 0,
         disk_space_warning_level_ratio: 99,
+        message_delay_level: "1s 4s".to_owned(),
+        mapped_file_size_commit_log: 1 << 20,
+        transaction_time_out: 1_000,
+        transaction_check_interval: 1_000,
         ..BrokerConfig::default()
     };
     let environment = Environment {
@@ -45,7 +49,7 @@ fn broker(directory: &Path, role: BrokerRole) -> Broker {
     Broker::start(config, environment).unwrap()
 }
 
-fn ask(broker: &Broker, request: RemotingCommand) -> RemotingCommand {
+pub(crate) fn ask(broker: &Broker, request: RemotingCommand) -> RemotingCommand {
     let (caller, _outbox) = Caller::detached("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
     match broker.service().call(&caller, request) {
         Reply::Now(answer) | Reply::AfterSettle(answer) => answer,
@@ -74,7 +78,7 @@ fn offset(broker: &Broker, queue_id: i32) -> Option<i64> {
     table.offset_table.get("T@g").and_then(|queues| queues.get(&queue_id)).copied()
 }
 
-fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < end, "{what}");

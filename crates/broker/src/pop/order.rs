@@ -13,6 +13,7 @@
 //! | `oc` | how often a message was given out before, by offset |
 //! | `ot` | when a message becomes visible where that was changed, by offset |
 //! | `popTime` | when it was given out, which names the pop |
+//! | `behind` | ours alone, Java passes over it: offsets behind this pop that were acknowledged before it |
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,9 @@ pub(super) struct OrderInfo {
     visible_at: Option<BTreeMap<i64, i64>>,
     #[serde(rename = "popTime")]
     pop_time: i64,
+    /// A pop that takes fewer messages than the one before leaves out some that were acknowledged behind an open one.
+    #[serde(rename = "behind", skip_serializing_if = "Vec::is_empty")]
+    acked_behind: Vec<i64>,
 }
 
 /// What an acknowledgement in order met.
@@ -75,6 +79,8 @@ impl OrderInfo {
             let times = |offset: &i64| before.times_given(*offset).unwrap_or(0).saturating_add(1);
             again.map(|offset| (*offset, times(offset))).collect()
         });
+        let last = offsets.last().copied().unwrap_or(0);
+        let acked = before.into_iter().flat_map(OrderInfo::acked_offsets).filter(|offset| *offset > last);
         OrderInfo {
             attempt_id: attempt_id.map(str::to_owned),
             acked: 0,
@@ -84,7 +90,14 @@ impl OrderInfo {
             given_before,
             visible_at: None,
             pop_time,
+            acked_behind: acked.take(MESSAGES_MAX).collect(),
         }
+    }
+
+    /// What of this pop, and behind it, is acknowledged, rising.
+    fn acked_offsets(&self) -> impl Iterator<Item = i64> {
+        let of_pop = self.offsets().enumerate().filter(|(index, _)| self.is_acked(*index));
+        of_pop.map(|(_, offset)| offset).chain(self.acked_behind.iter().copied())
     }
 
     /// The messages' places.
@@ -142,7 +155,13 @@ impl OrderInfo {
         };
         self.acked |= 1i64 << index;
         let open = self.offsets().enumerate().find(|(index, _)| !self.is_acked(*index));
-        let behind = self.offsets().last().unwrap_or(offset).saturating_add(1);
+        // Only what follows without a gap: of others nobody knows whether something between was ever given out.
+        let behind = self.acked_behind.iter().fold(
+            self.offsets().last().unwrap_or(offset).saturating_add(1),
+            |next, acked| {
+                if *acked == next { next.saturating_add(1) } else { next }
+            },
+        );
         OrderAck::Next(open.map_or(behind, |(_, offset)| offset))
     }
 
@@ -183,6 +202,20 @@ mod tests {
         assert_eq!(info.blocked_until(), Some(Timestamp(9_000)));
         assert_eq!(info.ack(14, 1_000), OrderAck::Next(15));
         assert_eq!(info.blocked_until(), None);
+    }
+
+    #[test]
+    fn what_was_acknowledged_behind_an_open_one_does_not_come_again_after_a_smaller_pop() {
+        let mut first = OrderInfo::given(None, 1_000, 1, &[10, 11, 12, 14], None);
+        assert_eq!(first.ack(11, 1_000), OrderAck::Next(10));
+        assert_eq!(first.ack(12, 1_000), OrderAck::Next(10));
+        assert_eq!(first.ack(14, 1_000), OrderAck::Next(10));
+        let mut smaller = OrderInfo::given(None, 2_000, 1, &[10], Some(&first));
+        let mut copy: OrderInfo = body::from_json(&body::to_json(&smaller)).unwrap();
+        assert_eq!(smaller.ack(10, 2_000), OrderAck::Next(13), "nobody knows of 13");
+        assert_eq!(copy.ack(10, 2_000), OrderAck::Next(13), "after a restart");
+        let mut next = OrderInfo::given(None, 3_000, 1, &[13], Some(&smaller));
+        assert_eq!(next.ack(13, 3_000), OrderAck::Next(15));
     }
 
     #[test]

@@ -16,8 +16,9 @@ use crate::handler::test_parts::TestParts;
 
 /// The group that pops in order; `g` pops in any.
 const IN_ORDER: &str = "o";
-/// So long after its time a message comes again at the latest: what came from the log waits for acknowledgements behind it.
-const AGAIN_MS: i64 = 5_000;
+/// So long after its time a message comes again at the latest: what came from the log waits 5 s for acknowledgements behind it,
+/// and is looked at every second.
+const AGAIN_MS: i64 = 6_000;
 const GROUPS: [&str; 2] = ["g", IN_ORDER];
 
 #[derive(Debug, Clone)]
@@ -362,6 +363,22 @@ fn a_handle_that_was_used_up_stays_so_after_a_restart() {
             play(1, &steps);
         }
     }
+}
+
+#[test]
+fn in_order_what_was_acknowledged_behind_an_open_one_does_not_come_again() {
+    let pop = |max, invisible_ms| Step::Pop { group: 1, max, invisible_ms, queue_id: 1 };
+    let steps = [
+        Step::Send(1),
+        Step::Send(1),
+        pop(2, 1),
+        Step::Ack(1),
+        Step::Pass(1),
+        pop(1, 0),
+        Step::Ack(2),
+        pop(1, 0),
+    ];
+    play(1, &steps);
 }
 
 #[test]

@@ -23,8 +23,8 @@ use crate::{
     long_poll::{PopHold, PullHold},
     parts::Parts,
     persist::PersistError,
-    registration::{AdvertiseError, Identity, NameServers, Registration, advertised},
-    role::{RoleState, RoleSwitch},
+    registration::{AdvertiseError, Identity, Membership, NameServers, Registration, advertised},
+    role::{Escape, RoleState, RoleSwitch},
     schedule::Schedule,
 };
 
@@ -88,6 +88,7 @@ pub struct Broker {
     control: Arc<Control>,
     schedule: Schedule,
     role: Arc<RoleSwitch>,
+    escape: Arc<Escape>,
     hold: Arc<PullHold<ParkedPull>>,
     pop_hold: Arc<PopHold<ParkedPop>>,
     queues: Arc<ClusterQueues>,
@@ -135,11 +136,27 @@ impl Broker {
         let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
         let parts = Parts::open(store, config, environment, store_host, role)?;
+        let role = Arc::new(parts.role_switch());
+        let membership = Arc::new(Membership::new(
+            identity.clone(),
+            name_servers.clone(),
+            role.clone(),
+            parts.settings.clone(),
+            parts.settled.topics.clone(),
+            parts.settled.store.clone(),
+            control.clone(),
+        ));
+        let escape = parts.set_escape(control.clone(), name_servers.clone());
         let admin =
             AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
         let self_test_group = format!("CID_RMQ_SYS_SELF_TEST_{:016x}", RandomState::new().hash_one(()));
-        let dispatcher =
-            Arc::new(parts.dispatcher(store_host, self_test_group.clone(), admin, control.clone()));
+        let dispatcher = Arc::new(parts.dispatcher(
+            store_host,
+            self_test_group.clone(),
+            admin,
+            control.clone(),
+            membership.clone(),
+        ));
         let registration = Arc::new(Registration::new(
             identity,
             name_servers,
@@ -150,11 +167,11 @@ impl Broker {
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
-        let role = Arc::new(parts.role_switch());
         control.spawn("slave", Arc::new(parts.slave_sync()).run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         control.enter(|| registration.start());
+        membership.start();
         Ok(Broker {
             dispatcher,
             settled,
@@ -162,6 +179,7 @@ impl Broker {
             control,
             schedule,
             role,
+            escape,
             hold,
             pop_hold,
             queues,
@@ -230,6 +248,7 @@ impl Broker {
                 scope.spawn(|| server.shutdown(DRAIN_GRACE));
             }
         });
+        self.escape.close();
         self.control.stop();
         self.schedule.stop();
     }

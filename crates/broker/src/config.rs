@@ -299,6 +299,20 @@ eruca_config::keys! {
         authorization_enabled: bool = "authorizationEnabled", false;
         /// Failover by a controller; not part of this version.
         enable_controller_mode: bool = "enableControllerMode", false;
+        /// Whether the slave with the smallest id stands in for a lost master.
+        enable_slave_acting_master: bool = "enableSlaveActingMaster", false;
+        /// Whether it delivers messages that are due to another group.
+        enable_remote_escape: bool = "enableRemoteEscape", false, live;
+        /// Pause between two signs of life to name servers, in ms; with enableSlaveActingMaster only.
+        broker_heartbeat_interval: u64 = "brokerHeartbeatInterval", 1_000, [100..=600_000];
+        /// How long one may take, in ms.
+        send_heartbeat_timeout_millis: u64 = "sendHeartbeatTimeoutMillis", 1_000, [100..=600_000];
+        /// After so long without one a name server holds the broker for lost, in ms.
+        broker_not_active_timeout_millis: i64 = "brokerNotActiveTimeoutMillis", 10_000, [1_000..];
+        /// Pause between two questions for the members of the group, in ms; with enableSlaveActingMaster only.
+        sync_broker_member_group_period: u64 = "syncBrokerMemberGroupPeriod", 1_000, [100..=600_000];
+        /// Whether signs of life have the form that name servers before version 5 know.
+        compatible_with_old_name_srv: bool = "compatibleWithOldNameSrv", true;
         /// Failover by DLedger; not part of this version.
         enable_dleger_commit_log: bool = "enableDLegerCommitLog", false;
     }

@@ -20,6 +20,7 @@ use crate::{
     },
     offsets::OffsetTable,
     pop::PopService,
+    registration::Membership,
     reply::HandlerError,
     role::{RoleState, refused_by_slave},
     settings::Settings,
@@ -67,6 +68,8 @@ pub struct Handlers {
     pub query: QueryMessageHandler,
     /// Everything that administrators ask and change.
     pub admin: AdminHandler,
+    /// What members of the group and name servers say of it.
+    pub(crate) membership: Arc<Membership>,
 }
 
 /// What is settled before answers go out.
@@ -164,6 +167,8 @@ impl Dispatcher {
             Code::SEARCH_OFFSET_BY_TIMESTAMP => to.offset.by_time(request),
             Code::GET_EARLIEST_MSG_STORETIME => to.offset.earliest_store_time(request),
             Code::QUERY_CORRECTION_OFFSET => to.offset.correction(request),
+            Code::NOTIFY_MIN_BROKER_ID_CHANGE => to.membership.notified(request),
+            Code::EXCHANGE_BROKER_HA_INFO => to.membership.exchange(request),
             Code::QUERY_MESSAGE => to.query.query(caller, request),
             Code::VIEW_MESSAGE_BY_ID => to.query.view(request),
             Code::QUERY_CONSUME_QUEUE => to.query.consume_queue(request),

@@ -31,7 +31,8 @@ use crate::{
     long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
     offsets::OffsetTable,
     pop::{PopParts, PopService},
-    role::{RoleParts, RoleState, RoleSwitch},
+    registration::Membership,
+    role::{Escape, RoleParts, RoleState, RoleSwitch},
     schedule::Work,
     settings::Settings,
     slave_sync::{SlaveSync, SlaveTables},
@@ -207,6 +208,15 @@ impl Parts {
         })
     }
 
+    /// The way out for what is due while this slave stands in for its master.
+    pub(crate) fn set_escape(&self, control: Arc<Control>, name_servers: Vec<String>) -> Arc<Escape> {
+        let (role, settings) = (self.role.clone(), self.settings.clone());
+        let escape = Arc::new(Escape::new(role, settings, self.clock.clone(), control, name_servers));
+        self.delay.set_escape(escape.clone());
+        self.timers.set_escape(escape.clone());
+        escape
+    }
+
     pub(crate) fn slave_sync(&self) -> SlaveSync {
         let tables = SlaveTables {
             settled: self.settled.clone(),
@@ -262,6 +272,7 @@ impl Parts {
         self_test_group: String,
         admin: AdminHandler,
         control: Arc<Control>,
+        membership: Arc<Membership>,
     ) -> Dispatcher {
         let Settled { store, topics, groups, offsets } = &self.settled;
         let pull = Arc::new(PullMessageHandler::new(
@@ -411,6 +422,7 @@ impl Parts {
                 control,
             ),
             admin,
+            membership,
         };
         let clients = Clients {
             producers: self.producers.clone(),

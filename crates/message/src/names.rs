@@ -155,6 +155,11 @@ pub fn revive_topic(cluster: &str) -> String {
     format!("{REVIVE_TOPIC_PREFIX}{cluster}")
 }
 
+/// Whether a topic is the revive topic of a cluster.
+pub fn is_revive_topic(topic: &str) -> bool {
+    topic.starts_with(REVIVE_TOPIC_PREFIX)
+}
+
 /// The dead letter topic of `group`.
 pub fn dlq_topic(group: &str) -> String {
     format!("{DLQ_PREFIX}{group}")

@@ -5,6 +5,7 @@ use eruca_message::{QueueOffset, Record, Timestamp, names::SCHEDULE_TOPIC};
 use eruca_store::{AppendError, ConsumeQueueEntry, MessageStore, ReadError};
 
 use super::parked::unpark;
+use crate::role::{Escape, put};
 
 /// Most messages delivered at a time, after which other levels get their turn.
 const BATCH_MESSAGES: usize = 256;
@@ -38,9 +39,10 @@ pub(super) enum Head {
     Stuck,
 }
 
-/// Appends what is due of a queue to where it goes. `delay_ms` is the queue's delay.
+/// Appends what is due of a queue to where it goes, or sends it by `escape`. `delay_ms` is the queue's delay.
 pub(super) fn deliver(
     store: &MessageStore,
+    escape: Option<&Escape>,
     queue_id: i32,
     from: QueueOffset,
     delay_ms: i64,
@@ -63,7 +65,7 @@ pub(super) fn deliver(
             delivered.head = Head::More;
             return delivered;
         }
-        match deliver_one(store, entry) {
+        match deliver_one(store, escape, entry) {
             Ok(is_appended) => delivered.messages += usize::from(is_appended),
             Err(why) => {
                 tracing::warn!(queue_id, offset = delivered.next.0, %why, "delayed messages wait: the store does not take them");
@@ -106,7 +108,11 @@ enum NotNow {
 }
 
 /// Appends one message to where it goes; false where it never can be, which is said.
-fn deliver_one(store: &MessageStore, entry: &ConsumeQueueEntry) -> Result<bool, NotNow> {
+fn deliver_one(
+    store: &MessageStore,
+    escape: Option<&Escape>,
+    entry: &ConsumeQueueEntry,
+) -> Result<bool, NotNow> {
     let lost = |why: &dyn std::fmt::Display| {
         tracing::error!(log_offset = entry.log_offset.0, %why, "a delayed message cannot be delivered, it is passed over");
         Ok(false)
@@ -128,7 +134,7 @@ fn deliver_one(store: &MessageStore, entry: &ConsumeQueueEntry) -> Result<bool, 
         Ok(message) => message,
         Err(why) => return lost(&why),
     };
-    match store.append(&message) {
+    match put(store, escape, &message) {
         Ok(_) => Ok(true),
         Err(error @ AppendError::Stopped(_)) => Err(NotNow::Append(error)),
         Err(error) => lost(&error),

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use eruca_message::{Clock, QueueOffset, Timestamp, names::SCHEDULE_TOPIC};
@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     wake::Wake,
 };
-use crate::persist::PersistError;
+use crate::{persist::PersistError, role::Escape};
 
 /// Pause after the store refused a message, in milliseconds.
 const STUCK_PAUSE_MS: i64 = 1_000;
@@ -41,6 +41,8 @@ pub struct DelaySchedule {
     /// When the first message of each queue is due, as far as it is known.
     heads: Mutex<BTreeMap<i32, Timestamp>>,
     wake: Wake,
+    /// The way out while the broker stands in for its master.
+    escape: OnceLock<Arc<Escape>>,
 }
 
 impl DelaySchedule {
@@ -63,7 +65,14 @@ impl DelaySchedule {
             progress,
             heads: Mutex::default(),
             wake,
+            escape: OnceLock::new(),
         })
+    }
+
+    /// Sets the way out while the broker stands in for its master. Once.
+    pub(crate) fn set_escape(&self, escape: Arc<Escape>) {
+        // A second one is not used.
+        let _ = self.escape.set(escape);
     }
 
     /// A slave's master is so far, by level.
@@ -144,7 +153,8 @@ impl DelaySchedule {
         let level = queue_id.saturating_add(1);
         let from = self.progress.next(level);
         let delay_ms = self.store.config().delay_levels.delay_ms(level);
-        let delivered = deliver(&self.store, queue_id, from, delay_ms, now);
+        let delivered =
+            deliver(&self.store, self.escape.get().map(Arc::as_ref), queue_id, from, delay_ms, now);
         if delivered.next == from {
             return delivered.head;
         }

@@ -14,6 +14,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{NameServers, status::NotRegistered};
 use crate::{
+    config::BrokerConfig,
     role::{MasterAddresses, Role, RoleState, Standing},
     settings::Settings,
     topics::TopicTable,
@@ -227,7 +228,7 @@ impl Parts {
     async fn register(&self, client: &Client, address: &str) -> Result<Caller, NotRegistered> {
         let config = self.settings.now();
         let timeout = Duration::from_millis(config.register_broker_timeout_mills.unsigned_abs());
-        let request = self.request(config.broker_permission);
+        let request = self.request(&config);
         let connection = client.connect(address, timeout).await?;
         let answer = connection.invoke(request, timeout).await?;
         match answer.response_code() {
@@ -263,7 +264,8 @@ impl Parts {
         }
     }
 
-    fn request(&self, broker_permission: i32) -> RemotingCommand {
+    fn request(&self, config: &BrokerConfig) -> RemotingCommand {
+        let broker_permission = config.broker_permission;
         const READ_WRITE: i32 = crate::topics::perm::READ | crate::topics::perm::WRITE;
         let mut topics = self.topics.snapshot();
         if broker_permission & READ_WRITE != READ_WRITE {
@@ -288,8 +290,10 @@ impl Parts {
             cluster_name: self.identity.cluster_name.clone(),
             ha_server_addr: self.identity.ha_server_addr.clone(),
             broker_id: standing.broker_id,
-            heartbeat_timeout_millis: None,
-            enable_acting_master: Some(false),
+            heartbeat_timeout_millis: config
+                .enable_slave_acting_master
+                .then_some(config.broker_not_active_timeout_millis),
+            enable_acting_master: Some(config.enable_slave_acting_master),
             compressed,
             body_crc32: Some(RegisterBrokerBody::crc32(&body)),
         })

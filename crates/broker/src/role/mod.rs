@@ -3,10 +3,14 @@
 //! Everybody asks `state`; only `switch` changes it, while the broker runs, and starts and stops what a master alone
 //! does.
 
+mod acting;
+mod escape;
 mod refusals;
 mod state;
 mod switch;
 
+pub(crate) use acting::{Group, Minimum, Step};
+pub(crate) use escape::{Escape, put};
 pub(crate) use refusals::refused_by_slave;
 pub use state::{MasterAddresses, Role, RoleState, Standing};
 pub use switch::{RoleParts, RoleSwitch};

@@ -15,7 +15,9 @@ pub(crate) fn refused_by_slave(code: RequestCode, config: &BrokerConfig) -> Opti
         Code::SEND_MESSAGE
         | Code::SEND_MESSAGE_V2
         | Code::SEND_BATCH_MESSAGE
-        | Code::CONSUMER_SEND_MSG_BACK => {
+        | Code::CONSUMER_SEND_MSG_BACK
+            if !config.enable_slave_acting_master =>
+        {
             Some(busy("messages are put to the slave, which takes none; send to the master of its group"))
         }
         Code::PULL_MESSAGE | Code::LITE_PULL_MESSAGE if !config.slave_read_enable => Some(busy(

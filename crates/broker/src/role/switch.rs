@@ -58,7 +58,7 @@ impl RoleSwitch {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _following = self.state.stop_following();
         let was = self.state.role();
-        if was == Role::Slave {
+        if was != Role::Master {
             self.take_up();
         }
         let opened = self.store().set_replica(false);
@@ -66,10 +66,8 @@ impl RoleSwitch {
             (standing.role, standing.broker_id) = (Role::Master, 0);
             (standing.master, standing.epoch) = (None, epoch);
         });
-        if was == Role::Slave {
-            self.begin();
-        }
         if was != Role::Master {
+            self.begin();
             tracing::info!(
                 epoch,
                 log_end = self.store().log_range().1.0,
@@ -106,6 +104,30 @@ impl RoleSwitch {
             tracing::info!(broker_id, epoch, log_end, "this broker is a slave now");
         }
         closed
+    }
+
+    /// A slave stands in for its master from now on, or does so no more (Java: `changeSpecialServiceStatus`): delayed messages
+    /// and such with times of their own are delivered, to another group. Half messages and pops wait for the master.
+    pub(crate) fn act(&self, is_acting: bool) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (delay, timers) = (&self.parts.delay, &self.parts.timers);
+        match (self.state.role(), is_acting) {
+            (Role::Slave, true) => {
+                delay.take_up();
+                timers.take_up();
+                self.state.update(|standing| standing.role = Role::ActingMaster);
+                delay.set_on_duty(true);
+                timers.set_on_duty(true);
+                tracing::warn!("the group has no master: this slave stands in for it, it takes no messages");
+            }
+            (Role::ActingMaster, false) => {
+                delay.set_on_duty(false);
+                timers.set_on_duty(false);
+                self.state.update(|standing| standing.role = Role::Slave);
+                tracing::info!("this slave stands in for its master no more");
+            }
+            _ => {}
+        }
     }
 
     /// What waits is known from the store again, as after a start.

@@ -1,6 +1,9 @@
 //! One step of the timers: what came into the timer topic is taken into the wheel, and what is due is delivered.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use eruca_message::{LogOffset, QueueOffset, Record, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{
@@ -14,7 +17,11 @@ use super::{
     recall_key::RecallKeys,
     slot::{Due, Gather, LoadedSlot},
 };
-use crate::{delay::OutTime, stats::BrokerStats};
+use crate::{
+    delay::OutTime,
+    role::{Escape, put},
+    stats::BrokerStats,
+};
 
 /// Most messages taken in, or delivered, by one step.
 const BATCH_MESSAGES: usize = 1_000;
@@ -84,6 +91,8 @@ pub(super) struct Engine {
     record: Vec<u8>,
     properties: Vec<u8>,
     is_stuck: bool,
+    /// The way out while the broker stands in for its master.
+    pub(super) escape: Option<Arc<Escape>>,
 }
 
 /// Messages of the queue, one after the other, that either all wait or all are due.
@@ -112,6 +121,7 @@ impl Engine {
             record: Vec::new(),
             properties: Vec::new(),
             is_stuck: false,
+            escape: None,
         }
     }
 
@@ -562,10 +572,10 @@ impl Engine {
                 Err(why) => return lost(&why),
             },
         };
-        match store.append(&message) {
-            Ok(appended) => {
-                if !out.is_roll {
-                    stats.put(message.topic, 1, appended.log_offset_end.0 - appended.log_offset.0);
+        match put(store, self.escape.as_deref(), &message) {
+            Ok(size_bytes) => {
+                if let Some(size_bytes) = size_bytes.filter(|_| !out.is_roll) {
+                    stats.put(message.topic, 1, size_bytes);
                 }
                 Ok(())
             }

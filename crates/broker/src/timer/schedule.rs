@@ -11,6 +11,7 @@ use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 use super::engine::{Engine, NextStep, Rules};
 use crate::{
     delay::{SlotCounts, Wake},
+    role::Escape,
     settings::Settings,
     stats::BrokerStats,
 };
@@ -93,6 +94,13 @@ impl TimerSchedule {
             delivered: AtomicU64::new(0),
             rates: Mutex::default(),
         })
+    }
+
+    /// Sets the way out while the broker stands in for its master.
+    pub(crate) fn set_escape(&self, escape: Arc<Escape>) {
+        if let Some(mut engine) = self.engine() {
+            engine.escape = Some(escape);
+        }
     }
 
     /// The broker became a master: what waits is read anew from where the former master was.

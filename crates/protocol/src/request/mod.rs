@@ -14,6 +14,7 @@ mod delete_subscriptiongroup;
 mod delete_topic_in_broker;
 mod delete_topic_in_namesrv;
 mod end_transaction;
+mod exchange_broker_ha_info;
 mod get_all_producer_info;
 mod get_all_subscriptiongroup_config;
 mod get_all_topic_config;
@@ -97,6 +98,7 @@ pub use delete_subscriptiongroup::DeleteSubscriptiongroupRequest;
 pub use delete_topic_in_broker::DeleteTopicInBrokerRequest;
 pub use delete_topic_in_namesrv::DeleteTopicInNamesrvRequest;
 pub use end_transaction::EndTransactionRequest;
+pub use exchange_broker_ha_info::{ExchangeHaInfoRequest, ExchangeHaInfoResponse};
 pub use get_all_producer_info::GetAllProducerInfoRequest;
 pub use get_all_subscriptiongroup_config::{
     GetAllSubscriptiongroupConfigRequest, GetAllSubscriptiongroupConfigResponse,

@@ -1,0 +1,242 @@
+//! Signs of life and the members of the group, for slaves that stand in for a lost master (`enableSlaveActingMaster`).
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    body::{self, GetBrokerMemberGroupResponseBody, TopicRouteData},
+    request::{
+        BrokerHeartbeatRequest, ExchangeHaInfoRequest, ExchangeHaInfoResponse, GetBrokerMemberGroupRequest,
+        GetRouteinfoByTopicRequest, NotifyMinBrokerIdChangeRequest, QueryDataVersionRequest,
+    },
+};
+use eruca_remoting::{Client, ClientConfig, Reply};
+use eruca_store::MessageStore;
+
+use super::Identity;
+use crate::{
+    HandlerError,
+    control::Control,
+    role::{Group, MasterAddresses, Minimum, Role, RoleSwitch, Step},
+    settings::Settings,
+    topics::TopicTable,
+};
+
+/// How long a name server or a member may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// By the route of this topic, members are known to name servers before version 5.
+const MEMBER_TOPIC_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
+
+/// Watches the group.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    identity: Identity,
+    name_servers: Vec<String>,
+    role: Arc<RoleSwitch>,
+    settings: Arc<Settings>,
+    topics: Arc<TopicTable>,
+    store: Arc<MessageStore>,
+    control: Arc<Control>,
+    group: Mutex<Group>,
+    client: Mutex<Option<Client>>,
+}
+
+impl Membership {
+    pub(crate) fn new(
+        identity: Identity,
+        name_servers: Vec<String>,
+        role: Arc<RoleSwitch>,
+        settings: Arc<Settings>,
+        topics: Arc<TopicTable>,
+        store: Arc<MessageStore>,
+        control: Arc<Control>,
+    ) -> Self {
+        Membership {
+            identity,
+            name_servers,
+            role,
+            settings,
+            topics,
+            store,
+            control,
+            group: Mutex::default(),
+            client: Mutex::default(),
+        }
+    }
+
+    /// Begins to watch, where the configuration asks for it.
+    pub(crate) fn start(self: &Arc<Self>) {
+        if !self.settings.now().enable_slave_acting_master {
+            return;
+        }
+        for name_server in self.name_servers.clone() {
+            let this = self.clone();
+            self.control.spawn("heartbeats", async move { this.send_heartbeats(name_server).await });
+        }
+        let this = self.clone();
+        self.control.spawn("members", async move { this.watch_members().await });
+    }
+
+    async fn send_heartbeats(&self, name_server: String) {
+        let config = self.settings.now();
+        let period = Duration::from_millis(config.broker_heartbeat_interval);
+        let timeout = Duration::from_millis(config.send_heartbeat_timeout_millis);
+        loop {
+            tokio::time::sleep(period).await;
+            // One that is lost is told by the registration's own connection.
+            let _ = self.client().invoke(&name_server, self.heartbeat(), timeout).await;
+        }
+    }
+
+    fn heartbeat(&self) -> RemotingCommand {
+        let Identity { cluster_name, broker_name, broker_addr, .. } = self.identity.clone();
+        let broker_id = self.role.state().now().broker_id;
+        if self.settings.now().compatible_with_old_name_srv {
+            let header = QueryDataVersionRequest { broker_name, broker_addr, cluster_name, broker_id };
+            let version = body::to_json(&self.topics.data_version());
+            return RemotingCommand::request(&header).with_body(version);
+        }
+        RemotingCommand::request(&BrokerHeartbeatRequest {
+            cluster_name,
+            broker_addr,
+            broker_name,
+            broker_id: Some(broker_id),
+            ..BrokerHeartbeatRequest::default()
+        })
+    }
+
+    async fn watch_members(self: Arc<Self>) {
+        let period = Duration::from_millis(self.settings.now().sync_broker_member_group_period);
+        loop {
+            tokio::time::sleep(period).await;
+            let Some(members) = self.members().await else { continue };
+            if let Some((broker_id, broker_addr)) = members.into_iter().next() {
+                self.told(Minimum { broker_id, broker_addr, offline_addr: None, ha_addr: None }).await;
+            }
+        }
+    }
+
+    /// Address by id, of the first name server that knows the group; `None` where none does.
+    pub(crate) async fn members(&self) -> Option<BTreeMap<i64, String>> {
+        for name_server in &self.name_servers {
+            let members = self.members_of(name_server).await.unwrap_or_default();
+            if !members.is_empty() {
+                return Some(members);
+            }
+        }
+        None
+    }
+
+    async fn members_of(&self, name_server: &str) -> Option<BTreeMap<i64, String>> {
+        let header = GetBrokerMemberGroupRequest {
+            cluster_name: self.identity.cluster_name.clone(),
+            broker_name: self.identity.broker_name.clone(),
+        };
+        let client = self.client();
+        let answer = client.invoke(name_server, RemotingCommand::request(&header), TIMEOUT).await.ok()?;
+        if answer.response_code() == ResponseCode::SUCCESS {
+            let group: GetBrokerMemberGroupResponseBody = body::from_json(&answer.body).ok()?;
+            return Some(group.broker_member_group?.broker_addrs);
+        }
+        let topic = format!("{MEMBER_TOPIC_PREFIX}{}", self.identity.broker_name);
+        let header = GetRouteinfoByTopicRequest { topic, accept_standard_json_only: Some(true) };
+        let answer = client.invoke(name_server, RemotingCommand::request(&header), TIMEOUT).await.ok()?;
+        let route: TopicRouteData = body::from_json(&answer.body).ok()?;
+        let own = route.broker_datas.into_iter().find(|data| data.broker_name == self.identity.broker_name);
+        own.map(|data| data.broker_addrs)
+    }
+
+    /// A name server says which member has the smallest id.
+    async fn told(self: &Arc<Self>, minimum: Minimum) {
+        let standing = self.role.state().now();
+        if standing.role == Role::Master {
+            return;
+        }
+        let master = standing.master.as_ref().map(|master| master.broker_addr.as_str());
+        let steps = {
+            let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+            group.told(minimum, standing.broker_id, master)
+        };
+        for step in steps {
+            match step {
+                Step::Act(is_acting) => {
+                    let role = self.role.clone();
+                    // What waits is looked for in the store.
+                    if tokio::task::spawn_blocking(move || role.act(is_acting)).await.is_err() {
+                        tracing::error!("the role could not be changed: the thread ended with a panic");
+                    }
+                }
+                Step::MasterGone => {
+                    tracing::warn!("the master of this slave is gone");
+                    self.role.state().set_master(None);
+                }
+                Step::MasterCame { broker_addr, ha_addr } => self.master_came(broker_addr, ha_addr).await,
+            }
+        }
+    }
+
+    async fn master_came(&self, broker_addr: String, ha_addr: Option<String>) {
+        let ha_addr = match ha_addr {
+            Some(ha_addr) => Some(ha_addr),
+            None => self.ask_ha_addr(&broker_addr).await,
+        };
+        // Where it does not say, the next registration does.
+        let Some(ha_addr) = ha_addr else { return };
+        if self.role.state().set_master(Some(MasterAddresses { broker_addr: broker_addr.clone(), ha_addr })) {
+            tracing::info!(master = broker_addr, "the master of this slave is there");
+        }
+    }
+
+    async fn ask_ha_addr(&self, master: &str) -> Option<String> {
+        let request = RemotingCommand::request(&ExchangeHaInfoRequest::default());
+        let answer = self.client().invoke(master, request, TIMEOUT).await.ok()?;
+        let answer: ExchangeHaInfoResponse = answer.header().ok()?;
+        answer.master_ha_address.filter(|addr| !addr.is_empty())
+    }
+
+    /// `NOTIFY_MIN_BROKER_ID_CHANGE`, one-way from a name server.
+    pub(crate) fn notified(self: &Arc<Self>, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let header: NotifyMinBrokerIdChangeRequest = request.header()?;
+        let is_ours = header.broker_name.as_ref().is_none_or(|name| *name == self.identity.broker_name);
+        if let (Some(broker_id), Some(broker_addr), true) = (
+            header.min_broker_id,
+            header.min_broker_addr,
+            is_ours && self.settings.now().enable_slave_acting_master,
+        ) {
+            let this = self.clone();
+            let minimum = Minimum {
+                broker_id,
+                broker_addr,
+                offline_addr: header.offline_broker_addr,
+                ha_addr: header.ha_broker_addr,
+            };
+            self.control.spawn("minimum", async move { this.told(minimum).await });
+        }
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
+    }
+
+    /// `EXCHANGE_BROKER_HA_INFO`: a master that comes tells where its log is; or a slave asks.
+    pub(crate) fn exchange(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let header: ExchangeHaInfoRequest = request.header()?;
+        let mut answer = ExchangeHaInfoResponse::default();
+        let state = self.role.state();
+        if let (Some(ha_addr), Some(broker_addr)) = (header.master_ha_address, header.master_address) {
+            state.set_master(Some(MasterAddresses { broker_addr, ha_addr }));
+        } else if state.is_master() {
+            answer.master_ha_address = Some(self.identity.ha_server_addr.clone());
+            answer.master_address = Some(self.identity.broker_addr.clone());
+            answer.master_flush_offset = i64::try_from(self.store.watermarks().flushed.0).ok();
+        }
+        Ok(Reply::Now(request.reply_with(&answer)))
+    }
+
+    fn client(&self) -> Client {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Client::new(ClientConfig { name: "membership", ..ClientConfig::default() }, None);
+        client.get_or_insert_with(new).clone()
+    }
+}

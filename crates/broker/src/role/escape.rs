@@ -1,0 +1,284 @@
+//! Messages that a slave delivers while it stands in for its master: they go to the master of another group (Java:
+//! `EscapeBridge`, `enableRemoteEscape`), as this one's log is the lost master's.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use eruca_message::{
+    Clock, Properties, Timestamp,
+    names::{AUTO_CREATE_TOPIC, TIMER_TOPIC, is_revive_topic},
+    properties::{
+        PRODUCER_GROUP, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
+        TIMER_OUT_MS,
+    },
+    sys_flag,
+};
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    body::{self, TopicRouteData},
+    request::{GetRouteinfoByTopicRequest, SendMessageRequestV2},
+};
+use eruca_remoting::{Client, ClientConfig};
+use eruca_store::{AppendError, AppendMessage, MessageStore, WriteStopped};
+
+use super::state::{Role, RoleState};
+use crate::{control::Control, settings::Settings, topics::perm};
+
+/// A send, or a question for a route, may take so long (Java: `SEND_TIMEOUT`).
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Routes are asked for again after so long.
+const ROUTE_MS: i64 = 10_000;
+/// Topics whose routes are kept.
+const TOPICS_MAX: usize = 10_000;
+/// A failure is told so often at most.
+const TELL_MS: i64 = 10_000;
+
+/// A queue of another group's master.
+#[derive(Debug, Clone)]
+struct Place {
+    broker_name: String,
+    addr: String,
+    queue_id: i32,
+}
+
+/// Where it leads.
+#[derive(Debug, Clone)]
+struct Places {
+    asked_at: Timestamp,
+    places: Arc<[Place]>,
+}
+
+/// The way to other groups.
+#[derive(Debug)]
+pub(crate) struct Escape {
+    role: Arc<RoleState>,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    control: Arc<Control>,
+    name_servers: Vec<String>,
+    client: Mutex<Option<Client>>,
+    routes: Mutex<HashMap<String, Places>>,
+    turn: AtomicUsize,
+    told_at: AtomicI64,
+    /// Held while something is sent; whether that has ended for good.
+    is_closed: Mutex<bool>,
+}
+
+impl Escape {
+    pub(crate) fn new(
+        role: Arc<RoleState>,
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+        control: Arc<Control>,
+        name_servers: Vec<String>,
+    ) -> Self {
+        Escape {
+            role,
+            settings,
+            clock,
+            control,
+            name_servers,
+            client: Mutex::default(),
+            routes: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            told_at: AtomicI64::new(i64::MIN),
+            is_closed: Mutex::default(),
+        }
+    }
+
+    /// Whether messages may go this way now.
+    fn is_open(&self) -> bool {
+        let config = self.settings.now();
+        self.role.role() == Role::ActingMaster
+            && config.enable_slave_acting_master
+            && config.enable_remote_escape
+    }
+
+    /// Nothing is sent any more when this returns. To be called while the control thread still runs.
+    pub(crate) fn close(&self) {
+        *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Sends a message that is due; it is acknowledged when this returns. For threads of this crate's schedule, which may wait.
+    fn send(&self, message: &AppendMessage<'_>) -> Result<(), WriteStopped> {
+        let Some(request) = self.request(message) else { return Ok(()) };
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(WriteStopped::ShuttingDown);
+        }
+        self.control.block_on(self.send_request(&request)).map_err(|why| {
+            let now = self.clock.now();
+            if now.ms_since(Timestamp(self.told_at.load(Ordering::Relaxed))) >= TELL_MS {
+                self.told_at.store(now.0, Ordering::Relaxed);
+                tracing::warn!(
+                    topic = request.topic,
+                    why,
+                    "a message that is due does not get to another broker, it waits"
+                );
+            }
+            WriteStopped::Replica
+        })
+    }
+
+    /// As it is sent. `None` for what is this group's own business: check points of pops, which its master delivers when it
+    /// is back.
+    fn request(&self, message: &AppendMessage<'_>) -> Option<Escaping> {
+        if is_revive_topic(message.topic) {
+            return None;
+        }
+        let mut properties = Properties::decode(message.properties);
+        let mut topic = message.topic.to_owned();
+        if topic == TIMER_TOPIC {
+            // To be parked there, for the time that is left.
+            topic = properties.get(REAL_TOPIC)?.to_owned();
+            if is_revive_topic(&topic) {
+                return None;
+            }
+            let out = properties.get(TIMER_OUT_MS)?.to_owned();
+            for name in [TIMER_OUT_MS, TIMER_DELAY_MS, TIMER_DELAY_SEC, REAL_TOPIC, REAL_QUEUE_ID] {
+                properties.remove(name);
+            }
+            properties.set(TIMER_DELIVER_MS, out);
+        }
+        let standing = self.role.now();
+        let group = properties.get(PRODUCER_GROUP).map(str::to_owned).unwrap_or_else(|| {
+            format!("InnerProducerGroup_{}_{}", self.settings.now().broker_name, standing.broker_id)
+        });
+        let header = SendMessageRequestV2 {
+            producer_group: group,
+            topic: topic.clone(),
+            default_topic: AUTO_CREATE_TOPIC.to_owned(),
+            default_topic_queue_nums: 8,
+            sys_flag: message.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6),
+            born_timestamp: message.born_timestamp.0,
+            flag: message.flag,
+            reconsume_times: Some(message.reconsume_times),
+            properties: Some(String::from_utf8_lossy(&properties.to_bytes()).into_owned()),
+            ..SendMessageRequestV2::default()
+        };
+        Some(Escaping { topic, header, body: message.body.to_vec() })
+    }
+
+    async fn send_request(&self, escaping: &Escaping) -> Result<(), String> {
+        let client = self.client();
+        let places = self.places(&client, &escaping.topic).await?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let place = places.get(turn % places.len().max(1)).ok_or_else(|| {
+            format!("topic {} is on no other group that has a master and lets it be written", escaping.topic)
+        })?;
+        let header = SendMessageRequestV2 {
+            queue_id: place.queue_id,
+            broker_name: Some(place.broker_name.clone()),
+            ..escaping.header.clone()
+        };
+        let request = RemotingCommand::request(&header).with_body(escaping.body.clone());
+        let answer = client.invoke(&place.addr, request, TIMEOUT).await.map_err(|error| error.to_string())?;
+        match answer.response_code() {
+            ResponseCode::SUCCESS
+            | ResponseCode::FLUSH_DISK_TIMEOUT
+            | ResponseCode::FLUSH_SLAVE_TIMEOUT
+            | ResponseCode::SLAVE_NOT_AVAILABLE => Ok(()),
+            code => Err(format!("{} answers {code} {}", place.addr, answer.remark.unwrap_or_default())),
+        }
+    }
+
+    async fn places(&self, client: &Client, topic: &str) -> Result<Arc<[Place]>, String> {
+        let now = self.clock.now();
+        let kept = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned();
+        if let Some(kept) = kept.filter(|kept| (0..ROUTE_MS).contains(&now.ms_since(kept.asked_at))) {
+            return Ok(kept.places);
+        }
+        let mut why = "there is no name server".to_owned();
+        for addr in &self.name_servers {
+            match ask_route(client, addr, topic).await {
+                Ok(route) => {
+                    let places: Arc<[Place]> = self.others(&route).into();
+                    let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+                    if routes.len() >= TOPICS_MAX {
+                        routes.clear();
+                    }
+                    routes.insert(topic.to_owned(), Places { asked_at: now, places: places.clone() });
+                    return Ok(places);
+                }
+                Err(error) => why = format!("{addr} gives no route: {error}"),
+            }
+        }
+        Err(why)
+    }
+
+    /// All queues that may be written, of masters of other groups.
+    fn others(&self, route: &TopicRouteData) -> Vec<Place> {
+        let own = &self.settings.now().broker_name;
+        let writeable = route.queue_datas.iter().filter(|queues| {
+            queues.broker_name != *own && perm::is_writeable(queues.perm) && queues.write_queue_nums > 0
+        });
+        let master = |name: &str| {
+            let broker = route.broker_datas.iter().find(|broker| broker.broker_name == name)?;
+            broker.broker_addrs.get(&0).cloned()
+        };
+        let places = writeable.filter_map(|queues| {
+            let addr = master(&queues.broker_name)?;
+            let queue = move |queue_id| Place {
+                broker_name: queues.broker_name.clone(),
+                addr: addr.clone(),
+                queue_id,
+            };
+            Some((0..queues.write_queue_nums.min(1024)).map(queue))
+        });
+        places.flatten().collect()
+    }
+
+    fn client(&self) -> Client {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Client::new(ClientConfig { name: "escape", ..ClientConfig::default() }, None);
+        client.get_or_insert_with(new).clone()
+    }
+}
+
+/// A message on its way.
+struct Escaping {
+    topic: String,
+    header: SendMessageRequestV2,
+    body: Vec<u8>,
+}
+
+async fn ask_route(client: &Client, addr: &str, topic: &str) -> Result<TopicRouteData, String> {
+    let header =
+        GetRouteinfoByTopicRequest { topic: topic.to_owned(), accept_standard_json_only: Some(true) };
+    let answer = client.invoke(addr, RemotingCommand::request(&header), TIMEOUT).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.response_code() {
+        ResponseCode::SUCCESS => body::from_json(&answer.body).map_err(|error| error.to_string()),
+        code => Err(format!("{code} {}", answer.remark.unwrap_or_default())),
+    }
+}
+
+/// Puts a message that is due into the store, or, where this broker stands in for its master, to another group. What the
+/// record takes in the log; `None` where it went elsewhere.
+///
+/// # Errors
+/// As [`MessageStore::append`].
+pub(crate) fn put(
+    store: &MessageStore,
+    escape: Option<&Escape>,
+    message: &AppendMessage<'_>,
+) -> Result<Option<u64>, AppendError> {
+    match store.append(message) {
+        Ok(appended) => Ok(Some(appended.log_offset_end.0 - appended.log_offset.0)),
+        Err(AppendError::Stopped(WriteStopped::Replica)) => match escape.filter(|escape| escape.is_open()) {
+            Some(escape) => escape.send(message).map(|()| None).map_err(AppendError::Stopped),
+            None => Err(AppendError::Stopped(WriteStopped::Replica)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "escape_test.rs"]
+mod tests;

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("filter", &["message"]),
     ("sim", &["message", "store"]),
     ("remoting", &["message", "protocol"]),
-    ("replication", &["message"]),
+    ("replication", &["message", "store"]),
     ("namesrv", &["config", "message", "protocol", "remoting"]),
     ("broker", &["config", "filter", "message", "protocol", "remoting", "store"]),
     ("client", &["message", "protocol", "remoting"]),

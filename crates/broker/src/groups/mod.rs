@@ -2,4 +2,5 @@
 
 mod table;
 
-pub use table::{GroupTable, SYSTEM_GROUPS};
+pub(crate) use table::FORBIDDEN_READ;
+pub use table::{ForbidError, GroupTable, SYSTEM_GROUPS};

@@ -12,7 +12,7 @@ use eruca_message::{
 };
 use eruca_protocol::body::{self, DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 
-use crate::persist::{Change, PersistError, TableFile, note_delete, note_put};
+use crate::persist::{Change, Forbid, PersistError, TableFile, note_delete, note_forbid, note_put};
 
 /// Groups that every broker has (Java: those of `SubscriptionGroupManager.init`).
 pub const SYSTEM_GROUPS: [&str; 8] = [
@@ -25,6 +25,25 @@ pub const SYSTEM_GROUPS: [&str; 8] = [
     "CID_ONSAPI_OWNER",
     "CID_RMQ_SYS_TRANS",
 ];
+
+/// Bit of what a group must not do with a topic: pull (Java: `PermName.INDEX_PERM_READ`).
+pub(crate) const FORBIDDEN_READ: i32 = 1 << 2;
+
+/// Most pairs of group and topic of which something is forbidden: an administrator types them, and every slave is sent all.
+const FORBIDDEN_MAX: usize = 10_000;
+
+/// Why nothing was forbidden.
+#[derive(Debug, thiserror::Error)]
+pub enum ForbidError {
+    /// There is no more room.
+    #[error(
+        "{FORBIDDEN_MAX} pairs of group and topic are forbidden already, which is the limit: allow some again, or delete their groups"
+    )]
+    TooMany,
+    /// It is not on the disk.
+    #[error(transparent)]
+    Persist(#[from] PersistError),
+}
 
 /// All consumer groups of the broker (Java: `SubscriptionGroupManager`).
 #[derive(Debug)]
@@ -145,8 +164,30 @@ impl GroupTable {
 
     /// The bits of what `group` must not do with `topic` (Java: `forbiddenTable`); 0 for nothing.
     pub fn forbidden(&self, group: &str, topic: &str) -> i32 {
-        let inner = self.read();
-        inner.forbidden.get(group).and_then(|topics| topics.get(topic)).copied().unwrap_or(0)
+        self.read().forbidden_bits(group, topic)
+    }
+
+    /// Sets or clears a bit of what `group` must not do with `topic`, durably: when this returns, it survives a power loss.
+    ///
+    /// # Errors
+    /// [`ForbidError`]: the table is full, and nothing is changed; or the disk refuses it.
+    pub fn forbid(&self, group: &str, topic: &str, bit: i32, is_forbidden: bool) -> Result<(), ForbidError> {
+        {
+            let mut inner = self.write();
+            let before = inner.forbidden_bits(group, topic);
+            let bits = if is_forbidden { before | bit } else { before & !bit };
+            if bits == before {
+                return Ok(());
+            }
+            if before == 0 && inner.forbidden.values().map(BTreeMap::len).sum::<usize>() >= FORBIDDEN_MAX {
+                return Err(ForbidError::TooMany);
+            }
+            let forbid = Forbid { group: group.to_owned(), topic: topic.to_owned(), bits };
+            note_forbid(&self.file, &forbid);
+            inner.forbid(forbid);
+            inner.data_version = inner.data_version.next(self.clock.now());
+        }
+        Ok(self.file.sync()?)
     }
 
     /// The whole table of what is forbidden: group, topic, bits.
@@ -239,10 +280,31 @@ impl Inner {
             Some(Change::Put(config)) => {
                 drop(self.groups.insert(config.group_name.clone(), Arc::new(config)))
             }
-            Some(Change::Delete(name)) => drop(self.groups.remove(&name)),
+            Some(Change::Delete(name)) => {
+                self.groups.remove(&name);
+                self.forbidden.remove(&name);
+            }
+            Some(Change::Forbid(forbid)) => self.forbid(forbid),
             None => {}
         }
         self.data_version = self.data_version.next(now);
+    }
+
+    fn forbidden_bits(&self, group: &str, topic: &str) -> i32 {
+        self.forbidden.get(group).and_then(|topics| topics.get(topic)).copied().unwrap_or(0)
+    }
+
+    fn forbid(&mut self, Forbid { group, topic, bits }: Forbid) {
+        if bits != 0 {
+            self.forbidden.entry(group).or_default().insert(topic, bits);
+            return;
+        }
+        if let Some(topics) = self.forbidden.get_mut(&group) {
+            topics.remove(&topic);
+            if topics.is_empty() {
+                self.forbidden.remove(&group);
+            }
+        }
     }
 }
 
@@ -292,5 +354,39 @@ mod tests {
         assert!(table.get("auto").is_some() && table.get("kept").is_none());
         assert!(!table.get("put").unwrap().consume_enable);
         assert_eq!(table.data_version().counter, version.counter);
+    }
+
+    #[test]
+    fn what_is_forbidden_survives_a_kill_and_goes_with_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path(), true);
+        table.get_or_create("g");
+        table.forbid("g", "t", 4, true).unwrap();
+        table.forbid("g", "other", 4, true).unwrap();
+        table.forbid("g", "t", 1, true).unwrap();
+        table.forbid("g", "other", 4, false).unwrap();
+        table.forbid("h", "t", 4, true).unwrap();
+        let version = table.data_version();
+        drop(table);
+        let table = open(dir.path(), true);
+        assert_eq!((table.forbidden("g", "t"), table.forbidden("g", "other")), (5, 0));
+        assert_eq!((table.forbidden("h", "t"), table.data_version().counter), (4, version.counter));
+        table.persist_step().unwrap();
+        table.delete("g").unwrap();
+        drop(table);
+        assert_eq!(open(dir.path(), true).forbidden_table().into_keys().collect::<Vec<_>>(), ["h"]);
+    }
+
+    #[test]
+    fn only_so_much_is_forbidden() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path(), true);
+        let topics = (0..FORBIDDEN_MAX).map(|n| (format!("t{n}"), 4)).collect();
+        table.write().forbidden.insert("g".to_owned(), topics);
+        assert!(matches!(table.forbid("g", "more", 4, true), Err(ForbidError::TooMany)));
+        table.forbid("g", "t7", 1, true).unwrap();
+        table.forbid("g", "t8", 4, false).unwrap();
+        table.forbid("g", "more", 4, true).unwrap();
+        assert_eq!(table.forbidden("g", "more"), 4);
     }
 }

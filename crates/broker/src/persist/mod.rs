@@ -11,7 +11,7 @@ mod journal;
 mod json_file;
 mod table_file;
 
-pub(crate) use change::{Change, note_delete, note_put};
+pub(crate) use change::{Change, Forbid, note_delete, note_forbid, note_put};
 pub use error::PersistError;
 pub(crate) use json_file::{read_with_backup, replace};
 pub(crate) use table_file::TableFile;

@@ -42,6 +42,7 @@ pub(crate) fn refused_by_slave(code: RequestCode, config: &BrokerConfig) -> Opti
         | Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP
         | Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST
         | Code::DELETE_SUBSCRIPTIONGROUP
+        | Code::UPDATE_AND_GET_GROUP_FORBIDDEN
         | Code::SET_MESSAGE_REQUEST_MODE => Some(HandlerError::system_error(
             "Can't modify topic or subscription group from slave broker, please execute it from master broker.",
         )),

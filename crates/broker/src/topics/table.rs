@@ -333,6 +333,7 @@ impl Inner {
                 drop(self.topics.insert(config.topic_name.clone(), Arc::new(config)))
             }
             Some(Change::Delete(name)) => drop(self.topics.remove(&name)),
+            Some(Change::Forbid(_)) => {}
             None => {}
         }
         self.data_version = self.data_version.next(now);

@@ -176,6 +176,18 @@ pub struct SubscriptionGroupWrapper {
     pub subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
 }
 
+/// Answer of `UPDATE_AND_GET_GROUP_FORBIDDEN` (Java: `GroupForbidden`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupForbidden {
+    /// The group.
+    pub group: String,
+    /// Whether it may pull from the topic.
+    pub readable: Option<bool>,
+    /// The topic.
+    pub topic: String,
+}
+
 /// Request of `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` (Java: `SubscriptionGroupList`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

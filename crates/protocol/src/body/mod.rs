@@ -45,8 +45,8 @@ pub use data_version::DataVersion;
 pub use eruca_message::MessageQueue;
 pub use form::{BodyError, from_json, to_json, to_json_pretty, to_standard_json};
 pub use group::{
-    CustomizedRetryPolicy, ExponentialRetryPolicy, GroupList, GroupRetryPolicy, SimpleSubscriptionData,
-    SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
+    CustomizedRetryPolicy, ExponentialRetryPolicy, GroupForbidden, GroupList, GroupRetryPolicy,
+    SimpleSubscriptionData, SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
 };
 pub use heartbeat::{
     CheckClientRequestBody, ConsumerData, HeartbeatData, ProducerData, QuerySubscriptionResponseBody,

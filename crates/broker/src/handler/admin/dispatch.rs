@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use eruca_message::Clock;
-use eruca_protocol::{RemotingCommand, RequestCode};
+use eruca_protocol::{RemotingCommand, RequestCode, ResponseCode};
 use eruca_remoting::{Caller, Reply};
 use eruca_store::MessageStore;
 
@@ -202,6 +202,7 @@ impl AdminHandler {
             Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST => to.group.update_list(request),
             Code::DELETE_SUBSCRIPTIONGROUP => to.group.delete(request),
             Code::GET_SUBSCRIPTIONGROUP_CONFIG => to.group.config(request),
+            Code::UPDATE_AND_GET_GROUP_FORBIDDEN => to.group.forbidden(request),
             Code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => to.group.all(request),
             Code::GET_CONSUME_STATS => to.consume_stats.of_group(request),
             Code::GET_BROKER_CONSUME_STATS => to.consume_stats.of_broker(caller, request),
@@ -223,6 +224,8 @@ impl AdminHandler {
             Code::GET_BROKER_CONFIG => to.broker.config(request),
             Code::UPDATE_BROKER_CONFIG => to.broker.update_config(request),
             Code::GET_BROKER_RUNTIME_INFO => to.broker.runtime_info(request),
+            // As a Java broker without the RocksDB store of check points: they are in the log already.
+            Code::POP_ROLLBACK => Ok(Reply::Now(request.reply(ResponseCode::SUCCESS))),
             Code::VIEW_BROKER_STATS_DATA => to.broker.stats(request),
             Code::DELETE_EXPIRED_COMMITLOG => to.broker.delete_expired(request),
             Code::CLEAN_EXPIRED_CONSUMEQUEUE => to.broker.clean_queues(request),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use eruca_message::names::{NameError, validate_group};
+use eruca_message::names::{NameError, validate_group, validate_topic};
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
-    body::{self, SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper},
+    body::{self, GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper},
     request::{
         DeleteSubscriptiongroupRequest, GetAllSubscriptiongroupConfigResponse,
-        GetSubscriptiongroupConfigRequest,
+        GetSubscriptiongroupConfigRequest, UpdateAndGetGroupForbiddenRequest,
     },
 };
 use eruca_remoting::Reply;
@@ -17,7 +17,12 @@ use super::{
     attributes::{GROUP_ATTRIBUTES, apply_changes},
     topic::Page,
 };
-use crate::{HandlerError, groups::GroupTable, offsets::OffsetTable, stats::BrokerStats};
+use crate::{
+    HandlerError,
+    groups::{FORBIDDEN_READ, ForbidError, GroupTable},
+    offsets::OffsetTable,
+    stats::BrokerStats,
+};
 
 /// Most queues of a retry topic.
 const RETRY_QUEUES_MAX: i32 = 1_024;
@@ -86,6 +91,20 @@ impl GroupAdmin {
         Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))
     }
 
+    /// `UPDATE_AND_GET_GROUP_FORBIDDEN`: whether a group may pull from a topic. As in Java neither has to be there.
+    pub(super) fn forbidden(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let UpdateAndGetGroupForbiddenRequest { group, topic, readable } = request.header()?;
+        if let Some(readable) = readable {
+            validate_group(&group).map_err(|error| bad_name(&group, error))?;
+            validate_topic(&topic).map_err(|error| HandlerError::invalid_parameter(error.to_string()))?;
+            self.groups.forbid(&group, &topic, FORBIDDEN_READ, !readable).map_err(not_forbidden)?;
+            tracing::info!(group, topic, readable, "changed by an administrator: whether a group may pull");
+        }
+        let readable = Some(self.groups.forbidden(&group, &topic) & FORBIDDEN_READ == 0);
+        let content = GroupForbidden { group, readable, topic };
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
+    }
+
     /// `GET_SUBSCRIPTIONGROUP_CONFIG`. As in Java, asking for a group is using it: one that is missing is created where
     /// that is allowed, which proxies rely on.
     pub(super) fn config(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
@@ -113,6 +132,14 @@ impl GroupAdmin {
             total_group_num: i32::try_from(total).unwrap_or(i32::MAX),
         };
         Ok(Reply::Now(request.reply_with(&header).with_body(body::to_json(&content))))
+    }
+}
+
+/// What the disk or a limit says.
+fn not_forbidden(error: ForbidError) -> HandlerError {
+    match error {
+        ForbidError::Persist(error) => error.into(),
+        ForbidError::TooMany => HandlerError::invalid_parameter(error.to_string()),
     }
 }
 
@@ -205,5 +232,29 @@ mod tests {
         };
         assert_eq!(list(&[]), total);
         assert_eq!(list(&[("groupSeq", "0"), ("maxGroupNum", "3")]), 3);
+    }
+
+    #[test]
+    fn a_group_may_be_forbidden_to_pull_and_allowed_again() {
+        let parts = TestParts::new();
+        let ask = |fields: &[(&str, &str)]| {
+            let code = RequestCode::UPDATE_AND_GET_GROUP_FORBIDDEN;
+            let mut request = RemotingCommand::request_without_header(code);
+            fields.iter().for_each(|(name, value)| request.ext_fields.push(name, value));
+            let answer = answer(&request, admin(&parts).forbidden(&request));
+            (answer.response_code(), String::from_utf8(answer.body.to_vec()).unwrap())
+        };
+        let pair = [("group", "g"), ("topic", "t")];
+        let is = |readable: bool| {
+            (ResponseCode::SUCCESS, format!(r#"{{"group":"g","readable":{readable},"topic":"t"}}"#))
+        };
+        assert_eq!(ask(&pair), is(true));
+        assert_eq!(ask(&[pair[0], pair[1], ("readable", "false")]), is(false));
+        assert_eq!(ask(&pair), is(false));
+        assert_eq!(parts.groups.forbidden("g", "t"), FORBIDDEN_READ);
+        assert_eq!(ask(&[pair[0], pair[1], ("readable", "true")]), is(true));
+        let bad = ask(&[("group", "a b"), pair[1], ("readable", "false")]);
+        assert_eq!(bad.0, ResponseCode::INVALID_PARAMETER);
+        assert_eq!(ask(&pair[..1]).0, ResponseCode::SYSTEM_ERROR, "the topic is missing");
     }
 }

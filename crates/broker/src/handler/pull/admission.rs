@@ -13,6 +13,7 @@ use super::pull_message::PullMessageHandler;
 use crate::{
     config::BrokerConfig,
     filter::{MessageFilter, Subscription, check_expression_type},
+    groups::FORBIDDEN_READ,
     reply::HandlerError,
     topics::perm,
 };
@@ -23,9 +24,6 @@ pub(super) mod flag {
     pub(crate) const SUSPEND: i32 = 2;
     pub(crate) const SUBSCRIPTION: i32 = 4;
 }
-
-/// Bit of a group's forbidden table: reading.
-const FORBIDDEN_READ: i32 = 1 << 2;
 
 /// A pull that may be served.
 #[derive(Debug)]

@@ -2,12 +2,13 @@
 //! what the whole in-sync set has is confirmed (Java: `AutoSwitchHAService`).
 //!
 //! Everything here is pure: bytes and times come in, bytes and decisions come out, so that a whole cluster can be played in one
-//! process. [`MasterSession`] and [`SlaveSession`] are the two ends of a connection, [`SyncState`] is the master's view of the
-//! in-sync set, [`Epochs`] is the content of `epochFileCheckpoint`.
+//! process. [`MasterSession`] and [`SlaveSession`] are the two ends of a connection, [`Member`] is a broker towards the controller,
+//! [`SyncState`] the master's view of the in-sync set, [`Epochs`] is the content of `epochFileCheckpoint`.
 
 mod epochs;
 mod frame;
 mod master;
+mod member;
 #[cfg(test)]
 mod simulation_test;
 mod slave;
@@ -19,5 +20,6 @@ pub use frame::{
     encode_transfer_header,
 };
 pub use master::{MasterError, MasterSession, Said, Send, SourceLog};
+pub use member::{Answer, Ask, Effect, GroupView, Identity, Member, MemberTimes};
 pub use slave::{ReplicaLog, SlaveError, SlaveSession};
 pub use sync_state::{Proposal, SyncState};

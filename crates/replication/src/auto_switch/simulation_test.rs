@@ -11,6 +11,8 @@ const NODES: i64 = 3;
 const STEPS: usize = 600;
 const RECORD: u64 = 8;
 const LAG_MAX_MS: i64 = 50;
+/// So long a controller waits for a word of a master before it elects another one.
+const CONTROLLER_PATIENCE_MS: i64 = 40;
 const BATCH: usize = 40;
 
 /// xorshift
@@ -76,30 +78,73 @@ struct Link {
     to_slave: Vec<u8>,
 }
 
-/// The master as it knows itself.
-struct Reign {
-    epoch: i32,
-    sync: SyncState,
-    /// Of messages that nobody has been told of, where they end.
-    open: Vec<LogOffset>,
-}
-
-#[derive(Default)]
 struct Node {
     log: Log,
-    reign: Option<Reign>,
+    member: Member,
+    /// Of messages that nobody has been told of, where they end.
+    open: Vec<LogOffset>,
     /// Whom it follows, and in which epoch.
     follows: Option<(i64, i32)>,
     link: Option<Link>,
     is_up: bool,
 }
 
+fn new_member(id: i64) -> Member {
+    let times = MemberTimes {
+        poll_ms: 5,
+        check_set_ms: 5,
+        retry_ms: 5,
+        lag_max_ms: LAG_MAX_MS,
+        lease_ms: CONTROLLER_PATIENCE_MS - 5,
+    };
+    Member::new(Identity::Own(id), format!("host{id}"), times)
+}
+
 /// What the controller knows. It never fails here: that is Raft's part.
 struct Controller {
-    master: i64,
-    epoch: i32,
-    members: BTreeSet<i64>,
-    set_epoch: i32,
+    view: GroupView,
+    /// When brokers last said anything.
+    heard: BTreeMap<i64, Timestamp>,
+}
+
+impl Controller {
+    fn elect(&mut self, id: i64) {
+        self.view.master = Some((id, format!("host{id}")));
+        self.view.epoch += 1;
+        self.view.members = [id].into();
+        self.view.set_epoch += 1;
+    }
+
+    fn master(&self) -> i64 {
+        self.view.master.as_ref().map_or(0, |(id, _)| *id)
+    }
+
+    fn answer(&mut self, from: i64, ask: &Ask, now: Timestamp) -> Answer {
+        self.heard.insert(from, now);
+        match ask {
+            Ask::NextId | Ask::Apply { .. } => panic!("each has its number"),
+            Ask::Register { .. } | Ask::View => Answer::View(self.view.clone()),
+            // A master asks for itself only after a restart.
+            Ask::Elect { id } => {
+                if self.master() == *id || self.view.master.is_none() && self.view.members.contains(id) {
+                    self.elect(*id);
+                }
+                Answer::View(self.view.clone())
+            }
+            Ask::Alter { id, epoch, proposal } => {
+                let is_right = self.master() == *id
+                    && self.view.epoch == *epoch
+                    && self.view.set_epoch == proposal.set_epoch
+                    && proposal.members.contains(id);
+                if !is_right {
+                    return Answer::Refused;
+                }
+                self.view.members = proposal.members.clone();
+                self.view.set_epoch += 1;
+                Answer::View(self.view.clone())
+            }
+        }
+    }
 }
 
 struct World {
@@ -118,17 +163,32 @@ struct World {
     changes: u32,
     /// Plants a fault: a master takes its own word for that of the set.
     trusts_itself: bool,
+    /// A master acknowledges what nobody else has, as long as it has its lease (ASYNC_MASTER).
+    is_async: bool,
+    /// Requests to the controller of which the senders expect no answer any more.
+    lingering: Vec<(i64, Ask)>,
+    /// The newest epoch in which a message was acknowledged.
+    epoch_acknowledged: i32,
     last_error: String,
 }
 
 impl World {
     fn new(seed: u64) -> World {
-        let nodes = (1..=NODES).map(|id| (id, Node { is_up: true, ..Node::default() })).collect();
+        let node = |id| Node {
+            log: Log::default(),
+            member: new_member(id),
+            open: Vec::new(),
+            follows: None,
+            link: None,
+            is_up: true,
+        };
+        let nodes = (1..=NODES).map(|id| (id, node(id))).collect();
+        let view = GroupView { members: (1..=NODES).collect(), ..GroupView::default() };
         World {
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             now: Timestamp(1_000_000),
             nodes,
-            controller: Controller { master: 0, epoch: 0, members: (1..=NODES).collect(), set_epoch: 0 },
+            controller: Controller { view, heard: BTreeMap::new() },
             cut: BTreeSet::new(),
             links: 0,
             records: 0,
@@ -136,6 +196,9 @@ impl World {
             elections: 0,
             changes: 0,
             trusts_itself: false,
+            is_async: false,
+            lingering: Vec::new(),
+            epoch_acknowledged: 0,
             last_error: String::new(),
         }
     }
@@ -150,8 +213,8 @@ impl World {
         match self.random.below(100) {
             0..10 => self.send(id),
             10..60 => self.network(id),
-            60..75 => self.master_work(id),
-            75..85 => self.news(id),
+            60..80 => self.ask(id),
+            80..85 => self.notify(id),
             85..88 => self.elect(),
             // Node 0 is the controller.
             88 => {
@@ -164,6 +227,7 @@ impl World {
             91 => self.crash(id),
             92..94 => self.node(id).is_up = true,
             94 => self.close(id),
+            95 => self.arrive(),
             _ => self.connect(id),
         }
         self.acknowledge();
@@ -173,35 +237,45 @@ impl World {
         self.records += 1;
         let record = self.records.to_be_bytes();
         let node = self.node(id);
-        if let Some(reign) = node.reign.as_mut().filter(|_| node.is_up) {
+        if node.is_up && node.member.sync().is_some() {
             node.log.bytes.extend_from_slice(&record);
-            reign.open.push(node.log.end());
+            let end = node.log.end();
+            node.open.push(end);
         }
     }
 
     /// Every master acknowledges what it may.
     fn acknowledge(&mut self) {
         for id in 1..=NODES {
-            let trusts_itself = self.trusts_itself;
+            let (trusts_itself, is_async, now) = (self.trusts_itself, self.is_async, self.now);
             let node = self.node(id);
-            let Some(reign) = node.reign.as_mut().filter(|_| node.is_up) else { continue };
+            let (has_lease, epoch) = (node.member.has_lease(now), node.member.view().epoch);
             let end = node.log.end();
-            let confirmed = if trusts_itself { end } else { reign.sync.confirm(end) };
-            let (done, open) = reign.open.drain(..).partition(|at| *at <= confirmed);
-            reign.open = open;
+            let Some(sync) = node.member.sync().filter(|_| node.is_up) else { continue };
+            let confirmed = sync.confirm(end);
             node.log.confirmed = node.log.confirmed.max(confirmed);
-            let done: Vec<LogOffset> = done;
+            let up_to = if trusts_itself || is_async && has_lease { end } else { confirmed };
+            let (done, open): (Vec<LogOffset>, _) = node.open.drain(..).partition(|at| *at <= up_to);
+            node.open = open;
             for at in done {
                 let place = usize::try_from(at.0 - RECORD).unwrap();
                 let record = *self.nodes[&id].log.bytes[place..].first_chunk().unwrap();
                 let before = self.acknowledged.insert(at, record);
+                if is_async {
+                    assert!(
+                        up_to <= confirmed || epoch >= self.epoch_acknowledged,
+                        "epoch {epoch} acknowledges after epoch {}",
+                        self.epoch_acknowledged
+                    );
+                    self.epoch_acknowledged = self.epoch_acknowledged.max(epoch);
+                    continue;
+                }
                 assert_eq!(before, None, "offset {at} was given to two messages");
                 // The controller's master of the moment has it, whoever acknowledged it.
-                let master = self.controller.master;
-                if self.nodes[&master]
-                    .reign
-                    .as_ref()
-                    .is_some_and(|reign| reign.epoch == self.controller.epoch)
+                let (master, view) = (self.controller.master(), self.controller.view.clone());
+                if let Some(there) = self.nodes.get_mut(&master)
+                    && there.member.view().epoch == view.epoch
+                    && there.member.sync().is_some()
                 {
                     self.has_all_acknowledged(master);
                 }
@@ -210,6 +284,9 @@ impl World {
     }
 
     fn has_all_acknowledged(&self, id: i64) {
+        if self.is_async {
+            return;
+        }
         let log = &self.nodes[&id].log;
         for (at, record) in &self.acknowledged {
             let place = usize::try_from(at.0 - RECORD).unwrap();
@@ -253,8 +330,8 @@ impl World {
             false
         };
         let node = self.node(master_id);
-        if broken && let Some(reign) = &mut node.reign {
-            reign.sync.disconnected(id, link.number, now);
+        if broken && let Some(sync) = node.member.sync() {
+            sync.disconnected(id, link.number, now);
         }
         if !broken {
             self.node(id).link = Some(link);
@@ -267,16 +344,14 @@ impl World {
         let some = usize::try_from(self.random.below(link.to_master.len() as u64 + 1)).unwrap();
         let bytes: Vec<u8> = link.to_master.drain(..some).collect();
         let node = self.nodes.get_mut(&link.master).unwrap();
-        let Some(reign) = &mut node.reign else { return false };
+        let Some(sync) = node.member.sync() else { return false };
         let session = link.at_master.get_or_insert_with(|| MasterSession::open(now));
         let end = node.log.end();
         let Ok(said) = session.receive(&bytes, now) else { return false };
         for said in said {
             match said {
-                Said::Hello { broker_id, is_learner } => {
-                    reign.sync.connected(broker_id, number, is_learner, now)
-                }
-                Said::Has(offset) => reign.sync.acknowledged(id, number, offset, end, now),
+                Said::Hello { broker_id, is_learner } => sync.connected(broker_id, number, is_learner, now),
+                Said::Has(offset) => sync.acknowledged(id, number, offset, end, now),
             }
         }
         let source = SourceLog {
@@ -284,7 +359,7 @@ impl World {
             last_segment: LogOffset(0),
             end,
             epochs: &node.log.epochs,
-            confirmed: reign.sync.confirm(end),
+            confirmed: sync.confirm(end),
         };
         match session.next(&source, BATCH, 10, now) {
             Ok(Some(Send::Bytes(bytes))) => link.to_slave.extend(bytes),
@@ -299,90 +374,98 @@ impl World {
         true
     }
 
-    /// A master looks after its in-sync set. The answer of the controller may be lost.
-    fn master_work(&mut self, id: i64) {
+    /// A broker talks with the controller. The answer may be lost.
+    fn ask(&mut self, id: i64) {
         let now = self.now;
         let reaches = !self.cut.contains(&(id, 0));
-        let answered = reaches && self.random.percent(80);
+        let answers = !self.cut.contains(&(0, id)) && self.random.percent(90);
         let node = self.nodes.get_mut(&id).unwrap();
-        let Some(reign) = node.reign.as_mut().filter(|_| node.is_up) else { return };
-        let Some(proposal) = reign.sync.propose(node.log.end(), now) else { return };
-        if !reaches {
-            return;
-        }
-        let controller = &mut self.controller;
-        let is_right = controller.master == id
-            && controller.epoch == reign.epoch
-            && controller.set_epoch == proposal.set_epoch
-            && proposal.members.contains(&id);
-        if is_right {
-            controller.members = proposal.members;
-            controller.set_epoch += 1;
-        }
-        match (answered, is_right) {
-            (true, true) => reign.sync.accepted(controller.members.clone(), controller.set_epoch, now),
-            (true, false) => reign.sync.refused(),
-            (false, _) => {}
-        }
-    }
-
-    /// A broker asks the controller who is master.
-    fn news(&mut self, id: i64) {
-        if !self.nodes[&id].is_up || self.cut.contains(&(id, 0)) || self.controller.epoch == 0 {
-            return;
-        }
-        let now = self.now;
-        let (master, epoch) = (self.controller.master, self.controller.epoch);
-        let (members, set_epoch) = (self.controller.members.clone(), self.controller.set_epoch);
-        let node = self.node(id);
-        if master == id {
-            match &mut node.reign {
-                Some(reign) if reign.epoch == epoch => reign.sync.accepted(members, set_epoch, now),
-                _ => self.reign(id, epoch, members, set_epoch),
+        let Some(ask) = node.member.next(node.log.end(), now).filter(|_| node.is_up) else { return };
+        let answer = match reaches {
+            // It arrives when nobody waits for it any more.
+            true if self.random.percent(3) => {
+                self.lingering.push((id, ask.clone()));
+                Answer::Silence
             }
-        } else if node.follows != Some((master, epoch)) {
-            node.reign = None;
-            self.close(id);
-            self.node(id).follows = Some((master, epoch));
+            true => self.controller.answer(id, &ask, now),
+            false => Answer::Silence,
+        };
+        let answer = if answers { answer } else { Answer::Silence };
+        let effects = node.member.answered(&ask, answer, now, now);
+        self.obey(id, effects);
+    }
+
+    /// A request arrives late.
+    fn arrive(&mut self) {
+        if let Some((from, ask)) = self.lingering.pop() {
+            self.controller.answer(from, &ask, self.now);
         }
     }
 
-    fn reign(&mut self, id: i64, epoch: i32, members: BTreeSet<i64>, set_epoch: i32) {
+    /// The controller tells a broker by itself.
+    fn notify(&mut self, id: i64) {
+        if self.nodes[&id].is_up && !self.cut.contains(&(0, id)) {
+            let (view, now) = (self.controller.view.clone(), self.now);
+            let effects = self.node(id).member.notified(view, now);
+            self.obey(id, effects);
+        }
+    }
+
+    fn obey(&mut self, id: i64, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Keep(_) | Effect::SetChanged => {}
+                Effect::Reign(view) => self.reign(id, view.epoch),
+                Effect::Follow(view) => {
+                    self.close_all(id);
+                    let node = self.node(id);
+                    node.open.clear();
+                    node.follows = view.master.map(|(master, _)| (master, view.epoch));
+                }
+            }
+        }
+    }
+
+    fn reign(&mut self, id: i64, epoch: i32) {
         self.close_all(id);
         let now = self.now;
         let node = self.node(id);
         node.follows = None;
+        node.open.clear();
         // A torn record at the end is nobody's.
         let whole = node.log.end().0 / RECORD * RECORD;
         if whole < node.log.end().0 {
             node.log.truncate(LogOffset(whole)).unwrap();
         }
-        // It may have crashed, and be master still.
+        // The controller may have been told of the end of the last reign only, not of its own.
         if node.log.epochs.last_number() != epoch {
             let start = node.log.end();
             node.log.begin_epoch(Epoch { number: epoch, start }).unwrap();
         }
         let start = node.log.epochs.last().unwrap().start;
-        let sync = SyncState::new(id, members, set_epoch, start, node.log.confirmed, LAG_MAX_MS, now);
-        node.reign = Some(Reign { epoch, sync, open: Vec::new() });
+        let confirmed = node.log.confirmed;
+        node.member.reign(start, confirmed, now);
         self.has_all_acknowledged(id);
     }
 
     /// The controller takes its master for dead, rightly or not, and elects another member of the in-sync set.
     fn elect(&mut self) {
-        if self.controller.members.len() == 1 && self.random.percent(90) {
+        let (now, controller) = (self.now, &self.controller);
+        if controller.view.members.len() == 1 && self.random.percent(90) {
+            return;
+        }
+        let heard = controller.heard.get(&controller.master()).copied().unwrap_or(now);
+        if self.is_async && controller.view.epoch > 0 && now.0 - heard.0 < CONTROLLER_PATIENCE_MS {
             return;
         }
         let alive: Vec<i64> =
-            self.controller.members.iter().copied().filter(|id| self.nodes[id].is_up).collect();
+            controller.view.members.iter().copied().filter(|id| self.nodes[id].is_up).collect();
         if alive.is_empty() {
             return;
         }
         let chosen = alive[usize::try_from(self.random.below(alive.len() as u64)).unwrap()];
-        self.changes += u32::from(self.controller.master != chosen);
-        let controller = &mut self.controller;
-        (controller.master, controller.epoch) = (chosen, controller.epoch + 1);
-        (controller.members, controller.set_epoch) = ([chosen].into(), controller.set_epoch + 1);
+        self.changes += u32::from(self.controller.master() != chosen);
+        self.controller.elect(chosen);
         self.elections += 1;
     }
 
@@ -403,10 +486,10 @@ impl World {
         let now = self.now;
         let notices = self.random.percent(50);
         if let Some(link) = self.node(id).link.take()
-            && let Some(reign) = &mut self.node(link.master).reign
+            && let Some(sync) = self.node(link.master).member.sync()
             && notices
         {
-            reign.sync.disconnected(id, link.number, now);
+            sync.disconnected(id, link.number, now);
         }
     }
 
@@ -424,7 +507,8 @@ impl World {
     fn crash(&mut self, id: i64) {
         self.close_all(id);
         let node = self.node(id);
-        (node.reign, node.follows, node.is_up) = (None, None, false);
+        (node.member, node.follows, node.is_up) = (new_member(id), None, false);
+        node.open.clear();
         let confirmed = node.log.confirmed;
         node.log.confirmed = LogOffset(0).max(LogOffset(confirmed.0 / 2));
     }
@@ -436,14 +520,14 @@ impl World {
         for _ in 0..4_000 {
             self.now = Timestamp(self.now.0 + 1);
             let id = self.random.node();
-            self.news(id);
+            self.ask(id);
             self.connect(id);
             self.network(id);
-            self.master_work(id);
             self.acknowledge();
         }
-        let master = self.controller.master;
+        let master = self.controller.master();
         self.has_all_acknowledged(master);
+        let view = self.controller.view.clone();
         let whole = &self.nodes[&master].log;
         for (id, node) in &self.nodes {
             let (ends, epochs) = ((node.log.end(), whole.end()), (&node.log.epochs, &whole.epochs));
@@ -454,14 +538,13 @@ impl World {
             assert!(node.log.bytes == whole.bytes, "{text}");
             assert_eq!(node.log.confirmed, whole.end(), "{id}");
         }
-        let members = &self.controller.members;
-        let reign = self.nodes[&master].reign.as_ref().map(|reign| &reign.sync);
-        assert!(members.len() as u64 == NODES as u64, "not all are in sync again: {members:?} {reign:?}");
+        assert!(view.members.len() as u64 == NODES as u64, "not all are in sync again: {view:?}");
     }
 }
 
-fn play(seed: u64) -> World {
+fn play(seed: u64, is_async: bool) -> World {
     let mut world = World::new(seed);
+    world.is_async = is_async;
     world.elect();
     for _ in 0..STEPS {
         world.step();
@@ -474,13 +557,14 @@ fn play(seed: u64) -> World {
 fn nothing_acknowledged_is_lost_and_logs_become_one() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("HA_SEED") {
-        play(seed);
+        play(seed, false);
+        play(seed, true);
         return;
     }
     let (mut acknowledged, mut elections, mut changes) = (0, 0, 0);
-    for seed in 1..=number("HA_WORLDS").unwrap_or(300) {
-        let played = std::panic::catch_unwind(|| play(seed));
-        let Ok(world) = played else { panic!("seed {seed}") };
+    for seed in 1..=number("HA_WORLDS").unwrap_or(100) {
+        let played = std::panic::catch_unwind(|| (play(seed, false), play(seed, true)));
+        let Ok((world, _)) = played else { panic!("seed {seed}") };
         acknowledged += world.acknowledged.len();
         elections += world.elections;
         changes += world.changes;
@@ -488,7 +572,7 @@ fn nothing_acknowledged_is_lost_and_logs_become_one() {
     let seen =
         format!("{acknowledged} messages acknowledged, {elections} elections, {changes} of another master");
     println!("{seen}");
-    assert!(acknowledged > 1_000 && changes > 500, "{seen}");
+    assert!(acknowledged > 1_000 && changes > 100, "{seen}");
 }
 
 #[test]

@@ -40,7 +40,13 @@ pub struct SyncState {
     lag_max_ms: i64,
     members: BTreeSet<i64>,
     set_epoch: i32,
-    proposed: Option<BTreeSet<i64>>,
+    /// Whether a proposal is under way.
+    is_asked: bool,
+    /// Whether one had no answer.
+    is_in_doubt: bool,
+    /// Who is in a proposal of which nobody knows what became of it. It may still be on its way when a later view shows the old
+    /// set: only another version of the set ends the doubt.
+    doubtful: BTreeSet<i64>,
     slaves: BTreeMap<i64, Slave>,
     /// Since when a member has no connection.
     missing: BTreeMap<i64, Timestamp>,
@@ -67,7 +73,9 @@ impl SyncState {
             lag_max_ms,
             members,
             set_epoch,
-            proposed: None,
+            is_asked: false,
+            is_in_doubt: false,
+            doubtful: BTreeSet::new(),
             slaves,
             missing,
             confirmed,
@@ -132,7 +140,7 @@ impl SyncState {
 
     /// Members of the set, or of the proposed one.
     pub fn electable(&self) -> BTreeSet<i64> {
-        self.members.iter().chain(self.proposed.iter().flatten()).copied().collect()
+        self.members.union(&self.doubtful).copied().collect()
     }
 
     /// How many members have the log up to `offset`, the master included.
@@ -170,7 +178,7 @@ impl SyncState {
         {
             slave.caught_up = now;
         }
-        if self.proposed.is_some() {
+        if self.is_asked {
             return None;
         }
         let mut members = self.members.clone();
@@ -201,10 +209,14 @@ impl SyncState {
                 reasons.push(format!("slave {id} has caught up"));
             }
         }
-        if members == self.members {
+        if members == self.members && self.doubtful.is_empty() {
             return None;
         }
-        self.proposed = Some(members.clone());
+        if reasons.is_empty() {
+            reasons.push("an earlier change had no answer".to_owned());
+        }
+        self.is_asked = true;
+        self.doubtful.extend(&members);
         Some(Proposal { members, set_epoch: self.set_epoch, reason: reasons.join(", ") })
     }
 
@@ -213,8 +225,9 @@ impl SyncState {
         if set_epoch < self.set_epoch {
             return;
         }
-        if set_epoch > self.set_epoch || self.members == members {
-            self.proposed = None;
+        if set_epoch > self.set_epoch {
+            (self.is_asked, self.is_in_doubt) = (false, false);
+            self.doubtful.clear();
         }
         for id in members.iter().filter(|id| **id != self.own_id && !self.slaves.contains_key(id)) {
             self.missing.entry(*id).or_insert(now);
@@ -223,10 +236,18 @@ impl SyncState {
         (self.members, self.set_epoch) = (members, set_epoch);
     }
 
-    /// The controller refused the proposal, so that the set is what it was. Not for one without an answer, of which nobody knows
-    /// what became of it: for that one ask the controller for its set, and call [`SyncState::accepted`].
+    /// The controller refused the proposal. Perhaps because an earlier one, of which no answer came, has changed the set.
     pub fn refused(&mut self) {
-        self.proposed = None;
+        self.is_asked = false;
+        if !self.is_in_doubt {
+            self.doubtful.clear();
+        }
+    }
+
+    /// No answer to the proposal came: it is made again, in the shape that is right then, and until the set has another version
+    /// nothing is confirmed that not all have who may be in it.
+    pub fn unanswered(&mut self) {
+        (self.is_asked, self.is_in_doubt) = (false, true);
     }
 }
 
@@ -315,7 +336,13 @@ mod tests {
         assert!(state.propose(LogOffset(200), NOW).is_some());
         state.accepted([1].into(), 4, NOW);
         assert_eq!(state.electable(), [1, 2].into(), "older news say nothing");
+        state.unanswered();
         state.accepted([1].into(), 5, NOW);
-        assert_eq!(state.electable(), [1].into(), "the controller did not take it");
+        assert_eq!(state.electable(), [1, 2].into(), "it may be on its way yet");
+        state.disconnected(2, 1, NOW);
+        let again = state.propose(LogOffset(100), NOW).unwrap();
+        assert_eq!((again.members, again.reason.as_str()), ([1].into(), "an earlier change had no answer"));
+        state.accepted([1].into(), 6, NOW);
+        assert_eq!(state.electable(), [1].into());
     }
 }

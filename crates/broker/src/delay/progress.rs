@@ -51,6 +51,11 @@ impl Progress {
         QueueOffset(u64::try_from(offset).unwrap_or(0))
     }
 
+    /// How new they are, as `delayOffset.json` says.
+    pub(super) fn data_version(&self) -> DataVersion {
+        self.lock().data_version
+    }
+
     /// The next offsets of all levels.
     pub(super) fn all(&self) -> BTreeMap<i32, i64> {
         self.lock().offsets.clone()

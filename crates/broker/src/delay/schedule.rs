@@ -7,6 +7,7 @@ use std::{
 };
 
 use eruca_message::{Clock, QueueOffset, Timestamp, names::SCHEDULE_TOPIC};
+use eruca_protocol::body::DataVersion;
 use eruca_store::{Arrival, FlushMode, MessageStore};
 
 use super::{
@@ -186,6 +187,11 @@ impl DelaySchedule {
             return Ok(());
         }
         self.progress.persist_step(&*self.clock)
+    }
+
+    /// How new `delayOffset.json` is.
+    pub(crate) fn data_version(&self) -> DataVersion {
+        self.progress.data_version()
     }
 
     /// By level: the next offset to deliver and the end of the queue, for levels that ever had a message.

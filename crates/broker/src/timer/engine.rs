@@ -1,7 +1,7 @@
 //! One step of the timers: what came into the timer topic is taken into the wheel, and what is due is delivered.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -123,6 +123,22 @@ impl Engine {
             is_stuck: false,
             escape: None,
         }
+    }
+
+    /// How many messages wait, less recalls, by the hash of their topic; `None` where there are more than `most`.
+    pub(super) fn count_by_topic(&self, most: i64) -> Result<Option<HashMap<i32, i64>>, DiskError> {
+        if self.files.count() > most {
+            return Ok(None);
+        }
+        let mut counts = HashMap::new();
+        let mut from = self.files.delivered().before;
+        while let Some(start) = self.files.next_slot(from) {
+            self.files.walk(start, |_, unit| {
+                *counts.entry(unit.topic_hash).or_insert(0) += i64::from(unit.kind.count());
+            })?;
+            from = start.add_ms(self.files.precision_ms());
+        }
+        Ok(Some(counts))
     }
 
     /// Slots are read from the disk again.

@@ -1,11 +1,14 @@
 //! The thread of the timers, and what others ask of them.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use eruca_message::{Clock, QueueOffset, Timestamp, names::TIMER_TOPIC};
+use eruca_message::{Clock, QueueOffset, Timestamp, java_hash_code, names::TIMER_TOPIC};
 use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 
 use super::engine::{Engine, NextStep, Rules};
@@ -20,6 +23,8 @@ use crate::{
 const REST_MS: i64 = 5;
 /// Slots at the end of the wheel that no message is put into, as in Java.
 const BLANK_SLOTS: i64 = 60;
+/// So many messages that wait are counted by topic, which takes some milliseconds.
+const COUNTED_MAX: i64 = 100_000;
 /// A message must be parked anew before its record expires; this is no less than Java's smallest.
 const WINDOW_MIN_MS: i64 = 60_000;
 
@@ -167,6 +172,12 @@ impl TimerSchedule {
         Some((step.next, step.taken > 0))
     }
 
+    /// Does what its thread does, once.
+    #[cfg(test)]
+    pub(crate) fn step_by_hand(&self, now: Timestamp) {
+        self.step(now);
+    }
+
     fn rules(&self) -> Rules {
         let config = self.settings.now();
         let reserved_ms = i64::from(self.store.config().file_reserved_hours).saturating_mul(3_600_000);
@@ -221,7 +232,34 @@ impl TimerSchedule {
 
     /// The 56 bytes of Java's `timercheck`; `None` with `timerWheelEnable=false`.
     pub fn checkpoint(&self) -> Option<Vec<u8>> {
-        self.engine().map(|engine| engine.files.checkpoint().to_vec())
+        let engine = self.engine()?;
+        let mut check = engine.files.checkpoint();
+        let (read, _) = check.split_at_mut(8);
+        if read == [0; 8] {
+            // Nothing ever waited. A Java slave would, as master, go through all seconds since 1970.
+            let now = engine.files.slot_start(self.clock.now());
+            read.copy_from_slice(&now.0.to_be_bytes());
+        }
+        Some(check.to_vec())
+    }
+
+    /// How many messages of each of `topics` wait, less recalls, as Java counts.
+    ///
+    /// # Errors
+    /// There are no timers, or more than can be counted while they are kept from being delivered.
+    pub(crate) fn counts<'t>(
+        &self,
+        topics: impl Iterator<Item = &'t str>,
+    ) -> Result<BTreeMap<String, i64>, String> {
+        let engine = self.engine().ok_or("there are no timer metrics: timerWheelEnable is false")?;
+        let counts = engine.count_by_topic(COUNTED_MAX).map_err(|error| error.to_string())?;
+        let counts = counts.ok_or_else(|| {
+            format!("{} messages wait, {COUNTED_MAX} at most are counted by topic", engine.files.count())
+        })?;
+        drop(engine);
+        let counted =
+            topics.filter_map(|topic| Some((topic.to_owned(), *counts.get(&java_hash_code(topic))?)));
+        Ok(counted.collect())
     }
 
     /// What an administrator is shown.

@@ -33,6 +33,26 @@ pub struct DelayOffsetSerializeWrapper {
     pub offset_table: BTreeMap<i32, i64>,
 }
 
+/// Messages that wait in the timers, by topic (Java: `TimerMetricsSerializeWrapper`, and the file `timermetrics`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TimerMetricsSerializeWrapper {
+    /// How new the counts are.
+    pub data_version: Option<DataVersion>,
+    /// Topic to its count.
+    pub timing_count: BTreeMap<String, TimerMetric>,
+}
+
+/// Messages of a topic that wait (Java: `TimerMetrics.Metric`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TimerMetric {
+    /// How many, less recalls.
+    pub count: i64,
+    /// When it was counted.
+    pub time_stamp: i64,
+}
+
 /// Answer of `QUERY_CORRECTION_OFFSET` (Java: `QueryCorrectionOffsetBody`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -39,7 +39,8 @@ pub use consume_stats::{
     ConsumeStats, ConsumeStatsList, OffsetWrapper, QueryConsumeTimeSpanBody, QueueTimeSpan,
 };
 pub use consumer_offset::{
-    ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, QueryCorrectionOffsetBody,
+    ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, QueryCorrectionOffsetBody, TimerMetric,
+    TimerMetricsSerializeWrapper,
 };
 pub use data_version::DataVersion;
 pub use eruca_message::MessageQueue;

@@ -69,7 +69,7 @@ impl UnitKind {
     }
 
     /// What it adds to the number of messages in its slot, as Java counts.
-    pub(super) fn count(self) -> i32 {
+    pub fn count(self) -> i32 {
         match self {
             UnitKind::Deliver | UnitKind::Roll => 1,
             UnitKind::Recall | UnitKind::RollRecall => -1,

@@ -1,14 +1,20 @@
-//! `GET_ALL_CONSUMER_OFFSET`, `GET_ALL_DELAY_OFFSET` and `GET_TIMER_CHECK_POINT`: how far all are, as slaves and exports take it.
+//! `GET_ALL_CONSUMER_OFFSET`, `GET_ALL_DELAY_OFFSET`, `GET_TIMER_CHECK_POINT` and `GET_TIMER_METRICS`: how far all are, as slaves and exports take it.
 
 use std::sync::Arc;
 
+use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
-    body::{self, ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper},
+    body::{
+        self, ConsumerOffsetSerializeWrapper, DataVersion, DelayOffsetSerializeWrapper, TimerMetric,
+        TimerMetricsSerializeWrapper,
+    },
 };
 use eruca_remoting::Reply;
 
-use crate::{HandlerError, delay::DelaySchedule, offsets::OffsetTable, timer::TimerSchedule};
+use crate::{
+    HandlerError, delay::DelaySchedule, offsets::OffsetTable, timer::TimerSchedule, topics::TopicTable,
+};
 
 /// Tells all offsets.
 #[derive(Debug)]
@@ -16,6 +22,8 @@ pub(super) struct AllOffsetsHandler {
     pub(super) offsets: Arc<OffsetTable>,
     pub(super) delay: Arc<DelaySchedule>,
     pub(super) timers: Arc<TimerSchedule>,
+    pub(super) topics: Arc<TopicTable>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl AllOffsetsHandler {
@@ -32,7 +40,11 @@ impl AllOffsetsHandler {
     /// How far the delay levels are.
     pub(super) fn of_delay(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let offsets = self.delay.offsets().into_iter().map(|(level, (next, _))| (level, next.to_i64()));
-        let content = DelayOffsetSerializeWrapper { data_version: None, offset_table: offsets.collect() };
+        let content = DelayOffsetSerializeWrapper {
+            // Without it a Java broker that comes back as master waits for ever.
+            data_version: Some(self.delay.data_version()),
+            offset_table: offsets.collect(),
+        };
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
 
@@ -45,9 +57,25 @@ impl AllOffsetsHandler {
     }
 }
 
+impl AllOffsetsHandler {
+    /// How many messages of each topic wait for their time: counted now, where Java keeps count.
+    pub(super) fn of_waiting_timers(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let topics = self.topics.all();
+        let names = topics.iter().map(|topic| topic.topic_name.as_str());
+        let counts = self.timers.counts(names).map_err(HandlerError::system_error)?;
+        let now = self.clock.now();
+        let metric = |(topic, count)| (topic, TimerMetric { count, time_stamp: now.0 });
+        let content = TimerMetricsSerializeWrapper {
+            data_version: Some(DataVersion::new(now)),
+            timing_count: counts.into_iter().map(metric).collect(),
+        };
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use eruca_message::Timestamp;
+    use eruca_message::{Timestamp, names::TIMER_TOPIC};
     use eruca_protocol::RequestCode;
 
     use super::*;
@@ -61,18 +89,39 @@ mod tests {
         parts.store("SCHEDULE_TOPIC_XXXX", 1, "x", b"REAL_TOPIC\x01T\x02REAL_QID\x010\x02DELAY\x012\x02");
         delay.deliver_step(Timestamp(9_000_000));
         parts.offsets.commit("g", "T", 1, 5);
+        let timers = parts.timers();
         let handler = AllOffsetsHandler {
             offsets: Arc::clone(&parts.offsets),
             delay: Arc::new(delay),
-            timers: parts.timers(),
+            timers: timers.clone(),
+            topics: parts.topics.clone(),
+            clock: parts.clock.clone(),
         };
         let request = RemotingCommand::request_without_header(RequestCode::GET_ALL_CONSUMER_OFFSET);
         let reply = answer(&request, handler.of_consumers(&request));
         let text = String::from_utf8(reply.body.to_vec()).unwrap();
         assert!(text.contains(r#""offsetTable":{"T@g":{1:5}}"#), "{text}");
         let reply = answer(&request, handler.of_delay(&request));
-        assert_eq!(&reply.body[..], br#"{"offsetTable":{2:1}}"#);
+        let text = String::from_utf8(reply.body.to_vec()).unwrap();
+        assert!(
+            text.starts_with(r#"{"dataVersion":{"#) && text.ends_with(r#","offsetTable":{2:1}}"#),
+            "{text}"
+        );
         let reply = answer(&request, handler.of_timers(&request));
         assert_eq!(reply.body.len(), 56);
+        assert_ne!(reply.body[..8], [0; 8], "a Java slave would begin at 1970");
+        let request = RemotingCommand::request_without_header(RequestCode::GET_TIMER_METRICS);
+        let reply = answer(&request, handler.of_waiting_timers(&request));
+        let text = String::from_utf8(reply.body.to_vec()).unwrap();
+        assert!(text.contains(r#""timingCount":{}"#), "{text}");
+        parts.topic("T", 1);
+        for due in [5_000_000, 6_000_000] {
+            let parked = format!("TIMER_OUT_MS\u{1}{due}\u{2}REAL_TOPIC\u{1}T\u{2}REAL_QID\u{1}0\u{2}");
+            parts.store(TIMER_TOPIC, 0, "x", parked.as_bytes());
+        }
+        timers.step_by_hand(Timestamp(1_000_000));
+        let reply = answer(&request, handler.of_waiting_timers(&request));
+        let text = String::from_utf8(reply.body.to_vec()).unwrap();
+        assert!(text.contains(r#""timingCount":{"T":{"count":2,"#), "{text}");
     }
 }

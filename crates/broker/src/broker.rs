@@ -11,6 +11,7 @@ use std::{
 
 use eruca_message::Clock;
 use eruca_remoting::{BindError, CommandService, Server, ServerConfig};
+use eruca_replication::driver::Replication;
 use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport, WriteStopped};
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     config::{BrokerConfig, ConfigError},
     control::Control,
     dispatch::{Dispatcher, Settled},
+    ha,
     handler::{AdminHandler, ParkedPop, ParkedPull},
     local_time::utc_offset_s,
     long_poll::{PopHold, PullHold},
@@ -74,6 +76,9 @@ pub enum StartError {
     /// No two free ports were found.
     #[error("no two free ports were found for listenPort=0 ({0}): set listenPort")]
     NoFreePorts(io::Error),
+    /// The port for slaves cannot be had.
+    #[error("the port for slaves cannot be had ({0}): set haListenPort to another one")]
+    HaPort(io::Error),
     /// A thread cannot be started.
     #[error("a thread cannot be started ({0}): raise the limit of processes")]
     Thread(io::Error),
@@ -87,6 +92,7 @@ pub struct Broker {
     registration: Arc<Registration>,
     control: Arc<Control>,
     schedule: Schedule,
+    replication: Replication,
     role: Arc<RoleSwitch>,
     escape: Arc<Escape>,
     hold: Arc<PullHold<ParkedPull>>,
@@ -133,7 +139,7 @@ impl Broker {
         environment: &Environment,
         role: Arc<RoleState>,
     ) -> Result<Broker, StartError> {
-        let Addresses { listen, vip, name_servers, identity, store_host } = addresses;
+        let Addresses { listen, vip, ha_listen, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
         let parts = Parts::open(store, config, environment, store_host, role)?;
         let role = Arc::new(parts.role_switch());
@@ -166,6 +172,8 @@ impl Broker {
             parts.clock.clone(),
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
+        let (replicas, settings) = (parts.replicas.clone(), parts.settings.clone());
+        let replication = ha::start(ha_listen, replicas, &parts.role, settings, &control)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
         control.spawn("slave", Arc::new(parts.slave_sync()).run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
@@ -178,6 +186,7 @@ impl Broker {
             registration,
             control,
             schedule,
+            replication,
             role,
             escape,
             hold,
@@ -249,6 +258,8 @@ impl Broker {
             }
         });
         self.escape.close();
+        // Before the store is closed: what is copied has to be written.
+        self.replication.stop();
         self.control.stop();
         self.schedule.stop();
     }
@@ -258,6 +269,8 @@ impl Broker {
 struct Addresses {
     listen: SocketAddr,
     vip: SocketAddr,
+    /// For slaves.
+    ha_listen: SocketAddr,
     name_servers: Vec<String>,
     identity: Identity,
     /// What messages say where they were stored.
@@ -269,9 +282,10 @@ impl Addresses {
         let name_servers = config.name_servers()?;
         let told = advertised(config.broker_ip1.as_deref(), config.bind_ip()?, &name_servers)?;
         let (listen, vip) = ports(config)?;
+        let ha_listen = SocketAddr::new(listen.ip(), config.ha_port(listen.port()));
         let identity = identity(config, &told.host, listen.port());
         let store_host = SocketAddr::new(told.ip, listen.port());
-        Ok(Addresses { listen, vip, name_servers, identity, store_host })
+        Ok(Addresses { listen, vip, ha_listen, name_servers, identity, store_host })
     }
 }
 
@@ -281,7 +295,7 @@ fn identity(config: &BrokerConfig, host: &str, port: u16) -> Identity {
         false => format!("{host}:{port}"),
     };
     let ha_host = config.broker_ip2.as_deref().unwrap_or(host);
-    let ha_port = config.ha_listen_port.unwrap_or(port.wrapping_add(1));
+    let ha_port = config.ha_port(port);
     Identity {
         cluster_name: config.broker_cluster_name.clone(),
         broker_name: config.broker_name.clone(),
@@ -290,7 +304,7 @@ fn identity(config: &BrokerConfig, host: &str, port: u16) -> Identity {
     }
 }
 
-/// The port for clients and the VIP port, two below.
+/// The port for clients and the VIP port, two below; where they are to be found, the one for slaves is free, too.
 fn ports(config: &BrokerConfig) -> Result<(SocketAddr, SocketAddr), StartError> {
     const TRIES: usize = 50;
     let ip = config.bind_ip()?;
@@ -302,7 +316,8 @@ fn ports(config: &BrokerConfig) -> Result<(SocketAddr, SocketAddr), StartError> 
     for _ in 0..TRIES {
         let found = TcpListener::bind((ip, 0)).and_then(|listener| {
             let port = listener.local_addr()?.port();
-            TcpListener::bind((ip, port.saturating_sub(2))).map(|_vip| port)
+            let _vip = TcpListener::bind((ip, port.saturating_sub(2)))?;
+            TcpListener::bind((ip, config.ha_port(port))).map(|_ha| port)
         });
         match found {
             Ok(port) => return Ok(pair(port)),

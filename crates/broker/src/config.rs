@@ -76,6 +76,32 @@ eruca_config::keys! {
         broker_ip2: Option<String> = "brokerIP2", None;
         /// Port for slaves, told to name servers; by default listenPort + 1.
         ha_listen_port: Option<u16> = "haListenPort", None;
+        /// `host:port` of the HA service of the master to copy; by default what name servers say.
+        ha_master_address: Option<String> = "haMasterAddress", None;
+        /// After so much silence master and slave give each other a sign of life, in ms.
+        ha_send_heartbeat_interval: i64 = "haSendHeartbeatInterval", 5_000, [10..=600_000], live;
+        /// After so much silence they take each other for gone, in ms.
+        ha_housekeeping_interval: i64 = "haHousekeepingInterval", 20_000, [100..=3_600_000], live;
+        /// Most bytes of the log that go to a slave in one frame.
+        ha_transfer_batch_size: usize = "haTransferBatchSize", 32_768, [1..=4_194_292], live;
+        /// A slave that lacks less of the log is in sync, in bytes.
+        ha_max_gap_not_in_sync: u64 = "haMaxGapNotInSync", 268_435_456, [1..], live;
+        /// Whether the rate at which a slave is sent the log has a limit.
+        ha_flow_control_enable: bool = "haFlowControlEnable", false, live;
+        /// That limit, in bytes per second.
+        max_ha_transfer_byte_in_second: u64 = "maxHaTransferByteInSecond", 104_857_600, [1..], live;
+        /// How long a send waits for slaves with SYNC_MASTER, in ms.
+        slave_timeout: i64 = "slaveTimeout", 3_000, [1..=600_000], live;
+        /// How many brokers have to have a message with SYNC_MASTER, this one with them; with 1 none is waited for.
+        in_sync_replicas: usize = "inSyncReplicas", 1, [1..=64], live;
+        /// With how few enableAutoInSyncReplicas is content.
+        min_in_sync_replicas: usize = "minInSyncReplicas", 1, [1..=64], live;
+        /// How many brokers the group has, the master with them.
+        total_replicas: usize = "totalReplicas", 1, [1..=64];
+        /// Whether fewer than inSyncReplicas are enough where fewer are in sync; with enableSlaveActingMaster only.
+        enable_auto_in_sync_replicas: bool = "enableAutoInSyncReplicas", false, live;
+        /// Whether the whole in-sync set has to have a message; with a controller only.
+        all_ack_in_sync_state_set: bool = "allAckInSyncStateSet", false, live;
         /// Permission bits of the whole broker: 4 read, 2 write.
         broker_permission: i32 = "brokerPermission", 6, [0..=7], live;
         /// Region, written to each message and answer.
@@ -465,19 +491,34 @@ impl BrokerConfig {
                 tracing::warn!("{setting} has no effect in this version of Eruca: {what}");
             }
         };
-        let sync_master = self.broker_role == BrokerRole::SyncMaster;
+        let waits_for_none = self.broker_role == BrokerRole::SyncMaster && self.in_sync_replicas < 2;
+        if waits_for_none {
+            tracing::warn!(
+                "brokerRole=SYNC_MASTER with inSyncReplicas=1 waits for no slave, as with a Java broker of version 5: set \
+                 inSyncReplicas=2 to have every message on a slave before it is acknowledged"
+            );
+        }
+        let is_sync = self.broker_role == BrokerRole::SyncMaster;
         say(
-            sync_master,
-            "brokerRole=SYNC_MASTER",
-            "no slave is waited for, this broker alone acknowledges messages",
+            self.in_sync_replicas > 1 && !is_sync,
+            "inSyncReplicas",
+            "slaves are waited for with brokerRole=SYNC_MASTER only",
         );
-        let is_slave = self.broker_role == BrokerRole::Slave;
         say(
-            is_slave,
-            "brokerRole=SLAVE",
-            "the master's log is not copied yet, what is here is all there is to read",
+            self.enable_auto_in_sync_replicas && !self.enable_slave_acting_master,
+            "enableAutoInSyncReplicas",
+            "inSyncReplicas is lowered with enableSlaveActingMaster=true only",
         );
-        say(self.broker_ip2.is_some(), "brokerIP2", "name servers are told, but no slave is served");
+        say(
+            self.all_ack_in_sync_state_set && !self.enable_controller_mode,
+            "allAckInSyncStateSet",
+            "there is an in-sync set with enableControllerMode=true only",
+        );
+    }
+
+    /// The port for slaves of a broker that listens for clients at `listen_port`.
+    pub fn ha_port(&self, listen_port: u16) -> u16 {
+        self.ha_listen_port.filter(|port| *port != 0).unwrap_or(listen_port.wrapping_add(1))
     }
 
     /// What the broker is at start. With a controller it is nothing until that says what, so that it takes no messages.

@@ -14,6 +14,7 @@ pub mod delay;
 pub mod dispatch;
 pub mod filter;
 pub mod groups;
+mod ha;
 pub mod handler;
 pub mod idempotence;
 pub mod lite;

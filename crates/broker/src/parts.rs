@@ -7,6 +7,7 @@ use std::{
 
 use eruca_message::Clock;
 use eruca_protocol::body::TopicConfig;
+use eruca_replication::driver::Replicas;
 use eruca_store::{Arrival, ArrivalListener, MessageStore};
 
 use crate::{
@@ -19,12 +20,13 @@ use crate::{
     dispatch::{Clients, Dispatcher, Handlers, Settled},
     filter::{CompiledFilters, ConsumerFilters},
     groups::GroupTable,
+    ha::live_settings,
     handler::{
         AdminHandler, AdminParts, AssignmentHandler, ClientHandler, ConsumerListHandler,
-        ConsumerOffsetHandler, EndTransactionHandler, FlushTimeouts, HeartbeatHandler, LiteInfoHandler,
-        LiteShard, LiteSubscriptionHandler, LockQueueHandler, ParkedPop, ParkedPull, PopMessageHandler,
-        PullMessageHandler, QueryMessageHandler, RecallMessageHandler, ReplyMessageHandler, SendBackHandler,
-        SendMessageHandler,
+        ConsumerOffsetHandler, Durability, EndTransactionHandler, FlushTimeouts, HeartbeatHandler,
+        LiteInfoHandler, LiteShard, LiteSubscriptionHandler, LockQueueHandler, ParkedPop, ParkedPull,
+        PopMessageHandler, PullMessageHandler, QueryMessageHandler, RecallMessageHandler,
+        ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     lite::{LiteExpiry, LiteQueues, LiteRegistry},
     locks::QueueLocks,
@@ -69,6 +71,8 @@ pub(crate) struct Parts {
     modes: Arc<MessageRequestModes>,
     pub(crate) queues: Arc<ClusterQueues>,
     flush_timeouts: Arc<FlushTimeouts>,
+    durability: Arc<Durability>,
+    pub(crate) replicas: Arc<Replicas>,
     memory_bytes: u64,
 }
 
@@ -113,6 +117,8 @@ impl Parts {
         };
         settled.store.set_arrival_listener(Arc::new(listener));
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
+        let replicas = Replicas::new(settled.store.clone(), clock.clone(), live_settings(settings.clone()));
+        let durability = Durability::new(settled.store.clone(), flush_timeouts.clone(), replicas.clone());
         let level_max = settled.store.config().delay_levels.max_level();
         let parking = Arc::new(Parking::new(settings.clone(), level_max).with_counts(timers.clone()));
         let modes = MessageRequestModes::open(&directory)?;
@@ -204,6 +210,8 @@ impl Parts {
             modes: Arc::new(modes),
             queues: Arc::new(queues),
             flush_timeouts,
+            durability: Arc::new(durability),
+            replicas,
             memory_bytes: environment.memory_bytes,
         })
     }
@@ -259,6 +267,7 @@ impl Parts {
             stats: self.stats.clone(),
             stuck: self.stuck.clone(),
             role: self.role.clone(),
+            replicas: self.replicas.clone(),
             clock: self.clock.clone(),
             control,
             broker_addr,
@@ -326,7 +335,7 @@ impl Parts {
                 self.settings.clone(),
                 self.stats.clone(),
                 self.clock.clone(),
-                self.flush_timeouts.clone(),
+                self.durability.clone(),
                 store_host,
                 self_test_group,
             ),

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: BrokerArgs, started: Instant) -> anyhow::Result<()
     if let Some(host) = &config.broker_ip1 {
         check_advertised("brokerIP1 (--advertise)", host)?;
     }
-    check_ports(&broker_ports(config.bind_ip()?, config.listen_port))?;
+    check_ports(&broker_ports(config.bind_ip()?, config.listen_port, config.ha_port(config.listen_port)))?;
     let data = check_data_dir(&config.store_root(), config.disk_space_warning_level_ratio)?;
     let ready = Ready { data: Some(data), flush: Some(flush_text(&config)), ..Ready::new(&memory) };
     let starting = start_on_a_thread(config, args.config.clone(), files, memory);

@@ -98,7 +98,7 @@ fn check(args: &UpArgs) -> anyhow::Result<Checked> {
     if let Some(host) = &args.advertise {
         check_advertised("--advertise", host)?;
     }
-    let mut ports = broker_ports(ANY, args.port);
+    let mut ports = broker_ports(ANY, args.port, args.port.saturating_add(1));
     ports.push(("namesrv", SocketAddr::new(ANY, namesrv_port)));
     check_ports(&ports)?;
     let temporary = if args.ephemeral { Some(temporary_dir()?) } else { None };

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("remoting", &["message", "protocol"]),
     ("replication", &["message", "store"]),
     ("namesrv", &["config", "message", "protocol", "remoting"]),
-    ("broker", &["config", "filter", "message", "protocol", "remoting", "store"]),
+    ("broker", &["config", "filter", "message", "protocol", "remoting", "replication", "store"]),
     ("client", &["message", "protocol", "remoting"]),
     ("admin", &["client", "message", "protocol", "remoting"]),
     ("bench", &["client", "message", "protocol", "remoting"]),

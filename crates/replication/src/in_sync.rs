@@ -8,6 +8,7 @@ use std::{
 };
 
 use eruca_message::{LogOffset, Timestamp};
+use eruca_store::WriteStopped;
 
 /// Most waiters; a send that would be one more is told so at once.
 pub const WAITERS_MAX: usize = 64 << 10;
@@ -21,6 +22,8 @@ pub enum Outcome {
     Replicated,
     /// Not in time, or too many wait: which slaves lack it, in words.
     Missing(String),
+    /// It is not even in this log.
+    Lost(WriteStopped),
 }
 
 /// Called once.
@@ -225,6 +228,18 @@ impl InSync {
         late
     }
 
+    /// The log ends at `end` again, what was appended behind it is not there: those who wait for that, to be told so.
+    pub fn take_after(&mut self, end: LogOffset) -> Vec<Waiter> {
+        let mut lost = Vec::new();
+        for (slaves, waiting) in &mut self.waiting {
+            for ((end, number), one) in waiting.split_off(&(end.0.saturating_add(1), 0)) {
+                self.deadlines.remove(&(one.deadline, *slaves, end, number));
+                lost.push(one.waiter);
+            }
+        }
+        lost
+    }
+
     /// Ends all waits: the broker stops or is no master any more.
     pub fn give_up(&mut self, why: &str) -> Vec<(Waiter, Outcome)> {
         self.deadlines.clear();
@@ -362,6 +377,9 @@ mod tests {
         for part in ["0 of 2 slaves", "10.0.0.1:1 is 60 bytes behind", "10.0.0.0:1 is gone for 2000 ms"] {
             assert!(text.contains(part), "{text}");
         }
+        state.wait(LogOffset(800), 1, Timestamp(9_000), Timestamp(0), heard.waiter(4)).ok().unwrap();
+        assert_eq!((state.take_after(LogOffset(800)).len(), state.take_after(LogOffset(799)).len()), (0, 1));
+        assert_eq!(state.next_deadline(), None);
         state.wait(LogOffset(900), 1, Timestamp(9_000), Timestamp(0), heard.waiter(3)).ok().unwrap();
         assert_eq!(state.give_up("stopping").len(), 1);
     }

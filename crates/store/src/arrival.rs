@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use eruca_message::{LogOffset, QueueOffset, Timestamp};
 
+use crate::write_state::WriteStopped;
+
 /// A message that readers can see from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
@@ -33,9 +35,12 @@ pub trait ArrivalListener: Send + Sync {
     fn arrived(&self, arrivals: &[Arrival]);
 }
 
-/// Is told that the log got longer: the one who ships it to copies.
+/// Is told that the log got longer, and what did not get into it: the one who ships it to copies.
 pub trait WrittenListener: Send + Sync {
     /// [`crate::MessageStore::log_range`] ends further ahead. Called for every settling that wrote something, on its
     /// thread, without a lock of the store: it must cost next to nothing.
     fn written(&self);
+
+    /// What was appended from `from` on could not be written: it is not in the log, and its places are given again.
+    fn dropped(&self, from: LogOffset, why: &WriteStopped);
 }

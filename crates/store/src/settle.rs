@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use eruca_message::QueueOffset;
+use eruca_message::{LogOffset, QueueOffset};
 
 use crate::{
     arrival::Arrival,
@@ -74,6 +74,9 @@ impl MessageStore {
         };
         self.tell_written();
         if let Some((from, why)) = dropped_from {
+            if let Some(listener) = self.written_listener.get() {
+                listener.dropped(LogOffset(from), &why);
+            }
             self.flush_waiters.take_after(from).into_iter().for_each(|waiter| waiter(Err(why.clone())));
         }
         if let Some(listener) = self.listener.get()
@@ -106,6 +109,21 @@ impl MessageStore {
             self.note_unsettled(mine.drops, mine.end);
         }
         settled
+    }
+
+    /// Whether everything that this thread appended since it last settled still has its place. To be asked by whoever
+    /// registered to be told of a message before it was settled: another thread may have settled it in vain in between.
+    ///
+    /// # Errors
+    /// Why it has none any more.
+    pub fn check_unsettled(&self) -> Result<(), WriteStopped> {
+        let mine = UNSETTLED.with_borrow(|all| all.iter().find(|one| one.store == self.number).copied());
+        let Some(mine) = mine else { return Ok(()) };
+        let state = self.append_lock();
+        match state.drops == mine.drops {
+            true => Ok(()),
+            false => Err(state.dropped_for.clone().unwrap_or(WriteStopped::ShuttingDown)),
+        }
     }
 
     fn check_not_dropped(&self, mine: Unsettled) -> Result<(), WriteStopped> {

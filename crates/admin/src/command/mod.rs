@@ -18,6 +18,7 @@ mod consumer_status;
 mod delete_sub_group;
 mod delete_topic;
 mod get_consumer_config;
+mod ha_status;
 mod kv_config;
 mod lite;
 mod message_detail;
@@ -126,6 +127,7 @@ pub static COMMANDS: &[&Command] = &[
     &query_cq::COMMAND,
     &send_message::COMMAND,
     &consume_message::COMMAND,
+    &ha_status::COMMAND,
     &lite::BROKER,
     &lite::PARENT_TOPIC,
     &lite::LITE_TOPIC,

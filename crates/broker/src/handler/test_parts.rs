@@ -8,6 +8,7 @@ use eruca_protocol::{
     body::{ConsumerData, TopicConfig},
 };
 use eruca_remoting::{Caller, Outbox, Reply};
+use eruca_replication::driver::Replicas;
 use eruca_store::{
     AppendMessage, Appended, Disk, EveryMessage, FlushMode, MessageStore, ReadLimits, RealDisk, StoreConfig,
 };
@@ -19,7 +20,8 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
-    handler::ParkedPop,
+    ha::live_settings,
+    handler::{Durability, FlushTimeouts, ParkedPop},
     lite::{LiteQueues, LiteRegistry},
     long_poll::{PopHold, PullHold, WaiterLimits},
     offsets::OffsetTable,
@@ -86,6 +88,16 @@ impl TestParts {
     pub(crate) fn with_lite_in(directory: TempDir) -> Self {
         let lite = |store: &mut StoreConfig| (store.lmq, store.multi_dispatch) = (true, true);
         Self::with_store(directory, lite, Arc::new(RealDisk))
+    }
+
+    /// What acknowledgements wait for, without a slave.
+    pub(crate) fn durability(&self, timeouts: Arc<FlushTimeouts>) -> Durability {
+        Durability::new(self.store.clone(), timeouts, self.replicas())
+    }
+
+    /// The replication of a broker without slaves.
+    pub(crate) fn replicas(&self) -> Arc<Replicas> {
+        Replicas::new(self.store.clone(), self.clock.clone(), live_settings(self.settings.clone()))
     }
 
     fn with_store(directory: TempDir, change: impl FnOnce(&mut StoreConfig), disk: Arc<dyn Disk>) -> Self {

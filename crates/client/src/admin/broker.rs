@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use eruca_protocol::{
     RemotingCommand, RequestCode,
-    body::{BrokerStatsData, KVTable},
+    body::{BrokerStatsData, HaRuntimeInfo, KVTable},
     request::ViewBrokerStatsDataRequest,
 };
 
@@ -26,6 +26,11 @@ impl Admin {
     /// Counters and versions of the broker at `addr`.
     pub async fn fetch_broker_runtime_stats(&self, addr: &str) -> Result<KVTable, CallError> {
         self.ask_plain(addr, RequestCode::GET_BROKER_RUNTIME_INFO).await
+    }
+
+    /// Who copies the log of the broker at `addr`, or whose log it copies.
+    pub async fn broker_ha_status(&self, addr: &str) -> Result<HaRuntimeInfo, CallError> {
+        self.ask_plain(addr, RequestCode::GET_BROKER_HA_STATUS).await
     }
 
     /// A counter of the broker at `addr`: `name` says what it counts (`TOPIC_PUT_NUMS`), `key` of what (a topic).

@@ -7,10 +7,13 @@ use eruca_remoting::{BindError, check_listen};
 /// A port to be listened on, and by whom.
 pub(crate) type Wanted = (&'static str, SocketAddr);
 
-/// The two ports of a broker: for clients, and the VIP port two below. None to check where they are to be found.
-pub(crate) fn broker_ports(ip: IpAddr, port: u16) -> Vec<Wanted> {
+/// The three ports of a broker: for clients, the VIP port two below, and the one for slaves. None to check where they are to be
+/// found.
+pub(crate) fn broker_ports(ip: IpAddr, port: u16, ha_port: u16) -> Vec<Wanted> {
     let Some(vip) = port.checked_sub(2) else { return Vec::new() };
-    vec![("broker", SocketAddr::new(ip, port)), ("broker-vip", SocketAddr::new(ip, vip))]
+    [("broker", port), ("broker-vip", vip), ("broker-ha", ha_port)]
+        .map(|(name, port)| (name, SocketAddr::new(ip, port)))
+        .to_vec()
 }
 
 /// Checks that all can be had now.

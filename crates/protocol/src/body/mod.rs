@@ -12,6 +12,7 @@ mod consumer_offset;
 mod data_version;
 mod form;
 mod group;
+mod ha;
 mod heartbeat;
 mod kv;
 mod lite;
@@ -49,6 +50,7 @@ pub use group::{
     CustomizedRetryPolicy, ExponentialRetryPolicy, GroupForbidden, GroupList, GroupRetryPolicy,
     SimpleSubscriptionData, SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
 };
+pub use ha::{HaClientRuntimeInfo, HaConnectionRuntimeInfo, HaRuntimeInfo};
 pub use heartbeat::{
     CheckClientRequestBody, ConsumerData, HeartbeatData, ProducerData, QuerySubscriptionResponseBody,
     SubscriptionData,

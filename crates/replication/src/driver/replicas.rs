@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use eruca_message::{Clock, LogOffset, Timestamp};
-use eruca_store::{MessageStore, WrittenListener};
+use eruca_store::{MessageStore, WriteStopped, WrittenListener};
 use tokio::sync::Notify;
 
 use super::from_master::CopyState;
@@ -164,6 +164,11 @@ impl Replicas {
         Status { log_end, slaves, copy: self.copy_state().clone() }
     }
 
+    /// Ends waits whose time is over, which the service does by itself: for tests without one.
+    pub fn expire_now(&self) {
+        self.expire();
+    }
+
     /// Ends waits whose time is over. When the next one's is.
     pub(super) fn expire(&self) -> Option<Timestamp> {
         let (late, next) = {
@@ -229,5 +234,11 @@ impl WrittenListener for Written {
         if let Some(replicas) = self.0.upgrade() {
             replicas.ring();
         }
+    }
+
+    fn dropped(&self, from: LogOffset, why: &WriteStopped) {
+        let Some(replicas) = self.0.upgrade() else { return };
+        let lost = replicas.in_sync().take_after(from);
+        lost.into_iter().for_each(|waiter| waiter(Outcome::Lost(why.clone())));
     }
 }

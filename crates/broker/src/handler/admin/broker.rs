@@ -137,6 +137,7 @@ mod tests {
                 stats: Arc::clone(&parts.stats),
                 stuck: parts.stuck(),
                 role: Arc::new(crate::role::RoleState::master()),
+                replicas: parts.replicas(),
                 clock: parts.clock.clone(),
             },
             config_file,

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use eruca_message::Clock;
 use eruca_protocol::{RemotingCommand, RequestCode, ResponseCode};
 use eruca_remoting::{Caller, Reply};
+use eruca_replication::driver::Replicas;
 use eruca_store::MessageStore;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
     control::Control,
     delay::DelaySchedule,
     groups::GroupTable,
+    ha::HaStatusHandler,
     lite::LiteQueues,
     offsets::OffsetTable,
     role::RoleState,
@@ -68,6 +70,8 @@ pub struct AdminParts {
     pub stuck: Arc<StuckQueues>,
     /// What the broker is in its group.
     pub role: Arc<RoleState>,
+    /// Who copies the log.
+    pub replicas: Arc<Replicas>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where answers are waited for.
@@ -91,6 +95,7 @@ pub struct AdminHandler {
     connections: ConnectionsHandler,
     relay: RelayHandler,
     broker: BrokerAdmin,
+    ha_status: HaStatusHandler,
 }
 
 impl AdminHandler {
@@ -164,6 +169,7 @@ impl AdminHandler {
                 settings.clone(),
                 control.clone(),
             ),
+            ha_status: HaStatusHandler { replicas: parts.replicas.clone(), role: parts.role.clone() },
             broker: BrokerAdmin {
                 runtime_info: RuntimeInfo {
                     store: store.clone(),
@@ -175,6 +181,7 @@ impl AdminHandler {
                     stats: stats.clone(),
                     stuck: stuck.clone(),
                     role: parts.role.clone(),
+                    replicas: parts.replicas.clone(),
                     clock: clock.clone(),
                 },
                 store: store.clone(),
@@ -232,6 +239,7 @@ impl AdminHandler {
             Code::VIEW_BROKER_STATS_DATA => to.broker.stats(request),
             Code::DELETE_EXPIRED_COMMITLOG => to.broker.delete_expired(request),
             Code::CLEAN_EXPIRED_CONSUMEQUEUE => to.broker.clean_queues(request),
+            Code::GET_BROKER_HA_STATUS => to.ha_status.handle(request),
             _ => return None,
         })
     }

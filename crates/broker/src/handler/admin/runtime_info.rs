@@ -11,16 +11,20 @@
 //! `consumerGroupsWithDifferentSubscriptions`: how many groups have members that ask for different messages;
 //! `brokerRole` is `master`, `slave` or `acting master`; of a slave `slaveMasterAddr`, and `slaveTablesSynced`, when topics, groups and
 //! offsets were its master's the last time (ms);
+//! `haSlaves`, `haSlavesInSync`, `haLagBytesMax`, `haLagMsMax` and a row `haSlave_…` for each: who copies this log;
+//! `haCopy…`: the copying of the master's log;
 //! `transaction…`: half messages that are open, those that wait for a producer of their group to come, and counts since the start.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use eruca_message::{Clock, Record, Timestamp};
+use eruca_replication::driver::Replicas;
 use eruca_store::{MessageStore, WriteState};
 
 use crate::{
     clients::ConsumerTable,
     delay::DelaySchedule,
+    ha,
     role::{Role, RoleState},
     settings::Settings,
     stats::BrokerStats,
@@ -71,6 +75,7 @@ pub(super) struct RuntimeInfo {
     pub(super) stats: Arc<BrokerStats>,
     pub(super) stuck: Arc<StuckQueues>,
     pub(super) role: Arc<RoleState>,
+    pub(super) replicas: Arc<Replicas>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -82,6 +87,9 @@ impl RuntimeInfo {
         self.general(&mut put);
         self.write_state(&mut put);
         self.role(&mut put);
+        for (name, value) in ha::rows(&self.replicas, &*self.clock) {
+            put(&name, value);
+        }
         let (stuck, which) = self.stuck.summary(self.clock.now());
         put("stuckConsumerQueues", stuck.to_string());
         if stuck > 0 {
@@ -274,6 +282,7 @@ mod tests {
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
             role: Arc::new(RoleState::master()),
+            replicas: parts.replicas(),
             clock: parts.clock.clone(),
         };
         let table = info.table();
@@ -324,6 +333,7 @@ mod tests {
             stats: Arc::clone(&parts.stats),
             stuck: parts.stuck(),
             role: Arc::new(RoleState::master()),
+            replicas: parts.replicas(),
             clock: parts.clock.clone(),
         };
         assert_eq!(info.table()["storeWriteState"], "open");

@@ -1,13 +1,14 @@
-//! Sends that wait for the disk, and for how long.
+//! Sends that wait for the disk, and for how long; and for slaves.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use eruca_message::Timestamp;
 use eruca_protocol::{RemotingCommand, ResponseCode};
 use eruca_remoting::Responder;
+use eruca_replication::in_sync::Outcome;
 use eruca_store::WriteStopped;
 
 use crate::reply::HandlerError;
@@ -15,12 +16,18 @@ use crate::reply::HandlerError;
 /// A clock that goes back further than this was set.
 const CLOCK_BACK_MAX_MS: i64 = 1_000;
 
-/// A send that waits: answered once, by the disk or by time.
+/// A send that waits for the disk, for slaves, or for both: answered once.
 #[derive(Debug)]
 struct Waiting {
     responder: Responder,
-    /// What is answered when the disk has it.
+    /// What is answered when all have it.
     success: RemotingCommand,
+    /// The disk, or its time, is still to say something.
+    awaits_disk: bool,
+    /// Slaves are.
+    awaits_slaves: bool,
+    /// What has to be said instead of success: the message is there, but not where it should be, too.
+    shortcoming: Option<(ResponseCode, String)>,
 }
 
 /// A shared place from which either side takes the answer.
@@ -28,26 +35,75 @@ struct Waiting {
 pub(in crate::handler) struct WaitingSend(Arc<Mutex<Option<Waiting>>>);
 
 impl WaitingSend {
-    fn take(&self) -> Option<Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// One that waits for these.
+    pub(in crate::handler) fn new(
+        responder: Responder,
+        success: RemotingCommand,
+        awaits_disk: bool,
+        awaits_slaves: bool,
+    ) -> WaitingSend {
+        let waiting = Waiting { responder, success, awaits_disk, awaits_slaves, shortcoming: None };
+        WaitingSend(Arc::new(Mutex::new(Some(waiting))))
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what one of those said that are waited for, and answers when it was the last one.
+    fn note(&self, said: impl FnOnce(&mut Waiting)) {
+        let mut place = self.place();
+        let Some(waiting) = place.as_mut() else { return };
+        said(waiting);
+        if waiting.awaits_disk || waiting.awaits_slaves {
+            return;
+        }
+        let Some(Waiting { responder, mut success, shortcoming, .. }) = place.take() else { return };
+        drop(place);
+        if let Some((code, remark)) = shortcoming {
+            success.code = code.0;
+            success.remark = Some(remark);
+        }
+        responder.send(success);
+    }
+
+    /// The message is not in the log.
+    pub(in crate::handler) fn lost(&self, why: WriteStopped) {
+        let Some(Waiting { responder, success, .. }) = self.place().take() else { return };
+        responder.send(HandlerError::from(why).into_reply(&success));
     }
 
     /// The disk has it, or will not have it.
     pub(in crate::handler) fn flushed(&self, result: Result<(), WriteStopped>) {
-        let Some(Waiting { responder, success }) = self.take() else { return };
-        responder.send(match result {
-            Ok(()) => success,
-            Err(why) => HandlerError::from(why).into_reply(&success),
-        });
+        match result {
+            Ok(()) => self.note(|waiting| waiting.awaits_disk = false),
+            Err(why) => self.lost(why),
+        }
+    }
+
+    /// Enough slaves have it, or did not say so in time. As in Java this is told rather than that the disk is slow.
+    pub(in crate::handler) fn replicated(&self, outcome: Outcome, timeout_ms: i64) {
+        match outcome {
+            Outcome::Replicated => self.note(|waiting| waiting.awaits_slaves = false),
+            Outcome::Lost(why) => self.lost(why),
+            Outcome::Missing(who) => self.note(|waiting| {
+                waiting.awaits_slaves = false;
+                let remark = format!(
+                    "the message is stored but not on enough slaves within slaveTimeout={timeout_ms} ms: {who}"
+                );
+                waiting.shortcoming = Some((ResponseCode::FLUSH_SLAVE_TIMEOUT, remark));
+            }),
+        }
     }
 
     fn timed_out(&self, timeout_ms: i64) {
-        let Some(Waiting { responder, mut success }) = self.take() else { return };
-        success.code = ResponseCode::FLUSH_DISK_TIMEOUT.0;
-        success.remark = Some(format!(
-            "the message is stored but the disk did not confirm it within syncFlushTimeout={timeout_ms} ms: the disk is slow"
-        ));
-        responder.send(success);
+        self.note(|waiting| {
+            waiting.awaits_disk = false;
+            let remark = format!(
+                "the message is stored but the disk did not confirm it within syncFlushTimeout={timeout_ms} ms: the disk is slow"
+            );
+            waiting.shortcoming.get_or_insert((ResponseCode::FLUSH_DISK_TIMEOUT, remark));
+        });
     }
 }
 
@@ -73,14 +129,19 @@ impl FlushTimeouts {
         success: RemotingCommand,
         now: Timestamp,
     ) -> WaitingSend {
-        let send = WaitingSend(Arc::new(Mutex::new(Some(Waiting { responder, success }))));
+        let send = WaitingSend::new(responder, success, true, false);
+        self.watch(&send, now);
+        send
+    }
+
+    /// Answers `send` when the disk did not say anything in time, from `now` on.
+    pub(in crate::handler) fn watch(&self, send: &WaitingSend, now: Timestamp) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // Those in front that the disk has already confirmed.
         while waiting.front().is_some_and(|(_, send)| Arc::strong_count(&send.0) == 1) {
             waiting.pop_front();
         }
         waiting.push_back((now.add_ms(self.timeout_ms), send.clone()));
-        send
     }
 
     /// Answers those whose time is over. True while some wait. For the schedule.

@@ -1,7 +1,7 @@
 //! `SEND_MESSAGE`, `SEND_MESSAGE_V2` and `SEND_BATCH_MESSAGE`; and replies (`reply_message`).
 //!
 //! Read in this order: the header (`header`), the properties (`properties`), the checks and the way into the store
-//! (`send_message`, `admission`), and waiting for the disk (`flush_timeouts`).
+//! (`send_message`, `admission`), and waiting for the disk and for slaves (`flush_timeouts`).
 
 mod admission;
 mod flush_timeouts;
@@ -22,5 +22,6 @@ mod send_message;
 mod send_message_test;
 
 pub use flush_timeouts::FlushTimeouts;
+pub(in crate::handler) use flush_timeouts::WaitingSend;
 pub use reply_message::ReplyMessageHandler;
 pub use send_message::SendMessageHandler;

@@ -76,7 +76,6 @@ impl SendMessageHandler {
             batch: Vec::new(),
             message_ids: String::new(),
             unique_key: Cow::Borrowed(send.asked.unique_key.unwrap_or_default()),
-            no_wait: send.asked.no_wait,
             is_inner_batch: false,
             is_half: false,
             deliver_at: None,

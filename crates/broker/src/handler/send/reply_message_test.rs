@@ -44,7 +44,7 @@ impl Replier {
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
-            Arc::new(FlushTimeouts::new(5_000)),
+            Arc::new(parts.durability(Arc::new(FlushTimeouts::new(5_000)))),
             BROKER.parse().unwrap(),
             "self".to_owned(),
         );

@@ -18,11 +18,10 @@ use eruca_message::{
 };
 use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode};
 use eruca_remoting::{Caller, Reply};
-use eruca_store::{AppendMessage, Appended, FlushMode, MessageStore};
+use eruca_store::{AppendMessage, Appended, MessageStore};
 
 use super::{
     admission::Destination,
-    flush_timeouts::FlushTimeouts,
     half_message::flags_without_transaction,
     header::SendHeader,
     properties::{Asked, BrokersOwn, rewrite, trace_text},
@@ -31,6 +30,7 @@ use crate::{
     config::BrokerConfig,
     delay::Parking,
     groups::GroupTable,
+    handler::Durability,
     idempotence::IdempotentSends,
     locks::QueueLocks,
     reply::HandlerError,
@@ -59,7 +59,7 @@ pub struct SendMessageHandler {
     pub(super) settings: Arc<Settings>,
     stats: Arc<BrokerStats>,
     pub(super) clock: Arc<dyn Clock>,
-    flush_timeouts: Arc<FlushTimeouts>,
+    durability: Arc<Durability>,
     /// What messages and ids say where they were stored.
     pub(super) store_host: SocketAddr,
     pub(super) self_test_group: String,
@@ -96,7 +96,6 @@ pub(super) struct Stored<'a> {
     /// Offset ids, separated by commas.
     pub(super) message_ids: String,
     pub(super) unique_key: Cow<'a, str>,
-    pub(super) no_wait: bool,
     /// All of them are one record.
     pub(super) is_inner_batch: bool,
     /// It waits in the half topic.
@@ -110,7 +109,6 @@ pub(super) struct Stored<'a> {
 struct InnerBatch<'a> {
     messages: usize,
     unique_key: &'a str,
-    no_wait: bool,
 }
 
 impl SendMessageHandler {
@@ -127,7 +125,7 @@ impl SendMessageHandler {
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
-        flush_timeouts: Arc<FlushTimeouts>,
+        durability: Arc<Durability>,
         store_host: SocketAddr,
         self_test_group: String,
     ) -> Self {
@@ -145,7 +143,7 @@ impl SendMessageHandler {
             settings,
             stats,
             clock,
-            flush_timeouts,
+            durability,
             store_host,
             self_test_group,
             spread: AtomicU32::new(0),
@@ -186,6 +184,7 @@ impl SendMessageHandler {
                 destination.by_priority(priority);
             }
         }
+        let wanted = self.durability.wanted(asked.no_wait, config)?;
         let send = Send { caller, request, header, asked: &asked, config, now };
         let stored = match IdempotentSends::window_ms(&destination.topic) {
             Some(window_ms) => self.append_once(&send, &mut destination, window_ms)?,
@@ -194,12 +193,8 @@ impl SendMessageHandler {
         let counted_in = if stored.is_half { TRANS_HALF_TOPIC } else { header.topic };
         self.stats.put(counted_in, stored.messages as u64, stored.bytes);
         let success = self.success(request, config, &destination, &stored);
-        if self.store.config().flush_mode == FlushMode::Async || stored.no_wait {
-            return Ok(Reply::AfterSettle(success));
-        }
-        let waiting = self.flush_timeouts.wait(caller.responder(request), success, now);
-        self.store.on_flushed(stored.log_offset_end, Box::new(move |result| waiting.flushed(result)));
-        Ok(Reply::Later)
+        let responder = || caller.responder(request);
+        Ok(self.durability.acknowledge(responder, success, stored.log_offset_end, wanted, config, now))
     }
 
     /// Stores what was sent.
@@ -241,7 +236,7 @@ impl SendMessageHandler {
         if is_half {
             let appended = self.append_half(send, destination, &mut properties);
             give_back(properties);
-            return Ok(Stored { is_half, ..self.stored_one(appended?, unique_key, asked) });
+            return Ok(Stored { is_half, ..self.stored_one(appended?, unique_key) });
         }
         let (target, queue_id) = (destination.topic.topic_name.as_str(), destination.stored_in());
         if destination.is_dead_letter {
@@ -269,10 +264,10 @@ impl SendMessageHandler {
         };
         give_back(properties);
         let deliver_at = parked.and_then(|parked| parked.deliver_at);
-        Ok(Stored { deliver_at, ..self.stored_one(appended?, unique_key, asked) })
+        Ok(Stored { deliver_at, ..self.stored_one(appended?, unique_key) })
     }
 
-    fn stored_one<'a>(&self, first: Appended, unique_key: Cow<'a, str>, asked: &Asked<'a>) -> Stored<'a> {
+    fn stored_one<'a>(&self, first: Appended, unique_key: Cow<'a, str>) -> Stored<'a> {
         Stored {
             first,
             log_offset_end: first.log_offset_end,
@@ -281,7 +276,6 @@ impl SendMessageHandler {
             batch: Vec::new(),
             message_ids: self.message_id(&first),
             unique_key,
-            no_wait: asked.no_wait,
             is_inner_batch: false,
             is_half: false,
             deliver_at: None,
@@ -313,7 +307,7 @@ impl SendMessageHandler {
             && has_batch_queues(&destination.topic)
         {
             let messages = entries.len();
-            let batch = InnerBatch { messages, unique_key, no_wait: asked.no_wait };
+            let batch = InnerBatch { messages, unique_key };
             return self.append_inner_batch(send, destination, batch);
         }
         let common = self.message(caller, request, header);
@@ -342,7 +336,6 @@ impl SendMessageHandler {
             bytes: last.log_offset_end.0 - first.log_offset.0,
             message_ids: self.message_ids(&placed),
             unique_key: Cow::Borrowed(asked.unique_key.unwrap_or_default()),
-            no_wait: asked.no_wait,
             is_inner_batch: false,
             is_half: false,
             deliver_at: None,
@@ -386,7 +379,6 @@ impl SendMessageHandler {
             batch: Vec::new(),
             message_ids: self.message_id(&first),
             unique_key: Cow::Borrowed(batch.unique_key),
-            no_wait: batch.no_wait,
             is_inner_batch: true,
             is_half: false,
             deliver_at: None,

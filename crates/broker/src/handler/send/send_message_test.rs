@@ -50,7 +50,7 @@ impl Sender {
             parts.settings.clone(),
             parts.stats.clone(),
             parts.clock.clone(),
-            timeouts.clone(),
+            Arc::new(parts.durability(timeouts.clone())),
             BROKER.parse().unwrap(),
             SELF_TEST_GROUP.to_owned(),
         );

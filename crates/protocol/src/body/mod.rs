@@ -9,6 +9,7 @@ mod connection;
 mod consume_queue;
 mod consume_stats;
 mod consumer_offset;
+mod controller;
 mod data_version;
 mod form;
 mod group;
@@ -42,6 +43,9 @@ pub use consume_stats::{
 pub use consumer_offset::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, QueryCorrectionOffsetBody, TimerMetric,
     TimerMetricsSerializeWrapper,
+};
+pub use controller::{
+    BrokerReplicasInfo, ElectMasterResponseBody, ReplicaIdentity, ReplicasInfo, SyncStateSet,
 };
 pub use data_version::DataVersion;
 pub use eruca_message::MessageQueue;

@@ -20,6 +20,10 @@ pub const BROKER: JavaKeys =
 pub const NAMESRV: JavaKeys =
     JavaKeys { component: "namesrv", meaningful: NAMESRV_MEANINGFUL, tuning: NAMESRV_TUNING };
 
+/// Keys of a controller's file (Java: `ControllerConfig`, `JraftConfig`, `NettyServerConfig` and others in one file).
+pub const CONTROLLER: JavaKeys =
+    JavaKeys { component: "controller", meaningful: CONTROLLER_MEANINGFUL, tuning: CONTROLLER_TUNING };
+
 impl JavaKeys {
     /// Whether the Java component knows `key` and it matters there.
     pub fn is_meaningful(&self, key: &str) -> bool {
@@ -226,3 +230,24 @@ const NAMESRV_TUNING: &str = "\
     serverPooledByteBufAllocatorEnable serverSelectorThreads serverSocketRcvBufSize \
     serverSocketSndBufSize serverWorkerThreads unRegisterBrokerQueueCapacity useEpollNativeSelector \
     writeBufferHighWaterMark writeBufferLowWaterMark";
+
+const CONTROLLER_MEANINGFUL: &str = "\
+    bindAddress channelNotActiveInterval clientChannelMaxIdleTimeSeconds clientCloseSocketIfTimeout configBlackList \
+    configStorePath connectTimeoutMillis controllerDLegerGroup controllerDLegerPeers controllerDLegerSelfId \
+    controllerStorePath controllerType disableCallbackExecutor enableElectUncleanMaster enableReconnectForGoAway \
+    enableShutdownGracefully isScanAvailableNameSrv jRaftControllerRPCAddr jRaftElectionTimeoutMs jRaftGroupId \
+    jRaftInitConf jRaftServerId jraftConfig listenPort maxReconnectIntervalTimeSeconds \
+    metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills \
+    metricsExporterType metricsGrpcExporterHeader metricsGrpcExporterTarget metricsInDelta metricsLabel \
+    metricsPromExporterHost metricsPromExporterPort notifyBrokerRoleChanged rocketmqHome scanInactiveMasterInterval \
+    scanNotActiveBrokerInterval serverChannelMaxIdleTimeSeconds serverSocketBacklog shutdownWaitTimeSeconds \
+    socksProxyConfig useTLS";
+
+const CONTROLLER_TUNING: &str = "\
+    clientAsyncSemaphoreValue clientCallbackExecutorThreads clientOnewaySemaphoreValue \
+    clientPooledByteBufAllocatorEnable clientSocketRcvBufSize clientSocketSndBufSize clientWorkerThreads \
+    controllerRequestThreadPoolQueueCapacity controllerThreadPoolNums disableNettyWorkerGroup \
+    electMasterMaxRetryCount isProcessReadEvent jRaftScanWaitTimeoutMs jRaftSnapshotIntervalSecs mappedFileSize \
+    serverAsyncSemaphoreValue serverCallbackExecutorThreads serverNettyWorkerGroupEnable serverOnewaySemaphoreValue \
+    serverPooledByteBufAllocatorEnable serverSelectorThreads serverSocketRcvBufSize serverSocketSndBufSize \
+    serverWorkerThreads useEpollNativeSelector writeBufferHighWaterMark writeBufferLowWaterMark";

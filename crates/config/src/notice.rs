@@ -29,6 +29,15 @@ pub enum KeyNotice {
 }
 
 impl KeyNotice {
+    /// The key.
+    pub fn key(&self) -> &str {
+        match self {
+            KeyNotice::Ignored { key }
+            | KeyNotice::Unsupported { key, .. }
+            | KeyNotice::Unknown { key, .. } => key,
+        }
+    }
+
     /// Whether the user should look at it; otherwise it is for information only.
     pub fn is_warning(&self) -> bool {
         !matches!(self, KeyNotice::Ignored { .. })

@@ -1,0 +1,8 @@
+//! Requests: what is answered at once (`now`), and what the Raft group has to agree on (`group`).
+
+mod config;
+mod group;
+mod refusal;
+mod service;
+
+pub(crate) use service::Controller;

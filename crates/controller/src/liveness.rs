@@ -1,0 +1,159 @@
+//! Whose heartbeats come. Every controller listens to all brokers, whether it leads or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eruca_message::Timestamp;
+use eruca_protocol::request::BrokerHeartbeatRequest;
+
+use crate::state::{Candidate, Liveness};
+
+/// Brokers that a controller listens to.
+pub(crate) const BROKERS_MAX: usize = 100_000;
+/// After so many milliseconds without a heartbeat a broker that names no time of its own is dead. Java: 10 s.
+const TIMEOUT_MS: i64 = 10_000;
+/// No broker stays alive longer without a heartbeat, whatever it says.
+const TIMEOUT_MAX_MS: i64 = 600_000;
+
+/// A broker: its group's name and its id.
+pub(crate) type BrokerKey = (String, i64);
+
+/// Last heartbeats. Pure: time is given.
+#[derive(Debug)]
+pub(crate) struct LivenessTable {
+    groups: BTreeMap<String, BTreeMap<i64, Heard>>,
+    len: usize,
+    /// From then on who was not heard of is dead.
+    settled_at: Timestamp,
+}
+
+#[derive(Debug)]
+struct Heard {
+    at: Timestamp,
+    timeout_ms: i64,
+    connection_id: u64,
+    candidate: Candidate,
+}
+
+impl Heard {
+    fn is_alive(&self, now: Timestamp) -> bool {
+        now.ms_since(self.at) <= self.timeout_ms
+    }
+}
+
+impl LivenessTable {
+    /// Nobody was heard of yet.
+    pub(crate) fn new(now: Timestamp) -> LivenessTable {
+        LivenessTable { groups: BTreeMap::new(), len: 0, settled_at: now.add_ms(TIMEOUT_MS) }
+    }
+
+    /// A heartbeat came. `false`: it was not noted, because the table is full.
+    pub(crate) fn heartbeat(
+        &mut self,
+        header: &BrokerHeartbeatRequest,
+        broker_id: i64,
+        connection_id: u64,
+        now: Timestamp,
+    ) -> bool {
+        let known = self.groups.get_mut(&header.broker_name).and_then(|group| group.get_mut(&broker_id));
+        let said = Candidate {
+            epoch: header.epoch.unwrap_or(-1),
+            max_offset: header.max_offset.unwrap_or(-1),
+            priority: header.election_priority.unwrap_or(i32::MAX),
+        };
+        let timeout_ms =
+            header.heartbeat_timeout_mills.filter(|ms| *ms > 0).unwrap_or(TIMEOUT_MS).min(TIMEOUT_MAX_MS);
+        if known.is_none() && self.len >= BROKERS_MAX {
+            return false;
+        }
+        let heard = Heard { at: now, timeout_ms, connection_id, candidate: said };
+        match known {
+            Some(known) => *known = heard,
+            None => {
+                self.groups.entry(header.broker_name.clone()).or_default().insert(broker_id, heard);
+                self.len += 1;
+            }
+        }
+        true
+    }
+
+    /// What is known of a group.
+    pub(crate) fn view(&self, broker_name: &str, now: Timestamp) -> Liveness {
+        let alive = self.groups.get(broker_name).into_iter().flatten();
+        let alive = alive.filter(|(_, heard)| heard.is_alive(now)).map(|(id, heard)| (*id, heard.candidate));
+        Liveness { alive: alive.collect(), is_settling: now < self.settled_at }
+    }
+
+    /// Forgets the brokers that have been silent for too long, and says which.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> BTreeSet<BrokerKey> {
+        self.remove(|heard| !heard.is_alive(now))
+    }
+
+    /// Forgets the brokers of a connection that is gone, and says which.
+    pub(crate) fn disconnected(&mut self, connection_id: u64) -> BTreeSet<BrokerKey> {
+        self.remove(|heard| heard.connection_id == connection_id)
+    }
+
+    fn remove(&mut self, is_gone: impl Fn(&Heard) -> bool) -> BTreeSet<BrokerKey> {
+        let mut gone = BTreeSet::new();
+        self.groups.retain(|name, group| {
+            group.retain(|id, heard| {
+                let keep = !is_gone(heard);
+                if !keep {
+                    gone.insert((name.clone(), *id));
+                }
+                keep
+            });
+            !group.is_empty()
+        });
+        self.len -= gone.len();
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beat(name: &str, timeout: Option<i64>, max_offset: i64) -> BrokerHeartbeatRequest {
+        BrokerHeartbeatRequest {
+            broker_name: name.to_owned(),
+            heartbeat_timeout_mills: timeout,
+            max_offset: Some(max_offset),
+            ..BrokerHeartbeatRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_broker_lives_as_long_as_it_says() {
+        let mut table = LivenessTable::new(Timestamp(0));
+        assert!(table.heartbeat(&beat("a", Some(3_000), 5), 1, 7, Timestamp(1_000)));
+        assert!(table.heartbeat(&beat("a", None, 6), 2, 8, Timestamp(1_000)));
+        let view = table.view("a", Timestamp(4_000));
+        assert!(view.is_alive(1) && view.is_settling);
+        let view = table.view("a", Timestamp(10_500));
+        assert!(!view.is_alive(1) && view.is_alive(2) && !view.is_settling);
+        assert_eq!(view.alive[&2].max_offset, 6);
+        assert_eq!(table.expire(Timestamp(10_500)), BTreeSet::from([("a".to_owned(), 1)]));
+        assert_eq!(table.expire(Timestamp(10_500)), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_connection_that_closes_takes_the_brokers_that_last_used_it() {
+        let mut table = LivenessTable::new(Timestamp(0));
+        table.heartbeat(&beat("a", None, 5), 1, 7, Timestamp(0));
+        table.heartbeat(&beat("a", None, 5), 1, 8, Timestamp(1));
+        assert_eq!(table.disconnected(7), BTreeSet::new());
+        assert_eq!(table.disconnected(8), BTreeSet::from([("a".to_owned(), 1)]));
+        assert!(!table.view("a", Timestamp(1)).is_alive(1));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more_brokers_and_keeps_those_it_has() {
+        let mut table = LivenessTable::new(Timestamp(0));
+        for id in 0..BROKERS_MAX as i64 {
+            assert!(table.heartbeat(&beat("a", None, 0), id, 1, Timestamp(0)));
+        }
+        assert!(!table.heartbeat(&beat("b", None, 0), 1, 1, Timestamp(0)));
+        assert!(table.heartbeat(&beat("a", None, 1), 5, 1, Timestamp(9)));
+    }
+}

@@ -1,7 +1,7 @@
 //! Apache RocketMQ as one small binary: every role is a subcommand, `up` runs all in one process.
 //!
 //! Read in this order: what can be typed (`cli`), what is checked before anything starts (`preflight`), the roles
-//! (`run_up`, `run_broker`, `run_namesrv`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
+//! (`run_up`, `run_broker`, `run_namesrv`, `run_controller`, `broker_role`), the proof that they work (`self_test`, `ready`), how they end (`signals`),
 //! the small tools (`send`, `consume`, `dlq`, `transactions`, `health`; `bench` is a crate of its own), and what looks into a data
 //! directory (`store`).
 
@@ -16,6 +16,8 @@ mod logging;
 mod preflight;
 mod ready;
 mod run_broker;
+mod run_controller;
+mod run_controller;
 mod run_namesrv;
 mod run_up;
 mod self_test;
@@ -61,10 +63,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
-    let is_server = matches!(cli.command, Command::Up(_) | Command::Namesrv(_) | Command::Broker(_));
+    let is_server = matches!(
+        cli.command,
+        Command::Up(_) | Command::Namesrv(_) | Command::Controller(_) | Command::Broker(_)
+    );
     logging::start(cli.log.as_deref(), if is_server { "info" } else { "warn" })?;
     match cli.command {
         Command::Namesrv(args) => run_namesrv::run(args, started).await?,
+        Command::Controller(args) => run_controller::run(args, started).await?,
         Command::Send(args) => send::run(args).await?,
         Command::Bench(args) => eruca_bench::run(args).await?,
         Command::Dlq(args) => dlq::run(args).await?,
@@ -76,6 +82,7 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Consume(args) => consume::run(args).await?,
         Command::Up(args) => run_up::run(args, started).await?,
         Command::Broker(args) => run_broker::run(args, started).await?,
+        Command::Controller(args) => run_controller::run(args, started).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,12 @@ pub(crate) struct Ready {
     /// Address of the name server, where there is one in this process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) namesrv: Option<String>,
+    /// Address of the controller, where there is one in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) controller: Option<String>,
+    /// Address of the controller, where there is one in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) controller: Option<String>,
     /// Address of the broker that clients are told, where there is one in this process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broker: Option<String>,
@@ -45,6 +51,7 @@ impl Ready {
         Ready {
             ready: true,
             namesrv: None,
+            controller: None,
             broker: None,
             told_by_connection: false,
             vip: None,
@@ -60,6 +67,12 @@ impl Ready {
         let mut parts = Vec::new();
         if let Some(addr) = &self.namesrv {
             parts.push(format!("name server {addr}"));
+        }
+        if let Some(addr) = &self.controller {
+            parts.push(format!("controller {addr}"));
+        }
+        if let Some(addr) = &self.controller {
+            parts.push(format!("controller {addr}"));
         }
         if let Some(addr) = &self.broker {
             let told = if self.told_by_connection {
@@ -98,6 +111,7 @@ mod tests {
     fn ready() -> Ready {
         Ready {
             namesrv: Some("127.0.0.1:9876".into()),
+            controller: None,
             broker: Some("127.0.0.1:10911".into()),
             told_by_connection: true,
             vip: Some("127.0.0.1:10909".into()),

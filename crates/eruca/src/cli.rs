@@ -28,12 +28,10 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Run a name server
     Namesrv(NamesrvArgs),
-    /// Run a controller, which decides who is master of a broker group
+    /// Run a controller, which elects the masters of broker groups (brokers with enableControllerMode=true)
     Controller(ControllerArgs),
     /// Run a broker
     Broker(BrokerArgs),
-    /// Run a controller, which elects the masters of broker groups (brokers with enableControllerMode=true)
-    Controller(ControllerArgs),
     /// Send a message
     Send(SendArgs),
     /// Print messages as they come
@@ -86,13 +84,6 @@ pub(crate) struct NamesrvArgs {
     /// Port to listen on, over `listenPort` of the file [default: 9876]
     #[arg(short, long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ControllerArgs {
-    /// Properties file, as Java's controller has it
-    #[arg(short, long = "config", value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,6 @@ mod preflight;
 mod ready;
 mod run_broker;
 mod run_controller;
-mod run_controller;
 mod run_namesrv;
 mod run_up;
 mod self_test;
@@ -82,7 +81,6 @@ async fn run(cli: Cli, started: Instant) -> anyhow::Result<ExitCode> {
         Command::Consume(args) => consume::run(args).await?,
         Command::Up(args) => run_up::run(args, started).await?,
         Command::Broker(args) => run_broker::run(args, started).await?,
-        Command::Controller(args) => run_controller::run(args, started).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -21,9 +21,6 @@ pub(crate) struct Ready {
     /// Address of the controller, where there is one in this process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) controller: Option<String>,
-    /// Address of the controller, where there is one in this process.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) controller: Option<String>,
     /// Address of the broker that clients are told, where there is one in this process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broker: Option<String>,
@@ -67,9 +64,6 @@ impl Ready {
         let mut parts = Vec::new();
         if let Some(addr) = &self.namesrv {
             parts.push(format!("name server {addr}"));
-        }
-        if let Some(addr) = &self.controller {
-            parts.push(format!("controller {addr}"));
         }
         if let Some(addr) = &self.controller {
             parts.push(format!("controller {addr}"));

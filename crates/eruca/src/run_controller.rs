@@ -1,14 +1,10 @@
 //! `eruca controller`: one controller.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use eruca_config::{KeyNotice, Properties};
-use eruca_controller::{ControllerConfig, ControllerServer};
-use eruca_remoting::ServerConfig;
+use eruca_config::{KeyNotice, Loaded, Properties};
+use eruca_controller::{ConfigError, ControllerConfig, ControllerServer};
 use tracing::info;
 
 use crate::{
@@ -25,11 +21,12 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 pub(crate) async fn run(args: ControllerArgs, started: Instant) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen().context("cannot listen for signals")?;
     let properties = config_file::read(args.config.as_deref())?;
-    let (config, notices) = load(&properties, args.config.as_deref())?;
+    let Loaded { keys: config, notices } =
+        config(&properties).with_context(|| config_file::where_it_is(args.config.as_deref()))?;
     config_file::log_notices(&notices);
     let data = config.dir.clone();
     let (files, memory) = (raise_open_files()?, memory_budget()?);
-    let server = start(config, server_limits(&files, &memory)).await?;
+    let server = ControllerServer::start(config, server_limits(&files, &memory))?;
     let ready = Ready {
         controller: server.local_addrs().first().map(ToString::to_string),
         data: Some(data),
@@ -43,19 +40,13 @@ pub(crate) async fn run(args: ControllerArgs, started: Instant) -> anyhow::Resul
     Ok(())
 }
 
-/// The configuration of a controller, alone or in a name server.
-pub(crate) fn load(
-    properties: &Properties,
-    file: Option<&Path>,
-) -> anyhow::Result<(ControllerConfig, Vec<KeyNotice>)> {
-    let home = std::env::home_dir().unwrap_or_default();
-    let loaded = ControllerConfig::from_properties(properties, &home)
-        .with_context(|| config_file::where_it_is(file))?;
-    Ok((loaded.keys, loaded.notices))
+/// The configuration of a controller, alone or in a name server; its files lie in the home directory, as Java's.
+pub(crate) fn config(properties: &Properties) -> Result<Loaded<ControllerConfig>, ConfigError> {
+    ControllerConfig::from_properties(properties, &std::env::home_dir().unwrap_or_default())
 }
 
-/// Starts it on a thread: its log is read meanwhile.
-pub(crate) async fn start(config: ControllerConfig, server: ServerConfig) -> anyhow::Result<ControllerServer> {
-    let started = tokio::task::spawn_blocking(|| ControllerServer::start(config, server));
-    Ok(started.await.context("the thread that starts the controller failed")??)
+/// What has no effect in a file that two components read: what neither of them takes.
+pub(crate) fn unused_by_both(mut notices: Vec<KeyNotice>, others: &[KeyNotice]) -> Vec<KeyNotice> {
+    notices.retain(|notice| others.iter().any(|other| other.key() == notice.key()));
+    notices
 }

@@ -18,7 +18,6 @@ use crate::{
     preflight::{memory_budget, raise_open_files, server_limits},
     ready::{Ready, print_line},
     run_controller,
-    run_controller,
     signals::{EndSignals, stop_or_die},
 };
 
@@ -51,10 +50,6 @@ pub(crate) async fn run(args: NamesrvArgs, started: Instant) -> anyhow::Result<(
     let ready = Ready {
         namesrv: server.local_addrs().first().map(ToString::to_string),
         controller: controller.as_ref().and_then(|server| Some(server.local_addrs().first()?.to_string())),
-        controller: controller
-            .as_ref()
-            .and_then(|controller| controller.local_addrs().first())
-            .map(ToString::to_string),
         took_ms: started.elapsed().as_millis(),
         ..Ready::new(&memory)
     };

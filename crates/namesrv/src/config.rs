@@ -39,8 +39,6 @@ eruca_config::keys! {
         delete_topic_with_broker_registration: bool = "deleteTopicWithBrokerRegistration", false, live;
         /// Whether a controller runs in this process, too; the same file has its keys.
         enable_controller_in_namesrv: bool = "enableControllerInNamesrv", false;
-        /// Whether a controller runs in the same process, with the keys of one in the same file.
-        enable_controller_in_namesrv: bool = "enableControllerInNamesrv", false;
         /// Keys that cannot be changed remotely, separated by ';'.
         config_black_list: String =
             "configBlackList", "configBlackList;configStorePath;kvConfigPath".to_owned();

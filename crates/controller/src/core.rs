@@ -85,7 +85,7 @@ impl Core {
 
     /// A connection is gone, and with it the brokers that sent their heartbeats on it.
     pub(crate) fn disconnected(&self, connection_id: u64) {
-        let gone = self.liveness().disconnected(connection_id);
+        let gone = self.liveness().disconnected(connection_id, self.clock.now());
         for key in gone {
             info!(broker = key.0, id = key.1, "the connection of a broker is gone");
             self.report_gone(key);

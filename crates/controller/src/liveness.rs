@@ -24,6 +24,8 @@ pub(crate) struct LivenessTable {
     len: usize,
     /// From then on who was not heard of is dead.
     settled_at: Timestamp,
+    /// Who was heard of before that, and is gone.
+    gone_early: BTreeSet<BrokerKey>,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,12 @@ impl Heard {
 impl LivenessTable {
     /// Nobody was heard of yet.
     pub(crate) fn new(now: Timestamp) -> LivenessTable {
-        LivenessTable { groups: BTreeMap::new(), len: 0, settled_at: now.add_ms(TIMEOUT_MS) }
+        LivenessTable {
+            groups: BTreeMap::new(),
+            len: 0,
+            settled_at: now.add_ms(TIMEOUT_MS),
+            gone_early: BTreeSet::new(),
+        }
     }
 
     /// A heartbeat came. `false`: it was not noted, because the table is full.
@@ -65,6 +72,9 @@ impl LivenessTable {
         if known.is_none() && self.len >= BROKERS_MAX {
             return false;
         }
+        if !self.gone_early.is_empty() {
+            self.gone_early.remove(&(header.broker_name.clone(), broker_id));
+        }
         let heard = Heard { at: now, timeout_ms, connection_id, candidate: said };
         match known {
             Some(known) => *known = heard,
@@ -80,17 +90,33 @@ impl LivenessTable {
     pub(crate) fn view(&self, broker_name: &str, now: Timestamp) -> Liveness {
         let alive = self.groups.get(broker_name).into_iter().flatten();
         let alive = alive.filter(|(_, heard)| heard.is_alive(now)).map(|(id, heard)| (*id, heard.candidate));
-        Liveness { alive: alive.collect(), is_settling: now < self.settled_at }
+        let is_settling = now < self.settled_at;
+        let of_group = |key: &&BrokerKey| is_settling && key.0 == broker_name;
+        let gone = self.gone_early.iter().filter(of_group).map(|(_, id)| *id).collect();
+        Liveness { alive: alive.collect(), is_settling, gone }
     }
 
     /// Forgets the brokers that have been silent for too long, and says which.
     pub(crate) fn expire(&mut self, now: Timestamp) -> BTreeSet<BrokerKey> {
-        self.remove(|heard| !heard.is_alive(now))
+        let gone = self.remove(|heard| !heard.is_alive(now));
+        self.note_gone(&gone, now);
+        gone
     }
 
     /// Forgets the brokers of a connection that is gone, and says which.
-    pub(crate) fn disconnected(&mut self, connection_id: u64) -> BTreeSet<BrokerKey> {
-        self.remove(|heard| heard.connection_id == connection_id)
+    pub(crate) fn disconnected(&mut self, connection_id: u64, now: Timestamp) -> BTreeSet<BrokerKey> {
+        let gone = self.remove(|heard| heard.connection_id == connection_id);
+        self.note_gone(&gone, now);
+        gone
+    }
+
+    fn note_gone(&mut self, gone: &BTreeSet<BrokerKey>, now: Timestamp) {
+        if now < self.settled_at {
+            let room = BROKERS_MAX.saturating_sub(self.gone_early.len());
+            self.gone_early.extend(gone.iter().take(room).cloned());
+        } else {
+            self.gone_early.clear();
+        }
     }
 
     fn remove(&mut self, is_gone: impl Fn(&Heard) -> bool) -> BTreeSet<BrokerKey> {
@@ -142,9 +168,11 @@ mod tests {
         let mut table = LivenessTable::new(Timestamp(0));
         table.heartbeat(&beat("a", None, 5), 1, 7, Timestamp(0));
         table.heartbeat(&beat("a", None, 5), 1, 8, Timestamp(1));
-        assert_eq!(table.disconnected(7), BTreeSet::new());
-        assert_eq!(table.disconnected(8), BTreeSet::from([("a".to_owned(), 1)]));
-        assert!(!table.view("a", Timestamp(1)).is_alive(1));
+        assert_eq!(table.disconnected(7, Timestamp(1)), BTreeSet::new());
+        assert_eq!(table.disconnected(8, Timestamp(1)), BTreeSet::from([("a".to_owned(), 1)]));
+        let view = table.view("a", Timestamp(1));
+        assert!(!view.is_alive(1) && !view.is_unheard(1), "it was there, and it is gone");
+        assert!(view.is_unheard(2), "nobody can know yet");
     }
 
     #[test]

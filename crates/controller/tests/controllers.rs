@@ -233,9 +233,7 @@ async fn three_controllers_go_on_without_the_one_that_led_and_it_catches_up() {
         (0..3).map(|i| Some(start(dirs[i].path(), &addrs, i))).collect();
     let brokers = Brokers::new(&addrs);
     brokers.form_pair().await;
-    let is_leader =
-        |server: &Option<ControllerServer>| server.as_ref().is_some_and(ControllerServer::is_leader);
-    let led = controllers.iter().position(is_leader).expect("a leader");
+    let led = leader_of(&controllers).await;
     controllers[led].take().expect("it").shutdown(Duration::ZERO);
 
     // Changes that the one that is gone misses.

@@ -90,14 +90,21 @@ impl Command {
 pub struct Liveness {
     /// Brokers whose heartbeats come.
     pub alive: BTreeMap<i64, Candidate>,
-    /// The leader has not listened long enough to call the others dead.
+    /// The leader has not listened long enough to call those dead of whom it never heard.
     pub is_settling: bool,
+    /// Brokers of which it heard while it settles, and which are gone since.
+    pub gone: BTreeSet<i64>,
 }
 
 impl Liveness {
     /// Whether heartbeats of the broker come.
     pub fn is_alive(&self, broker_id: i64) -> bool {
         self.alive.contains_key(&broker_id)
+    }
+
+    /// Whether the leader cannot know whether the broker is alive.
+    pub fn is_unheard(&self, broker_id: i64) -> bool {
+        self.is_settling && !self.is_alive(broker_id) && !self.gone.contains(&broker_id)
     }
 }
 

@@ -125,8 +125,8 @@ fn elect_master(
     }
     // Whoever asks first in a new group becomes its master.
     let first = broker_id.filter(|_| group.master_epoch == 0);
-    let is_master_unheard = group.master.is_some_and(|master| !liveness.is_alive(master));
-    if first.is_none() && !designate && is_master_unheard && liveness.is_settling {
+    let is_master_unheard = group.master.is_some_and(|master| liveness.is_unheard(master));
+    if first.is_none() && !designate && is_master_unheard {
         let remark = format!(
             "The controller has become leader only now and waits for a heartbeat of the master of broker \
              {broker_name}; ask again"

@@ -56,7 +56,7 @@ mod tests {
         let entry = |&(id, epoch, max_offset, priority): &(i64, i32, i64, i32)| {
             (id, Candidate { epoch, max_offset, priority })
         };
-        Liveness { alive: candidates.iter().map(entry).collect(), is_settling: false }
+        Liveness { alive: candidates.iter().map(entry).collect(), ..Liveness::default() }
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Group {
     pub fn wants_election(&self, liveness: &Liveness, unclean: bool) -> bool {
         let is_formed = self.master_epoch > 0;
         match self.master {
-            Some(master) => !liveness.is_settling && !liveness.is_alive(master),
+            Some(master) => !liveness.is_alive(master) && !liveness.is_unheard(master),
             None => is_formed && elect(self, liveness, None, unclean).is_some(),
         }
     }

@@ -12,8 +12,9 @@ fn liveness() -> impl Strategy<Value = Liveness> {
         max_offset,
         priority,
     });
-    (prop::collection::btree_map(1..6_i64, candidate, 0..5), any::<bool>())
-        .prop_map(|(alive, is_settling)| Liveness { alive, is_settling })
+    let gone = prop::collection::btree_set(1..6_i64, 0..3);
+    (prop::collection::btree_map(1..6_i64, candidate, 0..5), any::<bool>(), gone)
+        .prop_map(|(alive, is_settling, gone)| Liveness { alive, is_settling, gone })
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -154,7 +155,10 @@ proptest! {
 
 fn alive(ids: &[i64]) -> Liveness {
     let candidate = Candidate { epoch: 1, max_offset: 1, priority: 1 };
-    Liveness { alive: ids.iter().map(|id| (*id, candidate)).collect::<BTreeMap<_, _>>(), is_settling: false }
+    Liveness {
+        alive: ids.iter().map(|id| (*id, candidate)).collect::<BTreeMap<_, _>>(),
+        ..Liveness::default()
+    }
 }
 
 fn apply_id(id: i64) -> Command {
@@ -230,7 +234,8 @@ fn nobody_is_elected_while_the_controller_has_not_heard_of_the_master() {
     assert_eq!(state.apply(&elect(Some(2), settling.clone())).code, 2012);
     let kept = state.apply(&elect(Some(1), Liveness { is_settling: true, ..alive(&[1, 2]) }));
     assert_eq!((kept.code, kept.master.expect("a master").broker_id), (2011, 1));
-    assert!(state.apply(&elect(Some(2), alive(&[2]))).is_ok());
+    let gone = Liveness { gone: [1].into(), ..settling };
+    assert!(state.apply(&elect(Some(2), gone)).is_ok(), "it was there and is gone");
 }
 
 #[test]

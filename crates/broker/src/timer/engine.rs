@@ -132,7 +132,9 @@ impl Engine {
         }
         let mut counts = HashMap::new();
         let mut from = self.files.delivered().before;
-        while let Some(start) = self.files.next_slot(from) {
+        // The wheel is round: after one turn the first slot comes again.
+        let end = from.add_ms(self.reach_ms());
+        while let Some(start) = self.files.next_slot(from).filter(|start| *start < end) {
             self.files.walk(start, |_, unit| {
                 *counts.entry(unit.topic_hash).or_insert(0) += i64::from(unit.kind.count());
             })?;
@@ -171,9 +173,14 @@ impl Engine {
     ) -> Result<bool, Stuck> {
         let before = self.files.slot_start(read);
         if before > self.files.delivered().before {
-            let mut from = self.files.delivered().before;
+            let known = self.files.delivered().before;
+            let turn = before.add_ms(-self.reach_ms());
+            let mut from = known.max(turn);
             while let Some(start) = self.files.next_slot(from).filter(|start| *start < before) {
-                self.files.finish(start)?;
+                // After more than a turn a slot may be one of the future.
+                if known >= turn || self.holds(start)? {
+                    self.files.finish(start)?;
+                }
                 from = start.add_ms(self.files.precision_ms());
             }
             self.note(Delivered::before(before), self.files.queue_offset(), store);
@@ -246,10 +253,22 @@ impl Engine {
         self.deliver_due(store, stats, at, &mut step.delivered)
     }
 
+    /// How far ahead the wheel reaches.
+    fn reach_ms(&self) -> i64 {
+        eruca_store::WHEEL_SLOTS.saturating_mul(self.files.precision_ms())
+    }
+
+    /// Whether a slot has messages of just this time.
+    fn holds(&self, start: Timestamp) -> Result<bool, DiskError> {
+        let mut holds = false;
+        self.files.walk(start, |_, _| holds = true)?;
+        Ok(holds)
+    }
+
     /// Whether so much was not delivered that a slot of the future could be one of the past: first that.
     fn is_far_behind(&self, rules: &Rules, now: Timestamp) -> bool {
         let precision_ms = self.files.precision_ms();
-        let reach_ms = eruca_store::WHEEL_SLOTS.saturating_mul(precision_ms);
+        let reach_ms = self.reach_ms();
         // The two slots of which only a part lies in the window.
         let free_ms = reach_ms.saturating_sub(rules.window_ms).saturating_sub(2 * precision_ms);
         now.ms_since(self.files.delivered().before) > free_ms

@@ -16,7 +16,7 @@ use eruca_store::{Disk, MessageStore, OpenError, RecoveryReport, WriteStopped};
 
 use crate::{
     assignment::ClusterQueues,
-    config::{BrokerConfig, ConfigError},
+    config::{BrokerConfig, BrokerRole, ConfigError},
     control::Control,
     dispatch::{Dispatcher, Settled},
     ha,
@@ -28,6 +28,7 @@ use crate::{
     registration::{AdvertiseError, Identity, Membership, NameServers, Registration, advertised},
     role::{Escape, RoleState, RoleSwitch},
     schedule::Schedule,
+    settings::Settings,
 };
 
 /// How long connections may finish what they began when the broker stops.
@@ -90,6 +91,7 @@ pub struct Broker {
     dispatcher: Arc<Dispatcher>,
     settled: Settled,
     registration: Arc<Registration>,
+    settings: Arc<Settings>,
     control: Arc<Control>,
     schedule: Schedule,
     replication: Replication,
@@ -173,7 +175,7 @@ impl Broker {
         ));
         let servers = bind(&parts.settings.now(), environment, [listen, vip], &dispatcher)?;
         let (replicas, settings) = (parts.replicas.clone(), parts.settings.clone());
-        let replication = ha::start(ha_listen, replicas, &parts.role, settings, &control)?;
+        let replication = ha::start(ha_listen, replicas, &parts.role, settings.clone(), &control)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
         control.spawn("slave", Arc::new(parts.slave_sync()).run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
@@ -184,6 +186,7 @@ impl Broker {
             dispatcher,
             settled,
             registration,
+            settings,
             control,
             schedule,
             replication,
@@ -233,6 +236,11 @@ impl Broker {
     /// The only producer group that may send to `SELF_TEST_TOPIC`; made up at start.
     pub fn self_test_group(&self) -> &str {
         &self.self_test_group
+    }
+
+    /// Whether a message has to be on slaves before it is acknowledged.
+    pub fn waits_for_slaves(&self) -> bool {
+        self.settings.now().broker_role == BrokerRole::SyncMaster
     }
 
     /// What was found and put in order when the store was opened.

@@ -90,6 +90,7 @@ pub(crate) async fn become_ready(broker: &Broker, name_servers: &[String]) -> Re
         name_servers: name_servers.to_owned(),
         broker_name: broker.identity().broker_name.clone(),
         producer_group: broker.self_test_group().to_owned(),
+        without_slaves: broker.waits_for_slaves(),
     };
     let began = Instant::now();
     let mut pause = PAUSE_MIN;

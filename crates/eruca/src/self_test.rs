@@ -26,6 +26,8 @@ pub(crate) struct SelfTest {
     pub(crate) broker_name: String,
     /// The only producer group that it lets send to [`SELF_TEST_TOPIC`].
     pub(crate) producer_group: String,
+    /// Whether the message is acknowledged before slaves have it: a master is ready without them.
+    pub(crate) without_slaves: bool,
 }
 
 /// What the test found out.
@@ -124,6 +126,7 @@ impl SelfTest {
             queue_id: 0,
             born_timestamp: SystemClock.now().0,
             broker_name: Some(self.broker_name.clone()),
+            properties: self.without_slaves.then(|| "WAIT\u{1}false\u{2}".to_owned()),
             ..SendMessageRequestV2::default()
         };
         let request = RemotingCommand::request(&header).with_body(body.to_owned());

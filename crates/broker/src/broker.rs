@@ -248,6 +248,12 @@ impl Broker {
         &self.recovery
     }
 
+    /// The consumer groups.
+    #[cfg(test)]
+    pub(crate) fn groups(&self) -> &crate::groups::GroupTable {
+        &self.settled.groups
+    }
+
     /// The store, to look at.
     pub fn store(&self) -> &MessageStore {
         &self.settled.store

@@ -219,8 +219,24 @@ impl Master {
         end.ok_or_else(|| self.unreadable(WHAT, "there is no commitLogMaxOffset in it".to_owned()))
     }
 
-    /// Tells the master an offset that a consumer brought to the slave. False where it does not take it.
-    pub(super) async fn bring(&self, own: &OwnOffset) -> Result<bool, AskError> {
+    /// Tells the master an offset that a consumer brought to the slave. False where it does not take it. A group that began
+    /// here, of which it never heard, is made there as its first consumer would make it.
+    pub(super) async fn bring(&self, own: &OwnOffset, may_create: bool) -> Result<bool, AskError> {
+        match self.tell(own).await? {
+            ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST if may_create => {}
+            code => return Ok(code == ResponseCode::SUCCESS),
+        }
+        let group = SubscriptionGroupConfig { group_name: own.group.clone(), ..Default::default() };
+        let code = RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP;
+        let request = RemotingCommand::request_without_header(code).with_body(body::to_json(&group));
+        match self.ask("a consumer group", request).await {
+            Ok(_) => Ok(self.tell(own).await? == ResponseCode::SUCCESS),
+            Err(AskError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tell(&self, own: &OwnOffset) -> Result<ResponseCode, AskError> {
         let request = RemotingCommand::request(&UpdateConsumerOffsetRequest {
             consumer_group: own.group.clone(),
             topic: own.topic.clone(),
@@ -228,8 +244,8 @@ impl Master {
             commit_offset: own.offset,
         });
         match self.ask("a consumer's offset", request).await {
-            Ok(_) => Ok(true),
-            Err(AskError::Refused { .. }) => Ok(false),
+            Ok(_) => Ok(ResponseCode::SUCCESS),
+            Err(AskError::Refused { code, .. }) => Ok(code),
             Err(error) => Err(error),
         }
     }

@@ -147,8 +147,9 @@ impl SlaveSync {
             return Ok(());
         };
         let own = self.apply(move |tables| tables.follow_progress(progress)).await.unwrap_or_default();
+        let may_create = self.settings.now().auto_create_subscription_group;
         for own in own {
-            if master.bring(&own).await? {
+            if master.bring(&own, may_create).await? {
                 tracing::info!(
                     group = own.group,
                     topic = own.topic,

@@ -62,8 +62,12 @@ fn put(broker: &Broker, code: RequestCode, json: Vec<u8>) -> ResponseCode {
 }
 
 fn commit(broker: &Broker, queue_id: i32, commit_offset: i64) {
+    commit_of(broker, "g", queue_id, commit_offset);
+}
+
+fn commit_of(broker: &Broker, group: &str, queue_id: i32, commit_offset: i64) {
     let request = UpdateConsumerOffsetRequest {
-        consumer_group: "g".to_owned(),
+        consumer_group: group.to_owned(),
         topic: "T".to_owned(),
         queue_id,
         commit_offset,
@@ -73,9 +77,13 @@ fn commit(broker: &Broker, queue_id: i32, commit_offset: i64) {
 }
 
 fn offset(broker: &Broker, queue_id: i32) -> Option<i64> {
+    offset_of(broker, "g", queue_id)
+}
+
+fn offset_of(broker: &Broker, group: &str, queue_id: i32) -> Option<i64> {
     let answer = ask(broker, RemotingCommand::request_without_header(RequestCode::GET_ALL_CONSUMER_OFFSET));
     let table: body::ConsumerOffsetSerializeWrapper = body::from_json(&answer.body).unwrap();
-    table.offset_table.get("T@g").and_then(|queues| queues.get(&queue_id)).copied()
+    table.offset_table.get(&format!("T@{group}")).and_then(|queues| queues.get(&queue_id)).copied()
 }
 
 pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -135,9 +143,14 @@ fn a_slave_gets_all_from_its_master_and_brings_what_consumers_left_with_it() {
     slave.role().state().set_master(None);
     commit(&slave, 1, 9);
     commit(&slave, own, 5);
+    let began_here =
+        SubscriptionGroupConfig { group_name: "late".to_owned(), ..SubscriptionGroupConfig::default() };
+    slave.groups().put(began_here).unwrap();
+    commit_of(&slave, "late", 0, 4);
     commit(&master, 0, 2);
     slave.role().state().set_master(Some(addresses));
     wait("the slave goes back with the master", || offset(&slave, 0) == Some(2));
+    wait("the master is told of a group that began here", || offset_of(&master, "late", 0) == Some(4));
     wait("the master is told", || offset(&master, 1) == Some(9) && offset(&master, own) == Some(5));
     assert_eq!((offset(&slave, 1), offset(&slave, own)), (Some(9), Some(5)));
 

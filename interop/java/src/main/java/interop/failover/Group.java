@@ -1,0 +1,127 @@
+package interop.failover;
+
+import interop.Await;
+import interop.Case;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import org.apache.rocketmq.remoting.protocol.body.BrokerReplicasInfo;
+
+/** Brokers of one name and their controllers: processes that are killed and started, and what the controllers say of them. */
+final class Group {
+    static final String NAME = "broker-a";
+
+    /** What the leading controller says. */
+    record State(long masterId, String masterAddr, int masterEpoch, TreeSet<Long> inSync, boolean allAlive) {
+    }
+
+    private final Case run;
+    private final List<Path> brokers = dirs("failover.brokers");
+    private final List<Path> controllers = dirs("failover.controllers");
+    /** Whose brokers and controllers they are, as {@code servers} wants it. */
+    private final String brokerKind = System.getProperty("failover.broker");
+    private final String controllerKind = System.getProperty("failover.controller");
+
+    Group(Case run) {
+        this.run = run;
+    }
+
+    private static List<Path> dirs(String property) {
+        return List.of(System.getProperty(property).split(";")).stream().map(Path::of).toList();
+    }
+
+    private static String addr(Path dir, String what) throws IOException {
+        return "127.0.0.1:" + Files.readString(dir.resolve(what + ".port")).trim();
+    }
+
+    private static Path withAddr(List<Path> dirs, String what, String addr) throws IOException {
+        for (Path dir : dirs) {
+            if (addr(dir, what).equals(addr)) {
+                return dir;
+            }
+        }
+        throw new AssertionError("no " + what + " has the address " + addr);
+    }
+
+    /** Asks any controller that answers for the one that leads, and that one for the group. Throws where none does. */
+    State state() throws Exception {
+        BrokerReplicasInfo.ReplicasInfo info =
+            run.cluster.admin().getInSyncStateData(leader(), List.of(NAME)).getReplicasInfoTable().get(NAME);
+        TreeSet<Long> inSync = new TreeSet<>();
+        boolean allAlive = true;
+        for (BrokerReplicasInfo.ReplicaIdentity replica : info.getInSyncReplicas()) {
+            inSync.add(replica.getBrokerId());
+            allAlive &= Boolean.TRUE.equals(replica.getAlive());
+        }
+        return new State(info.getMasterBrokerId(), info.getMasterAddress(), info.getMasterEpoch(), inSync, allAlive);
+    }
+
+    String leader() throws Exception {
+        for (Path dir : controllers) {
+            if (!Files.exists(dir.resolve("controller.pid"))) {
+                continue;
+            }
+            String leader = run.cluster.admin().getControllerMetaData(addr(dir, "controller")).getControllerLeaderAddress();
+            // A controller may name one that was killed until it has noticed.
+            if (leader != null && !leader.isEmpty() && Files.exists(withAddr(controllers, "controller", leader).resolve("controller.pid"))) {
+                return leader;
+            }
+        }
+        throw new IllegalStateException("no controller leads");
+    }
+
+    /** Waits for a master with all brokers in sync and alive. */
+    State awaitWhole() {
+        Await.until("a master, and all brokers in sync", () -> {
+            State state = state();
+            return state.masterAddr() != null && state.inSync().size() == brokers.size() && state.allAlive();
+        });
+        return Await.answer("the group", this::state);
+    }
+
+    int controllerCount() {
+        return controllers.size();
+    }
+
+    String other(String brokerAddr) throws IOException {
+        for (Path dir : brokers) {
+            if (!addr(dir, "broker").equals(brokerAddr)) {
+                return addr(dir, "broker");
+            }
+        }
+        throw new AssertionError("there is only one broker");
+    }
+
+    void killBroker(String addr) throws Exception {
+        servers(brokerKind, "stop-broker", withAddr(brokers, "broker", addr), "kill");
+    }
+
+    void startBroker(String addr) throws Exception {
+        servers(brokerKind, "start-broker", withAddr(brokers, "broker", addr));
+    }
+
+    void killController(String addr) throws Exception {
+        servers(controllerKind, "stop-controller", withAddr(controllers, "controller", addr), "kill");
+    }
+
+    void startController(String addr) throws Exception {
+        servers(controllerKind, "start-controller", withAddr(controllers, "controller", addr));
+    }
+
+    private static void servers(String kind, String command, Path dir, String... words) throws Exception {
+        List<String> line = new java.util.ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
+        line.addAll(List.of(words));
+        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
+        builder.environment().put("SERVER", kind);
+        File log = dir.resolve("servers.log").toFile();
+        Process process = builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
+        if (!process.waitFor(180, TimeUnit.SECONDS) || process.exitValue() != 0) {
+            process.destroyForcibly();
+            throw new AssertionError(command + " failed: " + Files.readString(log.toPath()));
+        }
+    }
+}

@@ -105,19 +105,36 @@ impl MessageStore {
         }
         let end = at + bytes.len() as u64;
         let Copying { held, .. } = copying;
-        if held.is_empty() {
-            let used = self.copy_whole(bytes, at, arrivals)?;
-            held.extend_from_slice(bytes.get(used..).unwrap_or_default());
-        } else {
-            held.extend_from_slice(bytes);
-            let used = self.copy_whole(held, end - held.len() as u64, arrivals)?;
+        let mut rest = bytes;
+        while !held.is_empty() && !rest.is_empty() {
+            // What is missing of the record that was begun, and no more: the others are written as they lie.
+            let begun_at = end - (held.len() + rest.len()) as u64;
+            let (completing, later) = rest.split_at(self.missing_of(held, begun_at).min(rest.len()));
+            held.extend_from_slice(completing);
+            rest = later;
+            let used = self.copy_whole(held, begun_at, arrivals)?;
             held.drain(..used);
+        }
+        if held.is_empty() {
+            let used = self.copy_whole(rest, end - rest.len() as u64, arrivals)?;
+            held.extend_from_slice(rest.get(used..).unwrap_or_default());
         }
         if held.is_empty() {
             held.shrink_to(KEPT_CAPACITY_BYTES);
         }
         copying.next = Some(end);
         Ok(self.progress.written())
+    }
+
+    /// How many bytes `held`, the beginning of a record at `at`, lacks as far as it says so; never 0.
+    fn missing_of(&self, held: &[u8], at: u64) -> usize {
+        let size = self.segments.segment_size();
+        match log_item(held, LogOffset(at), size - at % size) {
+            LogItem::NeedsMore { len_bytes } => {
+                usize::try_from(len_bytes).unwrap_or(usize::MAX).saturating_sub(held.len()).max(1)
+            }
+            _ => 1,
+        }
     }
 
     /// An empty store takes a log from the start of any segment on.

@@ -1,7 +1,10 @@
 //! What all parts of a running controller share: the member of the Raft group, heartbeats, keys; elections.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,8 @@ pub(crate) struct Core {
     notices: mpsc::Sender<(String, RemotingCommand)>,
     /// Brokers that are gone.
     gone: mpsc::Sender<BrokerKey>,
+    /// This controller closes the connections itself: they say nothing of brokers.
+    is_stopping: AtomicBool,
 }
 
 /// Why the group did not answer.
@@ -56,7 +61,17 @@ impl Core {
         gone: mpsc::Sender<BrokerKey>,
     ) -> Core {
         let liveness = Mutex::new(LivenessTable::new(clock.now()));
-        Core { node, keys: RwLock::new(Arc::new(keys)), clock, liveness, notices, gone }
+        let is_stopping = AtomicBool::new(false);
+        Core { node, keys: RwLock::new(Arc::new(keys)), clock, liveness, notices, gone, is_stopping }
+    }
+
+    /// From now on nobody is taken for dead: the connections are about to be closed.
+    pub(crate) fn stopping(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
     }
 
     pub(crate) fn keys(&self) -> Arc<ControllerKeys> {
@@ -85,6 +100,9 @@ impl Core {
 
     /// A connection is gone, and with it the brokers that sent their heartbeats on it.
     pub(crate) fn disconnected(&self, connection_id: u64) {
+        if self.is_stopping() {
+            return;
+        }
         let gone = self.liveness().disconnected(connection_id, self.clock.now());
         for key in gone {
             info!(broker = key.0, id = key.1, "the connection of a broker is gone");
@@ -134,6 +152,9 @@ impl Core {
     }
 
     async fn elect(&self, broker_name: String) {
+        if self.is_stopping() {
+            return;
+        }
         let command = Command::ElectMaster {
             liveness: self.view(&broker_name),
             broker_name: broker_name.clone(),

@@ -103,6 +103,7 @@ impl ControllerServer {
 
     /// Stops listening, lets connections end for at most `grace`, and waits for the threads.
     pub fn shutdown(mut self, grace: Duration) {
+        self.core.stopping();
         self.server.shutdown(grace);
         if let Some(control) = self.control.take() {
             control.stop();
@@ -112,6 +113,7 @@ impl ControllerServer {
 
 impl Drop for ControllerServer {
     fn drop(&mut self) {
+        self.core.stopping();
         if let Some(control) = self.control.take() {
             control.stop();
         }

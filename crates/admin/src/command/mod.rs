@@ -15,6 +15,7 @@ mod consume_message;
 mod consumer_connection;
 mod consumer_progress;
 mod consumer_status;
+mod controller;
 mod delete_sub_group;
 mod delete_topic;
 mod get_consumer_config;
@@ -128,6 +129,12 @@ pub static COMMANDS: &[&Command] = &[
     &send_message::COMMAND,
     &consume_message::COMMAND,
     &ha_status::COMMAND,
+    &controller::SYNC_STATE_SET,
+    &controller::METADATA,
+    &controller::GET_CONFIG,
+    &controller::UPDATE_CONFIG,
+    &controller::ELECT_MASTER,
+    &controller::CLEAN_BROKER,
     &lite::BROKER,
     &lite::PARENT_TOPIC,
     &lite::LITE_TOPIC,

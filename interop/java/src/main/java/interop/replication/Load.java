@@ -13,7 +13,7 @@ import org.apache.rocketmq.common.message.Message;
 
 /**
  * Sends messages of many sizes, some in batches, some delayed, by several threads, and says how many were answered how:
- * one line a status, <code>FAILED</code> for exceptions.
+ * <code>BEGUN</code> after the first answer, then one line a status, <code>FAILED</code> for exceptions.
  *
  * <p>Arguments: name servers, topic, messages, threads.
  */
@@ -87,6 +87,9 @@ public final class Load {
     }
 
     private synchronized void note(SendResult result) {
+        if (answers.isEmpty()) {
+            System.out.println("BEGUN");
+        }
         answers.merge(result.getSendStatus(), 1, Integer::sum);
     }
 

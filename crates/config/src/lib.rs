@@ -1,7 +1,8 @@
 //! Java `.properties` and `.conf` files: reader, typed keys, hints for unknown keys.
 //!
 //! Read in this order: the text (`properties`), one value (`value`), a component's table of keys (`keys`), and what a
-//! user is told about keys that mean nothing here (`notice`, `hint`, `java`). `file` replaces small files safely.
+//! user is told about keys that mean nothing here (`notice`, `hint`, `java`). `file` replaces small files safely,
+//! `remote` says what may be changed over the network.
 //!
 //! ```
 //! eruca_config::keys! {
@@ -30,6 +31,7 @@ pub mod java;
 mod keys;
 mod notice;
 mod properties;
+mod remote;
 mod value;
 
 pub use file::{read_replaced, replace_file, store_changes};
@@ -37,4 +39,5 @@ pub use hint::unknown_key_hint;
 pub use keys::{KeyRow, Loaded, UpdateError, ValueError, ValueErrors, range_text};
 pub use notice::{KeyNotice, notices};
 pub use properties::{ParseError, Properties};
+pub use remote::{RemoteChangeError, keep_remote_changes, remote_changes};
 pub use value::ConfigValue;

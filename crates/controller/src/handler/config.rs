@@ -1,15 +1,12 @@
 //! The controller's own configuration.
 
-use std::{
-    path::Path,
-    sync::{Arc, PoisonError},
-};
+use std::sync::{Arc, PoisonError};
 
-use eruca_config::{Properties, java, store_changes};
+use eruca_config::{java, keep_remote_changes, remote_changes};
 use eruca_protocol::{RemotingCommand, ResponseCode};
 use tracing::info;
 
-use super::refusal::{Answered, Refusal};
+use super::refusal::Answered;
 use crate::{ControllerKeys, core::Core};
 
 /// Keys that nobody changes remotely, whatever `configBlackList` says.
@@ -21,23 +18,11 @@ pub(super) fn list(core: &Core, request: &RemotingCommand) -> RemotingCommand {
 }
 
 pub(super) fn update(core: &Core, request: &RemotingCommand) -> Answered {
-    let asked = Properties::parse_bytes(&request.body)
-        .map_err(|error| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string()))?;
     let mut keys_now = core.keys.write().unwrap_or_else(PoisonError::into_inner);
-    let black_list: Vec<&str> = keys_now.config_black_list.split(';').map(str::trim).collect();
-    if asked.iter().any(|(key, _)| PROTECTED.contains(&key) || black_list.contains(&key)) {
-        return Err(Refusal::new(ResponseCode::NO_PERMISSION, "Can not update config in black list."));
-    }
-    // Knobs of the JVM change nothing here, but scripts that set them must not fail.
-    let changes: Properties = asked.iter().filter(|(key, _)| !java::CONTROLLER.is_tuning(key)).collect();
+    let changes = remote_changes(&request.body, &PROTECTED, &keys_now.config_black_list, &java::CONTROLLER)?;
     let mut keys = ControllerKeys::clone(&keys_now);
     keys.update_all(&changes)?;
-    if let Some(path) = &keys.config_store_path {
-        store_changes(Path::new(path), &changes).map_err(|error| {
-            let remark = format!("configStorePath: {path} cannot be written: {error}; nothing was changed");
-            Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
-        })?;
-    }
+    keep_remote_changes(keys.config_store_path.as_deref(), &changes)?;
     *keys_now = Arc::new(keys);
     drop(keys_now);
     for (key, value) in changes.iter() {

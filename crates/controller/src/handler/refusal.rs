@@ -1,6 +1,6 @@
 //! What handlers return, and how errors become response codes.
 
-use eruca_config::UpdateError;
+use eruca_config::{RemoteChangeError, UpdateError};
 use eruca_protocol::{HeaderError, RemotingCommand, ResponseCode, body::BodyError};
 
 use crate::{core::GroupError, raft::ProposeError};
@@ -36,6 +36,18 @@ impl From<BodyError> for Refusal {
 impl From<UpdateError> for Refusal {
     fn from(error: UpdateError) -> Refusal {
         Refusal::new(ResponseCode::INVALID_PARAMETER, error.to_string())
+    }
+}
+
+impl From<RemoteChangeError> for Refusal {
+    fn from(error: RemoteChangeError) -> Refusal {
+        let code = match error {
+            RemoteChangeError::Unreadable(_) | RemoteChangeError::NotKept { .. } => {
+                ResponseCode::SYSTEM_ERROR
+            }
+            RemoteChangeError::Protected => ResponseCode::NO_PERMISSION,
+        };
+        Refusal::new(code, error.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use eruca_config::UpdateError;
+use eruca_config::{RemoteChangeError, UpdateError};
 use eruca_protocol::{
     HeaderError, RemotingCommand, ResponseCode,
     body::{BodyError, RegisterBodyError},
@@ -43,6 +43,18 @@ refusals! {
     Refused => SYSTEM_ERROR;
     KvError => SYSTEM_ERROR;
     UpdateError => INVALID_PARAMETER;
+}
+
+impl From<RemoteChangeError> for Refusal {
+    fn from(error: RemoteChangeError) -> Self {
+        let code = match error {
+            RemoteChangeError::Unreadable(_) | RemoteChangeError::NotKept { .. } => {
+                ResponseCode::SYSTEM_ERROR
+            }
+            RemoteChangeError::Protected => ResponseCode::NO_PERMISSION,
+        };
+        Refusal::new(code, error.to_string())
+    }
 }
 
 /// The address that the caller is told: the broker of the same process is where the caller came in.

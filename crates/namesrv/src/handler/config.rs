@@ -1,12 +1,12 @@
 //! The name server's own configuration.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use eruca_config::{Properties, java, store_changes};
+use eruca_config::{java, keep_remote_changes, remote_changes};
 use eruca_protocol::{RemotingCommand, RequestCode, ResponseCode};
 use tracing::info;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
 use crate::{
     NamesrvKeys,
     namesrv::{SharedKeys, read, write},
@@ -33,26 +33,11 @@ impl ConfigHandler {
     }
 
     fn update(&self, request: &RemotingCommand) -> Answer {
-        let asked = Properties::parse_bytes(&request.body)
-            .map_err(|error| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string()))?;
         let mut keys_now = write(&self.keys);
-        let black_list: Vec<&str> = keys_now.config_black_list.split(';').map(str::trim).collect();
-        let is_protected = |key: &str| PROTECTED.contains(&key) || black_list.contains(&key);
-        if asked.iter().any(|(key, _)| is_protected(key)) {
-            return Err(Refusal::new(ResponseCode::NO_PERMISSION, "Can not update config in black list."));
-        }
-        // Knobs of the JVM change nothing here, but scripts that set them must not fail.
-        let is_ours = |key: &str| !java::NAMESRV.is_tuning(key);
-        let changes: Properties = asked.iter().filter(|(key, _)| is_ours(key)).collect();
+        let changes = remote_changes(&request.body, &PROTECTED, &keys_now.config_black_list, &java::NAMESRV)?;
         let mut keys = NamesrvKeys::clone(&keys_now);
         keys.update_all(&changes)?;
-        if let Some(path) = &keys.config_store_path {
-            store_changes(Path::new(path), &changes).map_err(|error| {
-                let remark =
-                    format!("configStorePath: {path} cannot be written: {error}; nothing was changed");
-                Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
-            })?;
-        }
+        keep_remote_changes(keys.config_store_path.as_deref(), &changes)?;
         *keys_now = Arc::new(keys);
         drop(keys_now);
         for (key, value) in changes.iter() {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use eruca_config::{Properties, java, store_changes};
+use eruca_config::{RemoteChangeError, java, remote_changes, store_changes};
 use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
@@ -43,15 +43,12 @@ impl BrokerAdmin {
 
     /// `UPDATE_BROKER_CONFIG`: keys that may be changed while the broker runs; all of them, or with an error none.
     pub(super) fn update_config(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
-        let asked = Properties::parse_bytes(&request.body)
-            .map_err(|error| HandlerError::system_error(error.to_string()))?;
         let mut config = (*self.settings.now()).clone();
-        let black_list: Vec<&str> = config.config_black_list.split(';').map(str::trim).collect();
-        if asked.iter().any(|(key, _)| PROTECTED.contains(&key) || black_list.contains(&key)) {
-            return Err(HandlerError::no_permission("Can not update config in black list."));
-        }
-        // Knobs of the JVM change nothing here, but scripts that set them must not fail.
-        let changes: Properties = asked.iter().filter(|(key, _)| !java::BROKER.is_tuning(key)).collect();
+        let changes = remote_changes(&request.body, &PROTECTED, &config.config_black_list, &java::BROKER);
+        let changes = changes.map_err(|error| match error {
+            RemoteChangeError::Protected => HandlerError::no_permission(error.to_string()),
+            _ => HandlerError::system_error(error.to_string()),
+        })?;
         let refused = |error: eruca_config::UpdateError| HandlerError::invalid_parameter(error.to_string());
         config.update_all(&changes).map_err(refused)?;
         if let Some(path) = &self.config_file {

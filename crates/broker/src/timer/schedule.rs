@@ -133,7 +133,8 @@ impl TimerSchedule {
                 // It became a master meanwhile.
                 return Ok(());
             }
-            if !engine.follow(&self.store, &rules, read, taken, self.clock.now())? {
+            let is_more = engine.follow(&self.store, &rules, read, taken, self.clock.now());
+            if !is_more.map_err(|stuck| stuck.to_string())? {
                 return Ok(());
             }
         }

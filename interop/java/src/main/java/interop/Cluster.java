@@ -1,13 +1,12 @@
 package interop;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.rocketmq.common.TopicConfig;
@@ -162,16 +161,7 @@ public final class Cluster {
     private void run(String script, String command, String... args) throws Exception {
         List<String> line = new ArrayList<>(List.of(script, command, dir.toString()));
         line.addAll(List.of(args));
-        Process process = new ProcessBuilder(line)
-            .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-        if (!process.waitFor(150, TimeUnit.SECONDS)) {
-            process.destroyForcibly();
-            throw new AssertionError("no end of: " + line);
-        }
-        Check.equal(0, process.exitValue(), String.join(" ", line));
+        Script.run(Map.of(), line);
     }
 
     public static MessageQueue queue(String topic, int id) {

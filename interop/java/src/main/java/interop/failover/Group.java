@@ -2,13 +2,14 @@ package interop.failover;
 
 import interop.Await;
 import interop.Case;
-import java.io.File;
+import interop.Script;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.remoting.protocol.body.BrokerReplicasInfo;
 
 /** Brokers of one name and their controllers: processes that are killed and started, and what the controllers say of them. */
@@ -113,15 +114,8 @@ final class Group {
     }
 
     private static void servers(String kind, String command, Path dir, String... words) throws Exception {
-        List<String> line = new java.util.ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
+        List<String> line = new ArrayList<>(List.of(System.getProperty("interop.servers"), command, dir.toString()));
         line.addAll(List.of(words));
-        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
-        builder.environment().put("SERVER", kind);
-        File log = dir.resolve("servers.log").toFile();
-        Process process = builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
-        if (!process.waitFor(180, TimeUnit.SECONDS) || process.exitValue() != 0) {
-            process.destroyForcibly();
-            throw new AssertionError(command + " failed: " + Files.readString(log.toPath()));
-        }
+        Script.run(Map.of("SERVER", kind), line);
     }
 }

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
-import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
@@ -32,7 +31,7 @@ public final class Load {
         // What came of each send shall be seen.
         producer.setRetryTimesWhenSendFailed(0);
         producer.setRetryAnotherBrokerWhenNotStoreOK(false);
-        start(producer);
+        producer.start();
         int messages = Integer.parseInt(args[2]);
         int threads = Integer.parseInt(args[3]);
         Load load = new Load();
@@ -50,10 +49,6 @@ public final class Load {
         if (load.failed > 0) {
             System.out.println("FAILED " + load.failed + " " + load.failure);
         }
-    }
-
-    private static void start(DefaultMQProducer producer) throws MQClientException {
-        producer.start();
     }
 
     private void send(DefaultMQProducer producer, String topic, int messages, Random random) {

@@ -3,12 +3,11 @@ package interop.slaves;
 import interop.Await;
 import interop.Check;
 import interop.Received;
-import java.io.File;
+import interop.Script;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendStatus;
@@ -150,10 +149,7 @@ public final class ReadOn {
     private static void servers(String command, String... more) throws Exception {
         List<String> line = new ArrayList<>(List.of(System.getProperty("slaves.servers"), command, System.getProperty("slaves.master.dir")));
         line.addAll(List.of(more));
-        ProcessBuilder builder = new ProcessBuilder(line);
-        builder.environment().putAll(Map.of("SERVER", System.getProperty("slaves.master.server")));
-        Process process = builder.redirectErrorStream(true).redirectOutput(new File("/dev/stderr")).start();
-        Check.that(process.waitFor(150, TimeUnit.SECONDS) && process.exitValue() == 0, String.join(" ", line));
+        Script.run(Map.of("SERVER", System.getProperty("slaves.master.server")), line);
     }
 
     private static void say(String what) {

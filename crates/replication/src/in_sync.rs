@@ -294,7 +294,8 @@ impl InSync {
 }
 
 impl SlaveState {
-    fn is_near(&self, log_end: LogOffset, gap_max_bytes: u64) -> bool {
+    /// Whether it lacks less than `gap_max_bytes` of a log that ends at `log_end`, as far as it said.
+    pub(crate) fn is_near(&self, log_end: LogOffset, gap_max_bytes: u64) -> bool {
         self.acknowledged.is_some() && self.behind_bytes(log_end) < gap_max_bytes
     }
 }

@@ -4,21 +4,18 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use eruca_message::{Clock, MessageQueue, Timestamp};
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    body::{self, TopicRouteData},
-    request::GetRouteinfoByTopicRequest,
+use eruca_protocol::{ResponseCode, body::TopicRouteData};
+
+use crate::{
+    control::Control,
+    registration::{AskRouteError, LazyClient, ask_route},
+    settings::Settings,
+    topics::{TopicTable, perm},
 };
-use eruca_remoting::{Client, ClientConfig};
 
-use crate::{control::Control, settings::Settings, topics::TopicTable, topics::perm};
-
-/// How long a name server may take.
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// Topics whose routes are kept.
 const TOPICS_MAX: usize = 10_000;
 /// Most queues of one topic on one broker that are believed.
@@ -49,7 +46,7 @@ pub struct ClusterQueues {
     topics: Arc<TopicTable>,
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
-    client: Mutex<Option<Client>>,
+    client: LazyClient,
     kept: Mutex<HashMap<String, Kept>>,
 }
 
@@ -80,7 +77,7 @@ impl ClusterQueues {
         settings: Arc<Settings>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (client, kept) = (Mutex::default(), Mutex::default());
+        let (client, kept) = (LazyClient::new("routes"), Mutex::default());
         ClusterQueues { name_servers, topics, settings, clock, client, kept }
     }
 
@@ -153,39 +150,23 @@ impl ClusterQueues {
 
     async fn ask_all(&self, topic: &str) -> Result<TopicRouteData, RouteError> {
         let mut why = "none is configured (namesrvAddr)".to_owned();
-        let client = self.client();
+        let client = self.client.get();
         for address in &self.name_servers {
-            let header =
-                GetRouteinfoByTopicRequest { topic: topic.to_owned(), accept_standard_json_only: Some(true) };
-            match client.invoke(address, RemotingCommand::request(&header), TIMEOUT).await {
-                Ok(reply) if reply.response_code() == ResponseCode::SUCCESS => {
-                    match body::from_json(&reply.body) {
-                        Ok(route) => return Ok(route),
-                        Err(error) => why = format!("{address}: {error}"),
-                    }
-                }
-                Ok(reply) if reply.response_code() == ResponseCode::TOPIC_NOT_EXIST => {
+            match ask_route(&client, address, topic).await {
+                Ok(route) => return Ok(route),
+                Err(AskRouteError::Refused { code: ResponseCode::TOPIC_NOT_EXIST, .. }) => {
                     return Err(RouteError::NoTopic { topic: topic.to_owned() });
                 }
-                Ok(reply) => why = format!("{address}: {} {}", reply.code, reply.remark.unwrap_or_default()),
-                Err(error) => why = error.to_string(),
+                Err(AskRouteError::Invoke(error)) => why = error.to_string(),
+                Err(error) => why = format!("{address}: {error}"),
             }
         }
         Err(RouteError::NoNameServer { topic: topic.to_owned(), why })
     }
 
-    /// Made when it is needed first: inside a runtime.
-    fn client(&self) -> Client {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Client::new(ClientConfig { name: "routes", ..ClientConfig::default() }, None);
-        client.get_or_insert_with(new).clone()
-    }
-
     /// Closes connections. Nothing can be asked any more.
     pub fn close(&self) {
-        if let Some(client) = &*self.client.lock().unwrap_or_else(PoisonError::into_inner) {
-            client.close();
-        }
+        self.client.close();
     }
 
     fn own(&self, topic: &str) -> Vec<MessageQueue> {

@@ -8,16 +8,16 @@ use std::{
 
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
-    body::{self, GetBrokerMemberGroupResponseBody, TopicRouteData},
+    body::{self, GetBrokerMemberGroupResponseBody},
     request::{
         BrokerHeartbeatRequest, ExchangeHaInfoRequest, ExchangeHaInfoResponse, GetBrokerMemberGroupRequest,
-        GetRouteinfoByTopicRequest, NotifyMinBrokerIdChangeRequest, QueryDataVersionRequest,
+        NotifyMinBrokerIdChangeRequest, QueryDataVersionRequest,
     },
 };
-use eruca_remoting::{Client, ClientConfig, Reply};
+use eruca_remoting::Reply;
 use eruca_store::MessageStore;
 
-use super::Identity;
+use super::{Identity, LazyClient, ask_route};
 use crate::{
     HandlerError,
     control::Control,
@@ -42,7 +42,7 @@ pub(crate) struct Membership {
     store: Arc<MessageStore>,
     control: Arc<Control>,
     group: Mutex<Group>,
-    client: Mutex<Option<Client>>,
+    client: LazyClient,
 }
 
 impl Membership {
@@ -64,7 +64,7 @@ impl Membership {
             store,
             control,
             group: Mutex::default(),
-            client: Mutex::default(),
+            client: LazyClient::new("membership"),
         }
     }
 
@@ -88,7 +88,7 @@ impl Membership {
         loop {
             tokio::time::sleep(period).await;
             // One that is lost is told by the registration's own connection.
-            let _ = self.client().invoke(&name_server, self.heartbeat(), timeout).await;
+            let _ = self.client.get().invoke(&name_server, self.heartbeat(), timeout).await;
         }
     }
 
@@ -136,16 +136,14 @@ impl Membership {
             cluster_name: self.identity.cluster_name.clone(),
             broker_name: self.identity.broker_name.clone(),
         };
-        let client = self.client();
+        let client = self.client.get();
         let answer = client.invoke(name_server, RemotingCommand::request(&header), TIMEOUT).await.ok()?;
         if answer.response_code() == ResponseCode::SUCCESS {
             let group: GetBrokerMemberGroupResponseBody = body::from_json(&answer.body).ok()?;
             return Some(group.broker_member_group?.broker_addrs);
         }
         let topic = format!("{MEMBER_TOPIC_PREFIX}{}", self.identity.broker_name);
-        let header = GetRouteinfoByTopicRequest { topic, accept_standard_json_only: Some(true) };
-        let answer = client.invoke(name_server, RemotingCommand::request(&header), TIMEOUT).await.ok()?;
-        let route: TopicRouteData = body::from_json(&answer.body).ok()?;
+        let route = ask_route(&client, name_server, &topic).await.ok()?;
         let own = route.broker_datas.into_iter().find(|data| data.broker_name == self.identity.broker_name);
         own.map(|data| data.broker_addrs)
     }
@@ -193,7 +191,7 @@ impl Membership {
 
     async fn ask_ha_addr(&self, master: &str) -> Option<String> {
         let request = RemotingCommand::request(&ExchangeHaInfoRequest::default());
-        let answer = self.client().invoke(master, request, TIMEOUT).await.ok()?;
+        let answer = self.client.get().invoke(master, request, TIMEOUT).await.ok()?;
         let answer: ExchangeHaInfoResponse = answer.header().ok()?;
         answer.master_ha_address.filter(|addr| !addr.is_empty())
     }
@@ -232,11 +230,5 @@ impl Membership {
             answer.master_flush_offset = i64::try_from(self.store.watermarks().flushed.0).ok();
         }
         Ok(Reply::Now(request.reply_with(&answer)))
-    }
-
-    fn client(&self) -> Client {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Client::new(ClientConfig { name: "membership", ..ClientConfig::default() }, None);
-        client.get_or_insert_with(new).clone()
     }
 }

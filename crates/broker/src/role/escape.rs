@@ -19,18 +19,19 @@ use eruca_message::{
     },
     sys_flag,
 };
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    body::{self, TopicRouteData},
-    request::{GetRouteinfoByTopicRequest, SendMessageRequestV2},
-};
-use eruca_remoting::{Client, ClientConfig};
+use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicRouteData, request::SendMessageRequestV2};
+use eruca_remoting::Client;
 use eruca_store::{AppendError, AppendMessage, MessageStore, WriteStopped};
 
 use super::state::{Role, RoleState};
-use crate::{control::Control, settings::Settings, topics::perm};
+use crate::{
+    control::Control,
+    registration::{LazyClient, ask_route},
+    settings::Settings,
+    topics::perm,
+};
 
-/// A send, or a question for a route, may take so long (Java: `SEND_TIMEOUT`).
+/// A send may take so long (Java: `SEND_TIMEOUT`).
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Routes are asked for again after so long.
 const ROUTE_MS: i64 = 10_000;
@@ -62,7 +63,7 @@ pub(crate) struct Escape {
     clock: Arc<dyn Clock>,
     control: Arc<Control>,
     name_servers: Vec<String>,
-    client: Mutex<Option<Client>>,
+    client: LazyClient,
     routes: Mutex<HashMap<String, Places>>,
     turn: AtomicUsize,
     told_at: AtomicI64,
@@ -84,7 +85,7 @@ impl Escape {
             clock,
             control,
             name_servers,
-            client: Mutex::default(),
+            client: LazyClient::new("escape"),
             routes: Mutex::default(),
             turn: AtomicUsize::new(0),
             told_at: AtomicI64::new(i64::MIN),
@@ -166,7 +167,7 @@ impl Escape {
     }
 
     async fn send_request(&self, escaping: &Escaping) -> Result<(), String> {
-        let client = self.client();
+        let client = self.client.get();
         let places = self.places(&client, &escaping.topic).await?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let place = places.get(turn % places.len().max(1)).ok_or_else(|| {
@@ -233,12 +234,6 @@ impl Escape {
         });
         places.flatten().collect()
     }
-
-    fn client(&self) -> Client {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Client::new(ClientConfig { name: "escape", ..ClientConfig::default() }, None);
-        client.get_or_insert_with(new).clone()
-    }
 }
 
 /// A message on its way.
@@ -246,17 +241,6 @@ struct Escaping {
     topic: String,
     header: SendMessageRequestV2,
     body: Vec<u8>,
-}
-
-async fn ask_route(client: &Client, addr: &str, topic: &str) -> Result<TopicRouteData, String> {
-    let header =
-        GetRouteinfoByTopicRequest { topic: topic.to_owned(), accept_standard_json_only: Some(true) };
-    let answer = client.invoke(addr, RemotingCommand::request(&header), TIMEOUT).await;
-    let answer = answer.map_err(|error| error.to_string())?;
-    match answer.response_code() {
-        ResponseCode::SUCCESS => body::from_json(&answer.body).map_err(|error| error.to_string()),
-        code => Err(format!("{code} {}", answer.remark.unwrap_or_default())),
-    }
 }
 
 /// Puts a message that is due into the store, or, where this broker stands in for its master, to another group. What the

@@ -1,37 +1,16 @@
 //! A broker changes its role while it runs.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use eruca_message::{SystemClock, Timestamp, names::SCHEDULE_TOPIC};
-use eruca_store::{AppendMessage, RealDisk, WriteState, WriteStopped};
+use eruca_message::{Timestamp, names::SCHEDULE_TOPIC};
+use eruca_store::{AppendMessage, WriteState, WriteStopped};
 
-use crate::{Broker, BrokerConfig, Environment, role::Role};
-
-fn broker(directory: &std::path::Path) -> Broker {
-    let config = BrokerConfig {
-        store_path_root_dir: Some(directory.display().to_string()),
-        bind_address: "127.0.0.1".to_owned(),
-        broker_name: "b".to_owned(),
-        listen_port: 0,
-        disk_space_warning_level_ratio: 99,
-        ..BrokerConfig::default()
-    };
-    let environment = Environment {
-        clock: Arc::new(SystemClock),
-        disk: Arc::new(RealDisk),
-        shards: 1,
-        max_connections: 10,
-        max_in_flight_bytes: 1 << 20,
-        memory_bytes: 1 << 30,
-        config_file: None,
-    };
-    Broker::start(config, environment).unwrap()
-}
+use crate::{config::BrokerRole, role::Role, slave_sync::test::broker};
 
 #[test]
 fn a_master_that_became_a_slave_takes_nothing_and_delivers_nothing_until_it_is_master_again() {
     let directory = tempfile::tempdir().unwrap();
-    let broker = broker(directory.path());
+    let broker = broker(directory.path(), BrokerRole::AsyncMaster);
     let (store, role) = (broker.store(), broker.role());
     let host = "127.0.0.1:10911".parse().unwrap();
     let delayed = AppendMessage {

@@ -119,11 +119,6 @@ impl SlaveSession {
         (SlaveSession { state: State::Handshake, epoch_min, reported: None, received: Vec::new() }, hello)
     }
 
-    /// Whether the logs were brought into line.
-    pub fn is_in_transfer(&self) -> bool {
-        self.state == State::Transfer
-    }
-
     /// What the master sent. Gives back what is to be sent: one report at most, for all that came.
     ///
     /// # Errors

@@ -158,9 +158,11 @@ impl Replicas {
     /// The replication as it stands.
     pub fn status(&self) -> Status {
         let (log_end, gap_max_bytes) = (self.store.log_range().1, self.settings().gap_max_bytes);
-        let is_near =
-            |slave: &SlaveState| slave.acknowledged.is_some() && slave.behind_bytes(log_end) < gap_max_bytes;
-        let slaves = self.in_sync().slaves().map(|slave| (slave.clone(), is_near(slave))).collect();
+        let slaves = self
+            .in_sync()
+            .slaves()
+            .map(|slave| (slave.clone(), slave.is_near(log_end, gap_max_bytes)))
+            .collect();
         Status { log_end, slaves, copy: self.copy_state().clone() }
     }
 

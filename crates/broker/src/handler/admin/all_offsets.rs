@@ -55,9 +55,7 @@ impl AllOffsetsHandler {
         })?;
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(checkpoint)))
     }
-}
 
-impl AllOffsetsHandler {
     /// How many messages of each topic wait for their time: counted now, where Java keeps count.
     pub(super) fn of_waiting_timers(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let topics = self.topics.all();

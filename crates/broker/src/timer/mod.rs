@@ -4,12 +4,13 @@
 //! files ([`eruca_store::TimerFiles`]): a unit in the timer log, in the list of its slot of the wheel. Shortly before a slot comes its
 //! list is read (`slot`), and each message is delivered at its time (`delivery`). Only the slots of the next second are in memory.
 //!
-//! `engine` decides and does one step; `schedule` owns the thread that takes the steps, and sleeps in between.
+//! `engine` decides and does one step (on a slave `following`); `schedule` owns the thread that takes the steps, and sleeps in between.
 
 mod delivery;
 mod engine;
 #[cfg(test)]
 mod engine_test;
+mod following;
 mod intake;
 mod recall_key;
 mod schedule;

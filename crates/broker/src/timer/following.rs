@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use eruca_message::{QueueOffset, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{Delivered, DiskError, MessageStore};
 
-use super::{BATCH_MESSAGES, Engine, Rules, Stuck};
+use super::engine::{BATCH_MESSAGES, Engine, Rules, Stuck};
 
 impl Engine {
     /// How many messages wait, less recalls, by the hash of their topic; `None` where there are more than `most`.
-    pub(in crate::timer) fn count_by_topic(&self, most: i64) -> Result<Option<HashMap<i32, i64>>, DiskError> {
+    pub(super) fn count_by_topic(&self, most: i64) -> Result<Option<HashMap<i32, i64>>, DiskError> {
         if self.files.count() > most {
             return Ok(None);
         }
@@ -27,7 +27,7 @@ impl Engine {
     }
 
     /// Slots are read from the disk again.
-    pub(in crate::timer) fn forget_loaded(&mut self) {
+    pub(super) fn forget_loaded(&mut self) {
         self.loaded.clear();
         self.barrier = None;
     }
@@ -35,7 +35,7 @@ impl Engine {
     /// As a slave: takes what the master took, and drops what it delivered. `read` is the master's: it delivered all slots
     /// before that time of what it had taken, which is everything before `taken` in the timer topic's queue. The log must
     /// have all that it delivered. Whether there is more to take.
-    pub(in crate::timer) fn follow(
+    pub(super) fn follow(
         &mut self,
         store: &MessageStore,
         rules: &Rules,

@@ -1,8 +1,6 @@
 //! One step of the timers: what came into the timer topic is taken into the wheel, and what is due is delivered. `following` is
 //! what a slave does instead.
 
-mod following;
-
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -27,7 +25,7 @@ use crate::{
 };
 
 /// Most messages taken in, or delivered, by one step.
-const BATCH_MESSAGES: usize = 1_000;
+pub(super) const BATCH_MESSAGES: usize = 1_000;
 /// Most bytes of them.
 const BATCH_BYTES: u64 = 4 << 20;
 /// How long before it comes a slot is read into memory.
@@ -89,8 +87,8 @@ pub(super) struct Engine {
     keys: RecallKeys,
     /// Nothing is delivered before the queue is taken up to here, as it was at this time: a recall that was acknowledged by
     /// then is heeded.
-    barrier: Option<(QueueOffset, Timestamp)>,
-    loaded: BTreeMap<Timestamp, LoadedSlot>,
+    pub(super) barrier: Option<(QueueOffset, Timestamp)>,
+    pub(super) loaded: BTreeMap<Timestamp, LoadedSlot>,
     record: Vec<u8>,
     properties: Vec<u8>,
     is_stuck: bool,
@@ -175,7 +173,7 @@ impl Engine {
     }
 
     /// How far ahead the wheel reaches.
-    fn reach_ms(&self) -> i64 {
+    pub(super) fn reach_ms(&self) -> i64 {
         eruca_store::WHEEL_SLOTS.saturating_mul(self.files.precision_ms())
     }
 
@@ -259,7 +257,7 @@ impl Engine {
 
     /// What a message of the queue is that is taken at `now`, or was when it was stored; `None` where nothing ever can become
     /// of it, which is said.
-    fn look(
+    pub(super) fn look(
         &mut self,
         store: &MessageStore,
         entry: &ConsumeQueueEntry,
@@ -304,7 +302,7 @@ impl Engine {
     }
 
     /// Puts messages into the wheel; everything before `next` was taken then.
-    fn put(
+    pub(super) fn put(
         &mut self,
         waiting: &[(QueueOffset, Taken)],
         next: QueueOffset,
@@ -333,7 +331,7 @@ impl Engine {
         Ok(())
     }
 
-    fn note(&mut self, delivered: Delivered, next: QueueOffset, store: &MessageStore) {
+    pub(super) fn note(&mut self, delivered: Delivered, next: QueueOffset, store: &MessageStore) {
         self.files.note(delivered, next, store.log_range().1);
     }
 

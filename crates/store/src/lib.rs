@@ -50,6 +50,7 @@ mod query;
 mod queue_log;
 mod read;
 mod read_batch;
+mod read_limit;
 mod recovery;
 mod replica;
 mod replica_entries;

@@ -96,8 +96,11 @@ impl MessageStore {
     /// The offsets of a queue; 0..0 for one that is not there.
     pub fn queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {
         let (min, max) = match self.queues.find(topic, queue_id) {
-            Some(queue) => queue.range(),
-            None => self.batch_queues.find(topic, queue_id).map_or((0, 0), |queue| queue.range()),
+            Some(queue) => self.readable_range(&queue),
+            None => self
+                .batch_queues
+                .find(topic, queue_id)
+                .map_or((0, 0), |queue| self.readable_batch_range(&queue)),
         };
         QueueRange { min: QueueOffset(min), max: QueueOffset(max) }
     }
@@ -121,7 +124,7 @@ impl MessageStore {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return self.batch_offset_by_time(topic, queue_id, time, boundary);
         };
-        let (min, max) = queue.range();
+        let (min, max) = self.readable_range(&queue);
         if min == max {
             return QueueOffset(if boundary == Boundary::Lower { max } else { 0 });
         }
@@ -153,7 +156,7 @@ impl MessageStore {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return self.batch_entry_at(topic, queue_id, at).map(|entry| entry.store_timestamp);
         };
-        let (min, max) = queue.range();
+        let (min, max) = self.readable_range(&queue);
         (min..max).contains(&at.0).then(|| self.store_time_of(&queue, at.0)).flatten()
     }
 
@@ -187,7 +190,7 @@ impl MessageStore {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return self.batch_queue_entries(topic, queue_id, from, count);
         };
-        let (min, max) = queue.range();
+        let (min, max) = self.readable_range(&queue);
         let mut next = from.0.max(min);
         let end = max.min(next.saturating_add(count));
         while next < end {

@@ -214,7 +214,7 @@ impl MessageStore {
                 None => Some(outcome(ReadStatus::NoMatchedQueue, 0, (0, 0))),
             };
         };
-        let (min, max) = queue.range();
+        let (min, max) = self.readable_range(&queue);
         if let Some((status, next)) = outside(from.0, (min, max)) {
             return Some(outcome(status, next, (min, max)));
         }

@@ -45,7 +45,7 @@ impl MessageStore {
         filter: &dyn EntryFilter,
         wait: Wait,
     ) -> Option<ReadOutcome> {
-        let range = queue.range();
+        let range = self.readable_batch_range(queue);
         if let Some((status, next)) = outside(from.0, range) {
             return Some(outcome(status, next, range));
         }

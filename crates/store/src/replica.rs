@@ -73,11 +73,7 @@ impl MessageStore {
             *copying = Copying::default();
         }
         drop(copying);
-        if let Some(listener) = self.listener.get()
-            && !arrivals.is_empty()
-        {
-            listener.arrived(&arrivals);
-        }
+        self.tell_arrivals(&arrivals);
         self.tell_written();
         copied.map(LogOffset)
     }

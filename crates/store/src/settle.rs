@@ -79,11 +79,7 @@ impl MessageStore {
             }
             self.flush_waiters.take_after(from).into_iter().for_each(|waiter| waiter(Err(why.clone())));
         }
-        if let Some(listener) = self.listener.get()
-            && !arrivals.is_empty()
-        {
-            listener.arrived(&arrivals);
-        }
+        self.tell_arrivals(&arrivals);
         arrivals.clear();
         ARRIVALS.set(arrivals);
         if self.queues.unwritten_entries() > UNWRITTEN_ENTRIES_MAX {

@@ -24,6 +24,7 @@ use crate::{
     error::OpenError,
     flush::QueueFlush,
     index::KeyIndex,
+    read_limit::ReadLimit,
     recovery::{self, RecoveryReport},
     replica::Copying,
     retention::ClockWatch,
@@ -51,6 +52,7 @@ pub struct MessageStore {
     pub(crate) listener: OnceLock<Arc<dyn ArrivalListener>>,
     /// Tells the stores of a process apart.
     pub(crate) number: u64,
+    pub(crate) read_limit: ReadLimit,
     pub(crate) written_listener: OnceLock<Arc<dyn WrittenListener>>,
     /// Held by the one who copies another store's log into this one.
     pub(crate) copying: Mutex<Copying>,
@@ -103,6 +105,7 @@ impl MessageStore {
             gate: WriteGate::default(),
             flush_waiters: FlushWaiters::default(),
             listener: OnceLock::new(),
+            read_limit: ReadLimit::default(),
             written_listener: OnceLock::new(),
             copying: Mutex::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),

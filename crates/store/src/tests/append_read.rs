@@ -278,3 +278,31 @@ fn threads_get_every_offset_once_and_in_order() {
     seen.dedup();
     assert_eq!(seen.len(), 800);
 }
+
+#[test]
+fn readers_see_and_hear_of_a_message_when_the_limit_is_behind_it() {
+    let bench = Bench::new();
+    let heard = Arc::new(Heard::default());
+    assert!(bench.store().set_arrival_listener(Arc::clone(&heard) as _));
+    bench.send("T", 0, b"one");
+    let confirmed = bench.store().log_range().1;
+    bench.store().set_read_limit(Some(confirmed));
+    let ends: Vec<LogOffset> = [b"two", b"six"]
+        .iter()
+        .map(|body| {
+            bench.send("T", 0, *body);
+            bench.store().log_range().1
+        })
+        .collect();
+    let seen = || (bench.store().queue_range("T", 0).max.0, heard.0.lock().unwrap().len());
+    assert_eq!((seen(), status(&bench, 1)), ((1, 1), (ReadStatus::OffsetOverflowOne, 1)));
+    assert_eq!(bench.bodies("T", 0).len(), 1);
+    bench.store().set_read_limit(Some(LogOffset(ends[0].0 - 1)));
+    assert_eq!(seen(), (1, 1));
+    bench.store().set_read_limit(Some(ends[0]));
+    assert_eq!((seen(), status(&bench, 1)), ((2, 2), (ReadStatus::Found, 2)));
+    bench.store().set_read_limit(None);
+    assert_eq!((seen(), bench.store().read_limit()), ((3, 3), None));
+    bench.send("T", 0, b"ten");
+    assert_eq!(seen(), (4, 4));
+}

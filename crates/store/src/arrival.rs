@@ -41,6 +41,6 @@ pub trait WrittenListener: Send + Sync {
     /// thread, without a lock of the store: it must cost next to nothing.
     fn written(&self);
 
-    /// What was appended from `from` on could not be written: it is not in the log, and its places are given again.
+    /// What was appended from `from` on could not be written, or was cut off again: it is not in the log, and its places are given again.
     fn dropped(&self, from: LogOffset, why: &WriteStopped);
 }

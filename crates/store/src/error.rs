@@ -214,6 +214,17 @@ pub enum CopyError {
         /// Where the log ends.
         max: LogOffset,
     },
+    /// The log cannot be cut there.
+    #[error(
+        "the log cannot be cut at offset {at}, which is within what begins at {before}: it is cut between two records only. \
+         Look at both logs (`eruca store verify`); to copy everything anew start this broker with an empty directory"
+    )]
+    WithinRecord {
+        /// Where it should end.
+        at: LogOffset,
+        /// The last place before at which it could.
+        before: LogOffset,
+    },
     /// Nothing is written.
     #[error(transparent)]
     Stopped(#[from] WriteStopped),

@@ -2,7 +2,7 @@
 //! messages lie. Embeddable; no network, no thread of its own.
 //!
 //! Read in this order: `store` (the façade) → `append` (`unfinished`) → `settle` → `commit_log` → `dispatch` → `consume_queue` →
-//! `queue_log` → `flush` → `read` (`damage`, `look`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; `replica` (`replica_entries`); then `recovery`, and below
+//! `queue_log` → `flush` → `read` (`damage`, `look`, `cold`), `read_batch`, `query` → `index` → `timer` → `retention`; `replica` (`replica_entries`, `replica_cut`); then `recovery`, and below
 //! all of it `disk`, the only door to files. `inspect` looks at a store from outside, without opening it.
 //!
 //! ```
@@ -53,6 +53,7 @@ mod read_batch;
 mod read_limit;
 mod recovery;
 mod replica;
+mod replica_cut;
 mod replica_entries;
 mod retention;
 mod segment;
@@ -83,6 +84,7 @@ pub use plant::Plant;
 pub use query::{Boundary, QueueRange};
 pub use read::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
 pub use recovery::{Damage, Foreign, RecoveryReport, TornTail};
+pub use replica_cut::{QueueCut, ReplicaCut};
 pub use retention::{DiskUsage, RetentionReport};
 pub use store::MessageStore;
 pub use timer::{

@@ -50,7 +50,7 @@ impl MessageStore {
             return Ok(None);
         }
         let Some(segment) = self.segments.find(at.0) else { return Ok(None) };
-        let room = segment.end().min(self.progress.written()) - at.0;
+        let room = segment.end().min(self.progress.written()).saturating_sub(at.0);
         let mut bytes = Vec::new();
         segment.read_append(&mut bytes, room.min(8) as usize, at.0)?;
         let len = RecordHeader::peek(&bytes)

@@ -1,5 +1,7 @@
 //! Reading a queue: from entries to the records' bytes, which are checked and never changed on the way.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use eruca_message::{LogOffset, QueueOffset, RecordHeader};
 
@@ -200,6 +202,25 @@ impl MessageStore {
     }
 
     fn read_waiting(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: QueueOffset,
+        limits: &ReadLimits,
+        filter: &dyn EntryFilter,
+        wait: Wait,
+    ) -> Option<ReadOutcome> {
+        loop {
+            let cuts = self.cuts.load(Ordering::Acquire);
+            let outcome = self.read_once(topic, queue_id, from, limits, filter, wait);
+            // Where the end of the log was cut off meanwhile, other records may lie where the entries said.
+            if cuts == self.cuts.load(Ordering::Acquire) {
+                return outcome;
+            }
+        }
+    }
+
+    fn read_once(
         &self,
         topic: &str,
         queue_id: i32,

@@ -124,10 +124,12 @@ impl MessageStore {
         }
     }
 
-    /// Forgets arrivals of what was cut off the log from `from` on.
-    #[expect(dead_code, reason = "for the cut of a replica's log")]
+    /// Forgets arrivals of what was cut off the log from `from` on: what comes to lie there is not confirmed yet.
     pub(crate) fn forget_arrivals(&self, from: u64) {
         let mut held = self.read_limit.held();
+        if self.read_limit.end() != EVERYTHING {
+            self.read_limit.end.fetch_min(from, Ordering::AcqRel);
+        }
         let gone = held.by_end.split_off(&from.saturating_add(1));
         held.count -= gone.into_values().map(|all| all.len()).sum::<usize>();
     }

@@ -3,7 +3,7 @@
 //! The copy is the original byte for byte: the same offsets, the same segments, the same filler at a segment's end. What
 //! is no record of its place is refused, so that nothing gets into this log that recovery would cut off again.
 //!
-//! Locks, in this order: `copying`, `writing`, `append`, `queue_flush`, a queue's state.
+//! Locks, in this order: `shrinking`, `copying`, `writing`, `append`, `queue_flush`, `flushing`, a queue's state.
 
 use std::sync::PoisonError;
 
@@ -25,9 +25,9 @@ const KEPT_CAPACITY_BYTES: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Copying {
     /// Where the next bytes belong; `None` before [`MessageStore::begin_copy`].
-    next: Option<u64>,
+    pub(crate) next: Option<u64>,
     /// The beginning of a record whose rest did not come yet. It ends at `next`.
-    held: Vec<u8>,
+    pub(crate) held: Vec<u8>,
 }
 
 /// The records of one segment that came together.
@@ -79,7 +79,7 @@ impl MessageStore {
     }
 
     /// What a copy needs: no messages of its own, and a disk that takes something.
-    fn check_copy(&self) -> Result<(), CopyError> {
+    pub(crate) fn check_copy(&self) -> Result<(), CopyError> {
         match self.gate.check() {
             Err(WriteStopped::Replica) => Ok(()),
             Err(why) => Err(why.into()),

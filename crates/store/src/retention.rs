@@ -132,7 +132,9 @@ impl MessageStore {
     }
 
     fn delete_segments(&self, now: Timestamp, reason: Reason, most: usize, report: &mut RetentionReport) {
+        let shrinking = self.shrinking.lock().unwrap_or_else(PoisonError::into_inner);
         let result = self.delete_while_allowed(now, reason, most, report);
+        drop(shrinking);
         if report.segments_deleted > 0 {
             tracing::info!(
                 segments = report.segments_deleted,

@@ -54,6 +54,10 @@ pub struct MessageStore {
     pub(crate) number: u64,
     pub(crate) read_limit: ReadLimit,
     pub(crate) written_listener: OnceLock<Arc<dyn WrittenListener>>,
+    /// Held by the one who takes something away from the log, at whichever end.
+    pub(crate) shrinking: Mutex<()>,
+    /// Counts the steps of those who cut the log's end off: what was read across one is read again.
+    pub(crate) cuts: AtomicU64,
     /// Held by the one who copies another store's log into this one.
     pub(crate) copying: Mutex<Copying>,
     pub(crate) append: Mutex<AppendState>,
@@ -107,6 +111,8 @@ impl MessageStore {
             listener: OnceLock::new(),
             read_limit: ReadLimit::default(),
             written_listener: OnceLock::new(),
+            shrinking: Mutex::default(),
+            cuts: AtomicU64::new(0),
             copying: Mutex::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             append: Mutex::new(AppendState::at(tip)),

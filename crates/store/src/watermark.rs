@@ -203,6 +203,21 @@ impl LogProgress {
         self.flushed.fetch_max(end, Ordering::AcqRel);
     }
 
+    /// The log ends at `tip` again. Under the locks of all who move a watermark.
+    pub(crate) fn cut_to(&self, tip: LogTip) {
+        *self.tip_lock() = tip;
+        // From behind, so that the inequalities hold for those who look meanwhile.
+        self.queued.fetch_min(tip.end, Ordering::AcqRel);
+        self.flushed.fetch_min(tip.end, Ordering::AcqRel);
+        self.written.store(tip.end, Ordering::Release);
+        self.appended.store(tip.end, Ordering::Release);
+    }
+
+    /// Entries that were on the disk from `end` on are not any more.
+    pub(crate) fn take_back_queued(&self, end: u64) {
+        self.queued.fetch_min(end, Ordering::AcqRel);
+    }
+
     pub(crate) fn watermarks(&self) -> Watermarks {
         // Read from behind, so that the inequalities hold while others move them.
         let flushed = self.flushed();

@@ -217,6 +217,22 @@ impl Segments {
         self.find_or_create(at).map(drop)
     }
 
+    /// Takes away everything from `end` on, from the last segment to the first, so that at every moment what is there is
+    /// a log. It is on the disk then.
+    pub(crate) fn cut_to(&self, end: u64) -> Result<(), DiskError> {
+        while self.read().back().is_some_and(|last| last.start >= end) && self.read().len() > 1 {
+            self.remove_last()?;
+        }
+        let Some(segment) = self.find(end) else { return Ok(()) };
+        // The beginning first: whatever a power cut leaves behind it is no part of the log.
+        let head = [0; 8];
+        let len = (segment.end() - end).min(head.len() as u64) as usize;
+        segment.write(head.get(..len).unwrap_or_default(), end)?;
+        segment.sync()?;
+        segment.zero_from(end)?;
+        segment.sync()
+    }
+
     /// Removes the last segment: recovery's way with files behind the end.
     pub(crate) fn remove_last(&self) -> Result<(), DiskError> {
         let Some(segment) = self.write().pop_back() else { return Ok(()) };

@@ -453,8 +453,9 @@ impl BatchQueue {
         let keep = self.file_of(begin).min(self.file_of(stored.saturating_sub(1)));
         let mut gone = {
             let mut state = self.state();
-            state.first = begin;
-            state.min = min.unwrap_or(max);
+            // The end may have been cut off since.
+            state.first = begin.min(state.end());
+            state.min = min.unwrap_or(max).min(state.max);
             let files_from = state.files_from;
             state.files_from = files_from.max(keep);
             files_from

@@ -133,6 +133,13 @@ impl BatchTable {
             .collect()
     }
 
+    /// Takes one queue out of the table; its topic stays one of this kind.
+    pub(crate) fn remove_one(&self, queue: &BatchQueue) {
+        if let Some(queues) = self.topics_mut().get_mut(queue.topic()) {
+            queues.remove(&queue.queue_id());
+        }
+    }
+
     /// Takes the queues of a topic out of the table, removes their files, and the directories as far as they are empty.
     /// Whether there was such a topic.
     pub(crate) fn delete(&self, topic: &str) -> Result<bool, DiskError> {

@@ -138,6 +138,25 @@ impl ConsumeQueue {
         Ok(WrittenBehind { entries: from_tail as u64, has_more: state.listed, was_chained: chained > stored })
     }
 
+    /// Takes the entries that are in the queue log only back into memory, because that log is removed. Whether the queue has
+    /// to be listed. No step runs meanwhile.
+    pub(crate) fn unchain(&self, files: &QueueFiles) -> Result<bool, DiskError> {
+        if !self.is_chained() {
+            return Ok(false);
+        }
+        let (live, entries) = self.chained_entries(files)?;
+        let mut state = self.state();
+        // What expired in the queue log may be gone from there.
+        let mut tail = vec![ConsumeQueueEntry::BLANK; (live - state.stored) as usize];
+        tail.extend(entries);
+        tail.append(&mut state.tail);
+        state.tail = tail;
+        state.chained = state.stored;
+        let list = !state.listed;
+        state.listed = true;
+        Ok(list)
+    }
+
     /// Puts those entries into the queue log whose records end at or before `log_end`; `None` where there are none.
     /// They count with [`ConsumeQueue::chunk_holds`]. One caller at a time.
     pub(crate) fn put_chunk(&self, log: &QueueLog, log_end: u64) -> Result<Option<Chunk>, DiskError> {

@@ -249,7 +249,8 @@ impl ConsumeQueue {
             }
         }
         let mut state = self.state();
-        state.min = low;
+        // The end may have been cut off since.
+        state.min = low.min(state.max);
         state.min_log_offset = log_min;
         Ok(())
     }

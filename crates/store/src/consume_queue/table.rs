@@ -264,6 +264,22 @@ impl QueueTable {
         self.list_again(chained);
     }
 
+    /// Takes all entries that are in the queue log only back into memory: that log is removed next. No step runs meanwhile.
+    pub(crate) fn unchain(&self) -> Result<(), DiskError> {
+        let mut listed = Vec::new();
+        let unchained = self.all().into_iter().try_for_each(|queue| {
+            if queue.unchain(&self.files)? {
+                listed.push(queue);
+            }
+            Ok(())
+        });
+        self.list_again(listed);
+        let chains = self.all().iter().filter(|queue| queue.is_chained()).count();
+        self.chains.store(i64::try_from(chains).unwrap_or(0), Ordering::Relaxed);
+        self.recount_unwritten();
+        unchained
+    }
+
     /// Adds to the number of queues with entries in the queue log only.
     pub(super) fn chains_changed(&self, by: i64) {
         self.chains.fetch_add(by, Ordering::Relaxed);

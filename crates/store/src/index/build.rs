@@ -64,6 +64,8 @@ impl MessageStore {
     fn index_up_to(&self, log_end: u64, bytes: u64) -> Result<u64, DiskError> {
         let mut builder = self.index.builder();
         let builder = &mut *builder;
+        // The end of the log may have been cut off since.
+        let log_end = log_end.min(self.progress.written());
         self.load_index(builder)?;
         let start = self.index.indexed();
         let mut at = start;
@@ -91,7 +93,7 @@ impl MessageStore {
     }
 
     /// Length of the record at `at`; `None` where none starts there.
-    fn record_len_at(&self, at: LogOffset) -> Result<Option<u64>, DiskError> {
+    pub(super) fn record_len_at(&self, at: LogOffset) -> Result<Option<u64>, DiskError> {
         let mut head = Vec::new();
         if !self.segments.read_append(&mut head, 8, at.0)? {
             return Ok(None);

@@ -42,7 +42,7 @@ pub(crate) struct KeyIndex {
 
 /// What the one who puts entries in works with.
 #[derive(Debug)]
-pub(super) struct Builder {
+pub(crate) struct Builder {
     /// What the files hold, not looked at yet.
     unloaded: Option<Unloaded>,
     /// Whether a batch was put in halfway.
@@ -102,7 +102,7 @@ impl KeyIndex {
         self.list.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
-    fn change_list(&self, change: impl FnOnce(&mut Vec<Arc<IndexFile>>)) {
+    pub(super) fn change_list(&self, change: impl FnOnce(&mut Vec<Arc<IndexFile>>)) {
         change(&mut self.list.write().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -118,6 +118,11 @@ impl KeyIndex {
     /// Up to which store time full files are on the disk: what the checkpoint says.
     pub(crate) fn sealed(&self) -> Timestamp {
         Timestamp(self.sealed.load(Ordering::Acquire))
+    }
+
+    /// Full files that end later than this are not trusted any more.
+    pub(super) fn take_back_sealed(&self, stored: Timestamp) {
+        self.sealed.fetch_min(stored.0, Ordering::AcqRel);
     }
 
     /// Notes whether the builder failed; whether that is news.
@@ -169,7 +174,7 @@ impl KeyIndex {
     }
 
     /// Messages behind what these files hold are to be indexed next.
-    fn go_on_behind(
+    pub(super) fn go_on_behind(
         &self,
         files: &[Arc<IndexFile>],
         record_len: impl Fn(LogOffset) -> Result<Option<u64>, DiskError>,
@@ -313,7 +318,7 @@ impl KeyIndex {
         }
     }
 
-    fn remove(&self, file: &IndexFile) -> Result<(), DiskError> {
+    pub(super) fn remove(&self, file: &IndexFile) -> Result<(), DiskError> {
         match self.disk.remove_file(&file.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             removed => removed.map_err(DiskError::at("remove", &file.path))?,

@@ -22,3 +22,4 @@ mod queue_log;
 mod queue_log_crash;
 mod recovery;
 mod replica;
+mod replica_cut;

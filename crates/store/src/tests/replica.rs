@@ -23,14 +23,14 @@ fn send(bench: &Bench, number: u32) {
     bench.send(topic, number as i32 % 2, &vec![number as u8; 20 + number as usize * 37 % 700]);
 }
 
-fn slave(config: StoreConfig, seed: u64) -> Bench {
+pub(super) fn slave(config: StoreConfig, seed: u64) -> Bench {
     let bench = Bench::with(config, SimDisk::new(seed));
     bench.store().set_replica(true).unwrap();
     bench
 }
 
 /// The log of `bench` from `from` on, as it lies.
-fn raw(bench: &Bench, from: u64) -> Vec<u8> {
+pub(super) fn raw(bench: &Bench, from: u64) -> Vec<u8> {
     let (mut bytes, mut at) = (Vec::new(), from);
     loop {
         match bench.store().read_raw_log(LogOffset(at), 1000, &mut bytes).unwrap() {
@@ -41,12 +41,12 @@ fn raw(bench: &Bench, from: u64) -> Vec<u8> {
 }
 
 /// Copies all that `slave` lacks, in pieces of `piece` bytes.
-fn copy(master: &Bench, slave: &Bench, piece: usize) -> Result<(), CopyError> {
+pub(super) fn copy(master: &Bench, slave: &Bench, piece: usize) -> Result<(), CopyError> {
     let from = slave.store().begin_copy()?;
     copy_from(master, slave, from.0, piece)
 }
 
-fn copy_from(master: &Bench, slave: &Bench, from: u64, piece: usize) -> Result<(), CopyError> {
+pub(super) fn copy_from(master: &Bench, slave: &Bench, from: u64, piece: usize) -> Result<(), CopyError> {
     let mut at = from;
     for bytes in raw(master, from).chunks(piece) {
         slave.store().append_copy(LogOffset(at), bytes)?;

@@ -108,7 +108,12 @@ pub struct MasterSession {
     received: Vec<u8>,
     heard: Timestamp,
     sent: Timestamp,
+    /// What the slave was told to be confirmed.
+    told: LogOffset,
 }
+
+/// A slave without news from the log is told so often of what was confirmed meanwhile, in ms.
+const TELL_MS: i64 = 100;
 
 impl MasterSession {
     /// A connection that was accepted.
@@ -122,6 +127,7 @@ impl MasterSession {
             received: Vec::new(),
             heard: now,
             sent: now,
+            told: LogOffset(0),
         }
     }
 
@@ -213,14 +219,15 @@ impl MasterSession {
         let len =
             usize::try_from(end.0 - offset.0).unwrap_or(usize::MAX).min(batch_max).min(TRANSFER_BODY_MAX);
         if len == 0 {
-            if now.0 - self.sent.0 < heartbeat_ms {
+            let pause_ms = if log.confirmed == self.told { heartbeat_ms } else { TELL_MS.min(heartbeat_ms) };
+            if now.0 - self.sent.0 < pause_ms {
                 return Ok(None);
             }
-            self.sent = now;
+            (self.sent, self.told) = (now, log.confirmed);
             let header = encode_transfer_header(Some(offset), 0, epoch, log.confirmed);
             return Ok(Some(Send::Bytes(header.to_vec())));
         }
-        self.sent = now;
+        (self.sent, self.told) = (now, log.confirmed);
         self.next = Some(offset.add_bytes(len as u64));
         Ok(Some(Send::Log {
             header: encode_transfer_header(Some(offset), len, epoch, log.confirmed),

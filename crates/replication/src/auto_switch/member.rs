@@ -225,7 +225,7 @@ impl Member {
         }
         let epoch = self.view.epoch;
         if let Part::Master(sync) = &mut self.part
-            && now >= self.check_at
+            && (now >= self.check_at || sync.has_joiner() || sync.joins_end_at().is_some_and(|at| now >= at))
         {
             self.check_at = Timestamp(now.0 + self.times.check_set_ms);
             if let Some(proposal) = sync.propose(end, now) {
@@ -239,7 +239,10 @@ impl Member {
     /// [`Member::look_over`] worth a call before.
     pub fn wake_at(&self) -> Timestamp {
         let due = match &self.part {
-            Part::Master(_) => self.poll_at.min(self.check_at),
+            Part::Master(sync) => {
+                let joins = sync.joins_end_at().unwrap_or(Timestamp(i64::MAX));
+                self.poll_at.min(self.check_at).min(joins)
+            }
             Part::Nothing | Part::Chosen | Part::Slave => self.poll_at,
         };
         let is_settled = self.id().is_some_and(|id| self.is_registered && !self.must_elect(id));

@@ -315,7 +315,10 @@ impl World {
                 let some = self.random.below(link.to_slave.len() as u64 + 1);
                 let bytes: Vec<u8> = link.to_slave.drain(..usize::try_from(some).unwrap()).collect();
                 match link.slave.receive(&mut self.node(id).log, &bytes) {
-                    Ok(answer) => link.to_master.extend(answer),
+                    Ok(()) => {
+                        let end = self.nodes[&id].log.end();
+                        link.to_master.extend(link.slave.report(end, false).unwrap_or_default());
+                    }
                     Err(SlaveError::Log(error)) => panic!("{error}"),
                     Err(error) => {
                         self.last_error = error.to_string();
@@ -325,7 +328,7 @@ impl World {
             }
             if self.random.percent(10) {
                 let end = self.nodes[&id].log.end();
-                link.to_master.extend(link.slave.heartbeat(end));
+                link.to_master.extend(link.slave.report(end, true).unwrap_or_default());
             }
             false
         };

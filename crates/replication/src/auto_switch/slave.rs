@@ -119,7 +119,7 @@ impl SlaveSession {
         (SlaveSession { state: State::Handshake, epoch_min, reported: None, received: Vec::new() }, hello)
     }
 
-    /// What the master sent. Gives back what is to be sent: one report at most, for all that came.
+    /// What the master sent. [`SlaveSession::report`] says what is to be sent then.
     ///
     /// # Errors
     /// The connection has to be closed. What was appended before stays.
@@ -127,7 +127,7 @@ impl SlaveSession {
         &mut self,
         log: &mut L,
         bytes: &[u8],
-    ) -> Result<Vec<u8>, SlaveError<L::Error>> {
+    ) -> Result<(), SlaveError<L::Error>> {
         let mut received = std::mem::take(&mut self.received);
         received.extend_from_slice(bytes);
         let mut rest = received.as_slice();
@@ -138,20 +138,18 @@ impl SlaveSession {
         let done = received.len() - rest.len();
         received.drain(..done);
         self.received = received;
-        Ok(if self.state == State::Transfer { self.report_if_new(log.end()) } else { Vec::new() })
+        Ok(())
     }
 
-    /// The sign of life that is due every `haSendHeartbeatInterval`.
-    pub fn heartbeat(&mut self, end: LogOffset) -> Vec<u8> {
-        if self.state == State::Handshake {
-            return Vec::new();
+    /// What is to be sent where this log ends at `end`, as far as it is safe: something where that is news, or where a sign of life
+    /// is due (every `haSendHeartbeatInterval`). The first report, after the handshake, says where the master begins: `end` is the end
+    /// of whole records then.
+    pub fn report(&mut self, end: LogOffset, is_due: bool) -> Option<Vec<u8>> {
+        if self.state == State::Handshake || (self.reported == Some(end) && !is_due) {
+            return None;
         }
         self.reported = Some(end);
-        SlaveFrame::Report(end).encode()
-    }
-
-    fn report_if_new(&mut self, end: LogOffset) -> Vec<u8> {
-        if self.reported == Some(end) { Vec::new() } else { self.heartbeat(end) }
+        Some(SlaveFrame::Report(end).encode())
     }
 
     fn take<L: ReplicaLog>(

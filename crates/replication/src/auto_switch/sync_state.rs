@@ -17,6 +17,8 @@ struct Slave {
     /// When it last had all that the master had.
     caught_up: Timestamp,
     is_learner: bool,
+    /// When it may try again to come into the set.
+    join_at: Timestamp,
 }
 
 /// A change of the set that the controller is asked for (request ALTER_SYNC_STATE_SET).
@@ -47,6 +49,9 @@ pub struct SyncState {
     /// Who is in a proposal of which nobody knows what became of it. It may still be on its way when a later view shows the old
     /// set: only another version of the set ends the doubt.
     doubtful: BTreeSet<i64>,
+    /// Who is nearly up to date and about to come in, and until when that is waited for: nothing is confirmed meanwhile that it
+    /// lacks, so that it can reach what is confirmed although the log grows.
+    joining: BTreeMap<i64, Timestamp>,
     slaves: BTreeMap<i64, Slave>,
     /// Since when a member has no connection.
     missing: BTreeMap<i64, Timestamp>,
@@ -76,6 +81,7 @@ impl SyncState {
             is_asked: false,
             is_in_doubt: false,
             doubtful: BTreeSet::new(),
+            joining: BTreeMap::new(),
             slaves,
             missing,
             confirmed,
@@ -100,7 +106,8 @@ impl SyncState {
     /// A slave introduced itself on connection `session`, a number that is not given twice.
     pub fn connected(&mut self, slave: i64, session: u64, is_learner: bool, now: Timestamp) {
         self.missing.remove(&slave);
-        self.slaves.insert(slave, Slave { session, acknowledged: None, caught_up: now, is_learner });
+        self.slaves.insert(slave, Slave { session, acknowledged: None, caught_up: now, is_learner, join_at: now });
+        self.joining.remove(&slave);
     }
 
     /// The connection ended. The slave stays a member until a proposal without it has been accepted: nothing is confirmed
@@ -108,6 +115,7 @@ impl SyncState {
     pub fn disconnected(&mut self, slave: i64, session: u64, now: Timestamp) {
         if self.slaves.get(&slave).is_some_and(|known| known.session == session) {
             self.slaves.remove(&slave);
+            self.joining.remove(&slave);
             if self.members.contains(&slave) {
                 self.missing.insert(slave, now);
             }
@@ -131,6 +139,37 @@ impl SyncState {
         if offset >= end {
             known.caught_up = now;
         }
+        let is_near = end.0.saturating_sub(offset.0) <= JOIN_GAP_BYTES && offset >= self.epoch_start;
+        let may_join = !known.is_learner && now >= known.join_at && !self.members.contains(&slave);
+        if is_near && may_join && !self.joining.contains_key(&slave) {
+            // Up to here all was confirmed without it.
+            self.confirm(end);
+            self.joining.insert(slave, Timestamp(now.0 + JOIN_MS));
+        }
+        self.end_joins(now);
+    }
+
+    /// Whoever did not get in within its time is not waited for any longer.
+    fn end_joins(&mut self, now: Timestamp) {
+        let (slaves, members) = (&mut self.slaves, &self.members);
+        self.joining.retain(|id, until| {
+            let goes_on = *until > now && !members.contains(id);
+            if !goes_on && let Some(slave) = slaves.get_mut(id) {
+                slave.join_at = Timestamp(now.0 + JOIN_PAUSE_MS);
+            }
+            goes_on
+        });
+    }
+
+    /// Whether a slave waits to come into the set that has all it needs for that.
+    pub fn has_joiner(&self) -> bool {
+        let has_all = |id: &i64| self.acknowledged_by(*id).is_some_and(|has| has >= self.confirmed);
+        !self.is_asked && self.joining.keys().any(has_all)
+    }
+
+    /// When the set has to be looked over because somebody did not get in.
+    pub fn joins_end_at(&self) -> Option<Timestamp> {
+        self.joining.values().min().copied()
     }
 
     /// Up to where a slave has the log, as far as it said.
@@ -138,9 +177,9 @@ impl SyncState {
         self.slaves.get(&slave)?.acknowledged
     }
 
-    /// Members of the set, or of the proposed one.
+    /// Members of the set, or of the proposed one, or of the one that is about to be proposed.
     pub fn electable(&self) -> BTreeSet<i64> {
-        self.members.union(&self.doubtful).copied().collect()
+        self.members.union(&self.doubtful).chain(self.joining.keys()).copied().collect()
     }
 
     /// How many members have the log up to `offset`, the master included.
@@ -178,6 +217,8 @@ impl SyncState {
         {
             slave.caught_up = now;
         }
+        self.end_joins(now);
+        self.confirm(end);
         if self.is_asked {
             return None;
         }
@@ -253,6 +294,12 @@ impl SyncState {
 
 /// A member without a connection has so long to come back: one that restarts its connection is not thrown out.
 const MISSING_MS: i64 = 3_000;
+/// A slave that lacks no more than this is waited for when it comes into the set.
+const JOIN_GAP_BYTES: u64 = 1 << 20;
+/// So long, in ms.
+const JOIN_MS: i64 = 1_000;
+/// And not again before this time has passed.
+const JOIN_PAUSE_MS: i64 = 5_000;
 
 #[cfg(test)]
 mod tests {
@@ -327,13 +374,32 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_get_in_is_waited_for_only_for_a_while() {
+        let mut state = state(&[1]);
+        state.connected(2, 1, false, NOW);
+        state.acknowledged(2, 1, LogOffset(150), LogOffset(200), NOW);
+        assert_eq!((state.confirm(LogOffset(300)), state.joins_end_at()), (LogOffset(200), Some(at(1_000))));
+        assert_eq!(state.propose(LogOffset(300), at(1_000)), None);
+        assert_eq!((state.confirm(LogOffset(300)), state.joins_end_at()), (LogOffset(300), None));
+        state.acknowledged(2, 1, LogOffset(250), LogOffset(300), at(5_999));
+        assert_eq!(state.confirm(LogOffset(400)), LogOffset(400));
+        state.acknowledged(2, 1, LogOffset(350), LogOffset(400), at(6_000));
+        assert_eq!(state.confirm(LogOffset(500)), LogOffset(400));
+        state.disconnected(2, 1, at(6_001));
+        assert_eq!(state.confirm(LogOffset(500)), LogOffset(500));
+    }
+
+    #[test]
     fn a_log_that_ends_before_this_epoch_may_be_another_masters() {
         let mut state = state(&[1]);
         state.connected(2, 1, false, NOW);
         state.acknowledged(2, 1, LogOffset(99), LogOffset(99), NOW);
-        assert_eq!(state.propose(LogOffset(200), NOW), None);
-        state.acknowledged(2, 1, LogOffset(100), LogOffset(100), NOW);
-        assert!(state.propose(LogOffset(200), NOW).is_some());
+        assert_eq!(state.propose(LogOffset(99), NOW), None);
+        state.acknowledged(2, 1, LogOffset(100), LogOffset(120), NOW);
+        assert!(!state.has_joiner() && state.propose(LogOffset(150), NOW).is_none());
+        assert_eq!(state.confirm(LogOffset(200)), LogOffset(120), "what comes waits for it");
+        state.acknowledged(2, 1, LogOffset(130), LogOffset(200), NOW);
+        assert!(state.has_joiner() && state.propose(LogOffset(200), NOW).is_some());
         state.accepted([1].into(), 4, NOW);
         assert_eq!(state.electable(), [1, 2].into(), "older news say nothing");
         state.unanswered();

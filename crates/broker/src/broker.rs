@@ -18,6 +18,7 @@ use crate::{
     assignment::ClusterQueues,
     config::{BrokerConfig, BrokerRole, ConfigError},
     control::Control,
+    controller::{ControllerHandler, ManagerParts, ReplicasManager, open_group},
     dispatch::{Dispatcher, Settled},
     ha,
     handler::{AdminHandler, ParkedPop, ParkedPull},
@@ -96,6 +97,7 @@ pub struct Broker {
     schedule: Schedule,
     replication: Replication,
     role: Arc<RoleSwitch>,
+    manager: Option<Arc<ReplicasManager>>,
     escape: Arc<Escape>,
     hold: Arc<PullHold<ParkedPull>>,
     pop_hold: Arc<PopHold<ParkedPop>>,
@@ -143,7 +145,16 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let Addresses { listen, vip, ha_listen, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
-        let parts = Parts::open(store, config, environment, store_host, role)?;
+        let controllers = config.controllers()?;
+        let (group, files) = match config.enable_controller_mode {
+            true => {
+                let clock = environment.clock.clone();
+                let (group, files) = open_group(&config, &identity, store.clone(), clock)?;
+                (Some(group), Some(files))
+            }
+            false => (None, None),
+        };
+        let parts = Parts::open(store, config, environment, store_host, role, group.clone())?;
         let role = Arc::new(parts.role_switch());
         let membership = Arc::new(Membership::new(
             identity.clone(),
@@ -154,6 +165,26 @@ impl Broker {
             parts.settled.store.clone(),
             control.clone(),
         ));
+        let manager = group.zip(files).map(|(group, files)| {
+            let manager = ManagerParts {
+                identity: identity.clone(),
+                group,
+                files,
+                replicas: parts.replicas.clone(),
+                role: role.clone(),
+                membership: membership.clone(),
+                settled: parts.settled.clone(),
+                settings: parts.settings.clone(),
+                clock: parts.clock.clone(),
+                control: control.clone(),
+            };
+            Arc::new(ReplicasManager::new(manager, controllers))
+        });
+        let controller = ControllerHandler {
+            manager: manager.clone(),
+            identity: identity.clone(),
+            role: parts.role.clone(),
+        };
         let escape = parts.set_escape(control.clone(), name_servers.clone());
         let admin =
             AdminHandler::new(parts.admin(identity.broker_addr.clone(), control.clone(), environment));
@@ -164,6 +195,7 @@ impl Broker {
             admin,
             control.clone(),
             membership.clone(),
+            controller,
         ));
         let registration = Arc::new(Registration::new(
             identity,
@@ -180,7 +212,18 @@ impl Broker {
         control.spawn("slave", Arc::new(parts.slave_sync()).run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
-        control.enter(|| registration.start());
+        match &manager {
+            // What it is in its group has to be known first.
+            Some(manager) => {
+                manager.start();
+                let (manager, registration) = (manager.clone(), registration.clone());
+                control.spawn("decided", async move {
+                    manager.decided().await;
+                    registration.start();
+                });
+            }
+            None => control.enter(|| registration.start()),
+        }
         membership.start();
         Ok(Broker {
             dispatcher,
@@ -191,6 +234,7 @@ impl Broker {
             schedule,
             replication,
             role,
+            manager,
             escape,
             hold,
             pop_hold,
@@ -226,6 +270,12 @@ impl Broker {
     /// What it is in its group, and how that is changed while it runs.
     pub fn role(&self) -> &Arc<RoleSwitch> {
         &self.role
+    }
+
+    /// Why the controllers have not said yet what this broker is in its group, as far as that is known; `None` where they have, or
+    /// there are none.
+    pub fn undecided(&self) -> Option<String> {
+        self.manager.as_ref()?.undecided()
     }
 
     /// Which name servers know it: it is ready when one does.

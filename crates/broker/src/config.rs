@@ -1,6 +1,9 @@
 //! What an operator can set about a broker: Java's keys, one row each.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    path::PathBuf,
+};
 
 use eruca_message::{DelayLevels, DelayLevelsError, names::validate_topic};
 use eruca_protocol::body::MessageRequestMode;
@@ -323,8 +326,30 @@ eruca_config::keys! {
         authentication_enabled: bool = "authenticationEnabled", false;
         /// Authorization; not part of this version.
         authorization_enabled: bool = "authorizationEnabled", false;
-        /// Failover by a controller; not part of this version.
+        /// Whether controllers say who is master of the group.
         enable_controller_mode: bool = "enableControllerMode", false;
+        /// Their addresses, `host:port`, several separated by `;`.
+        controller_addr: String = "controllerAddr", String::new();
+        /// Whether each of those names stands for all addresses that DNS has for it.
+        fetch_controller_addr_by_dns_lookup: bool = "fetchControllerAddrByDnsLookup", false;
+        /// Pause between two questions who is master, in ms.
+        sync_broker_metadata_period: i64 = "syncBrokerMetadataPeriod", 5_000, [100..=600_000];
+        /// Pause between two looks of a master at the in-sync set, in ms.
+        check_sync_state_set_period: i64 = "checkSyncStateSetPeriod", 5_000, [100..=600_000];
+        /// A slave that was behind for so long leaves the in-sync set, in ms.
+        ha_max_time_slave_not_catchup: i64 = "haMaxTimeSlaveNotCatchup", 15_000, [100..=600_000];
+        /// After so long without a sign of life a controller holds the broker for lost, in ms.
+        controller_heart_beat_timeout_mills: i64 = "controllerHeartBeatTimeoutMills", 10_000, [1_000..=600_000];
+        /// Of brokers with equally long logs the one with the lowest is elected.
+        broker_election_priority: i32 = "brokerElectionPriority", i32::MAX, live;
+        /// Whether a slave without messages copies the last segment only.
+        sync_from_last_file: bool = "syncFromLastFile", false, live;
+        /// Whether the broker never belongs to the in-sync set, and so never becomes master.
+        async_learner: bool = "asyncLearner", false, live;
+        /// The file that says which master wrote which part of the log; without it `epochFileCheckpoint` in the data directory.
+        store_path_epoch_file: Option<String> = "storePathEpochFile", None;
+        /// The file with the broker's number in its group; without it `brokerIdentity` in the data directory.
+        store_path_broker_identity: Option<String> = "storePathBrokerIdentity", None;
         /// Whether the slave with the smallest id stands in for a lost master.
         enable_slave_acting_master: bool = "enableSlaveActingMaster", false;
         /// Whether it delivers messages that are due to another group.
@@ -406,6 +431,11 @@ impl BrokerConfig {
         }
         self.bind_ip()?;
         self.name_servers()?;
+        if self.enable_controller_mode {
+            // Where DNS is asked, when the broker starts.
+            let named = BrokerConfig { fetch_controller_addr_by_dns_lookup: false, ..self.clone() };
+            named.controllers()?;
+        }
         self.store_config(0)?.validate()?;
         Ok(())
     }
@@ -420,7 +450,6 @@ impl BrokerConfig {
         refuse(self.authentication_enabled, "authenticationEnabled", "true", open)?;
         refuse(self.authorization_enabled, "authorizationEnabled", "true", open)?;
         let alone = "it would run as a master of its own; switch it off";
-        refuse(self.enable_controller_mode, "enableControllerMode", "true", alone)?;
         refuse(self.enable_dleger_commit_log, "enableDLegerCommitLog", "true", alone)?;
         let one_directory = "the log lies in one directory; move its files into one and name that";
         let commit_log = self.store_path_commit_log.as_deref().unwrap_or_default();
@@ -498,11 +527,11 @@ impl BrokerConfig {
                  inSyncReplicas=2 to have every message on a slave before it is acknowledged"
             );
         }
-        let is_sync = self.broker_role == BrokerRole::SyncMaster;
+        let is_sync = self.is_sync_master();
         say(
             self.in_sync_replicas > 1 && !is_sync,
             "inSyncReplicas",
-            "slaves are waited for with brokerRole=SYNC_MASTER only",
+            "slaves are waited for with brokerRole=SYNC_MASTER or a controller only",
         );
         say(
             self.enable_auto_in_sync_replicas && !self.enable_slave_acting_master,
@@ -548,6 +577,45 @@ impl BrokerConfig {
             value: part,
             allowed: "write host:port, several separated by ';'".to_owned(),
         })
+    }
+
+    /// The controllers' addresses, `host:port`.
+    pub fn controllers(&self) -> Result<Vec<String>, ConfigError> {
+        let bad = |value: String, allowed: String| ConfigError::Value { key: "controllerAddr", value, allowed };
+        let list = "write host:port, several separated by ';'".to_owned();
+        let named = name_server_addresses(&self.controller_addr).map_err(|part| bad(part, list))?;
+        if self.enable_controller_mode && named.is_empty() {
+            let allowed = "with enableControllerMode=true name the controllers, host:port, several separated by ';'";
+            return Err(bad(self.controller_addr.clone(), allowed.to_owned()));
+        }
+        if !self.fetch_controller_addr_by_dns_lookup {
+            return Ok(named);
+        }
+        let mut found = Vec::new();
+        for name in named {
+            let addresses = name
+                .to_socket_addrs()
+                .map_err(|error| bad(name.clone(), format!("DNS does not know it: {error}")))?;
+            found.extend(addresses.map(|address| address.to_string()));
+        }
+        Ok(found)
+    }
+
+    /// The file that says which master wrote which part of the log.
+    pub fn epoch_file(&self) -> PathBuf {
+        let named = self.store_path_epoch_file.as_ref().map(PathBuf::from);
+        named.unwrap_or_else(|| self.store_root().join("epochFileCheckpoint"))
+    }
+
+    /// The file with the broker's number in its group.
+    pub fn identity_file(&self) -> PathBuf {
+        let named = self.store_path_broker_identity.as_ref().map(PathBuf::from);
+        named.unwrap_or_else(|| self.store_root().join("brokerIdentity"))
+    }
+
+    /// Whether sends may have to wait for slaves: with a controller every master is a SYNC_MASTER.
+    pub fn is_sync_master(&self) -> bool {
+        self.enable_controller_mode || self.broker_role == BrokerRole::SyncMaster
     }
 
     /// The data directory.
@@ -696,7 +764,7 @@ mod tests {
     fn what_must_not_be_left_out_silently_is_refused() {
         for text in [
             "aclEnable=true",
-            "enableControllerMode=true",
+            "enableDLegerCommitLog=true",
             "storeType=defaultRocksDB",
             "storePathCommitLog=/a,/b",
             "readOnlyCommitLogStorePaths=/a",

@@ -11,6 +11,7 @@ use eruca_store::MessageStore;
 
 use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
+    controller::ControllerHandler,
     groups::GroupTable,
     handler::{
         AdminHandler, AssignmentHandler, ClientHandler, ConsumerListHandler, ConsumerOffsetHandler,
@@ -70,6 +71,8 @@ pub struct Handlers {
     pub admin: AdminHandler,
     /// What members of the group and name servers say of it.
     pub(crate) membership: Arc<Membership>,
+    /// What the controller says, and what is asked about it.
+    pub(crate) controller: ControllerHandler,
 }
 
 /// What is settled before answers go out.
@@ -168,6 +171,8 @@ impl Dispatcher {
             Code::GET_EARLIEST_MSG_STORETIME => to.offset.earliest_store_time(request),
             Code::QUERY_CORRECTION_OFFSET => to.offset.correction(request),
             Code::NOTIFY_MIN_BROKER_ID_CHANGE => to.membership.notified(request),
+            Code::NOTIFY_BROKER_ROLE_CHANGED => to.controller.role_changed(request),
+            Code::GET_BROKER_EPOCH_CACHE => to.controller.epochs(request),
             Code::EXCHANGE_BROKER_HA_INFO => to.membership.exchange(request),
             Code::QUERY_MESSAGE => to.query.query(caller, request),
             Code::VIEW_MESSAGE_BY_ID => to.query.view(request),

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod clients;
 pub mod config;
 pub mod control;
+mod controller;
 pub mod dead_letter;
 pub mod delay;
 pub mod dispatch;

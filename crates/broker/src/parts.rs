@@ -7,7 +7,7 @@ use std::{
 
 use eruca_message::Clock;
 use eruca_protocol::body::TopicConfig;
-use eruca_replication::driver::Replicas;
+use eruca_replication::driver::{GroupLog, Replicas};
 use eruca_store::{Arrival, ArrivalListener, MessageStore};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     clients::{ConsumerIdsNotice, ConsumerTable, ProducerTable},
     config::BrokerConfig,
     control::Control,
+    controller::ControllerHandler,
     delay::{DelaySchedule, Parking},
     dispatch::{Clients, Dispatcher, Handlers, Settled},
     filter::{CompiledFilters, ConsumerFilters},
@@ -83,6 +84,7 @@ impl Parts {
         environment: &Environment,
         store_host: SocketAddr,
         role: Arc<RoleState>,
+        group: Option<Arc<GroupLog>>,
     ) -> Result<Parts, StartError> {
         let clock = environment.clock.clone();
         let directory = config.store_root().join("config");
@@ -117,7 +119,8 @@ impl Parts {
         };
         settled.store.set_arrival_listener(Arc::new(listener));
         let flush_timeouts = Arc::new(FlushTimeouts::new(settings.now().sync_flush_timeout));
-        let replicas = Replicas::new(settled.store.clone(), clock.clone(), live_settings(settings.clone()));
+        let live = live_settings(settings.clone());
+        let replicas = Replicas::new(settled.store.clone(), clock.clone(), live, group);
         let durability = Durability::new(settled.store.clone(), flush_timeouts.clone(), replicas.clone());
         let level_max = settled.store.config().delay_levels.max_level();
         let parking = Arc::new(Parking::new(settings.clone(), level_max).with_counts(timers.clone()));
@@ -282,6 +285,7 @@ impl Parts {
         admin: AdminHandler,
         control: Arc<Control>,
         membership: Arc<Membership>,
+        controller: ControllerHandler,
     ) -> Dispatcher {
         let Settled { store, topics, groups, offsets } = &self.settled;
         let pull = Arc::new(PullMessageHandler::new(
@@ -432,6 +436,7 @@ impl Parts {
             ),
             admin,
             membership,
+            controller,
         };
         let clients = Clients {
             producers: self.producers.clone(),

@@ -12,6 +12,8 @@ use eruca_store::WriteStopped;
 
 /// Most waiters; a send that would be one more is told so at once.
 pub const WAITERS_MAX: usize = 64 << 10;
+/// In place of a number of slaves: all that may become master, as a controller has it (`allAckInSyncStateSet`).
+pub const WHOLE_SET: usize = usize::MAX;
 /// Slaves that are gone and still named.
 const GONE_MAX: usize = 8;
 
@@ -101,6 +103,8 @@ pub struct InSync {
     waiting: BTreeMap<usize, ByEnd>,
     deadlines: BTreeSet<(Timestamp, usize, u64, u64)>,
     next_number: u64,
+    /// What [`WHOLE_SET`] has.
+    confirmed: LogOffset,
 }
 
 impl InSync {
@@ -156,8 +160,17 @@ impl InSync {
         self.take_satisfied()
     }
 
+    /// All that may become master have the log up to here. Those whose wait is over, to be called without a lock.
+    pub fn confirmed(&mut self, up_to: LogOffset) -> Vec<Waiter> {
+        self.confirmed = up_to;
+        self.take_satisfied()
+    }
+
     /// What at least `slaves` of the slaves have.
     pub fn with_at_least(&self, slaves: usize) -> LogOffset {
+        if slaves == WHOLE_SET {
+            return self.confirmed;
+        }
         let mut ends: Vec<u64> =
             self.slaves.values().filter_map(|s| s.acknowledged).map(|end| end.0).collect();
         ends.sort_unstable_by(|a, b| b.cmp(a));
@@ -272,8 +285,11 @@ impl InSync {
     /// Which slaves lack the log before `end`, since when and how much of it, in words.
     pub fn missing(&self, end: LogOffset, slaves: usize, now: Timestamp) -> String {
         let has = |slave: &&SlaveState| slave.acknowledged.is_some_and(|has| has >= end);
-        let mut text =
-            format!("{} of {slaves} slaves have the message", self.slaves.values().filter(has).count());
+        let have = self.slaves.values().filter(has).count();
+        let mut text = match slaves {
+            WHOLE_SET => format!("the whole in-sync set has to have the message, {have} slaves do"),
+            slaves => format!("{have} of {slaves} slaves have the message"),
+        };
         for slave in self.slaves.values().filter(|slave| !has(slave)) {
             let lacks = slave.behind_bytes(end);
             let since_ms = now.ms_since(slave.caught_up).max(0);

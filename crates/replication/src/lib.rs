@@ -8,3 +8,4 @@ pub mod auto_switch;
 pub mod classic;
 pub mod driver;
 pub mod in_sync;
+mod pace;

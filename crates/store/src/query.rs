@@ -93,14 +93,12 @@ impl MessageStore {
         }
     }
 
-    /// The offsets of a queue; 0..0 for one that is not there.
+    /// The offsets of a queue; 0..0 for one that is not there. Whether readers see them all is another matter:
+    /// [`MessageStore::readable_queue_range`].
     pub fn queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {
         let (min, max) = match self.queues.find(topic, queue_id) {
-            Some(queue) => self.readable_range(&queue),
-            None => self
-                .batch_queues
-                .find(topic, queue_id)
-                .map_or((0, 0), |queue| self.readable_batch_range(&queue)),
+            Some(queue) => queue.range(),
+            None => self.batch_queues.find(topic, queue_id).map_or((0, 0), |queue| queue.range()),
         };
         QueueRange { min: QueueOffset(min), max: QueueOffset(max) }
     }
@@ -156,7 +154,7 @@ impl MessageStore {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return self.batch_entry_at(topic, queue_id, at).map(|entry| entry.store_timestamp);
         };
-        let (min, max) = self.readable_range(&queue);
+        let (min, max) = queue.range();
         (min..max).contains(&at.0).then(|| self.store_time_of(&queue, at.0)).flatten()
     }
 
@@ -190,7 +188,7 @@ impl MessageStore {
         let Some(queue) = self.queues.find(topic, queue_id) else {
             return self.batch_queue_entries(topic, queue_id, from, count);
         };
-        let (min, max) = self.readable_range(&queue);
+        let (min, max) = queue.range();
         let mut next = from.0.max(min);
         let end = max.min(next.saturating_add(count));
         while next < end {

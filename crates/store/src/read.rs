@@ -236,7 +236,7 @@ impl MessageStore {
             };
         };
         let (min, max) = self.readable_range(&queue);
-        if let Some((status, next)) = outside(from.0, (min, max)) {
+        if let Some((status, next)) = outside(from.0, (min, max), queue.range().1) {
             return Some(outcome(status, next, (min, max)));
         }
         match self.read_from(&queue, from.0, (min, max), limits, filter, wait) {
@@ -404,9 +404,12 @@ pub(crate) fn is_head_at(head: &[u8], len_bytes: usize, at: u64) -> bool {
         && place.map(|place| u64::from_be_bytes(*place)) == Some(at)
 }
 
-/// How a read of a queue goes that begins where it has no message, and where to read next; `None` where it has one.
-pub(crate) fn outside(from: u64, (min, max): (u64, u64)) -> Option<(ReadStatus, u64)> {
-    if max == 0 {
+/// How a read of a queue goes that begins where it has no message for readers, and where to read next; `None` where it has one. The
+/// queue ends at `written_max`: what lies between is still to come.
+pub(crate) fn outside(from: u64, (min, max): (u64, u64), written_max: u64) -> Option<(ReadStatus, u64)> {
+    if from >= min && from > max && from <= written_max {
+        Some((ReadStatus::OffsetOverflowOne, from))
+    } else if max == 0 {
         Some((ReadStatus::NoMessageInQueue, 0))
     } else if from < min {
         Some((ReadStatus::OffsetTooSmall, min))

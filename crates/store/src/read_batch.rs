@@ -46,7 +46,7 @@ impl MessageStore {
         wait: Wait,
     ) -> Option<ReadOutcome> {
         let range = self.readable_batch_range(queue);
-        if let Some((status, next)) = outside(from.0, range) {
+        if let Some((status, next)) = outside(from.0, range, queue.range().1) {
             return Some(outcome(status, next, range));
         }
         match self.read_batches_from(queue, from.0, range, limits, filter, wait) {

@@ -9,12 +9,13 @@ use std::{
     },
 };
 
-use eruca_message::LogOffset;
+use eruca_message::{LogOffset, QueueOffset};
 
 use crate::{
     arrival::Arrival,
     consume_queue::{BatchQueue, ConsumeQueue},
     disk::DiskError,
+    query::QueueRange,
     store::MessageStore,
 };
 
@@ -122,6 +123,18 @@ impl MessageStore {
         if !ready.is_empty() {
             listener.arrived(&ready);
         }
+    }
+
+    /// The offsets of a queue that consumers see; 0..0 for one that is not there.
+    pub fn readable_queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {
+        let (min, max) = match self.queues.find(topic, queue_id) {
+            Some(queue) => self.readable_range(&queue),
+            None => {
+                let queue = self.batch_queues.find(topic, queue_id);
+                queue.map_or((0, 0), |queue| self.readable_batch_range(&queue))
+            }
+        };
+        QueueRange { min: QueueOffset(min), max: QueueOffset(max) }
     }
 
     /// Forgets arrivals of what was cut off the log from `from` on: what comes to lie there is not confirmed yet.

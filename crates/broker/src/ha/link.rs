@@ -31,6 +31,8 @@ fn settings_of(config: &BrokerConfig, acknowledges_flushed: bool) -> HaSettings 
         },
         gap_max_bytes: config.ha_max_gap_not_in_sync,
         acknowledges_flushed,
+        sync_from_last_file: config.sync_from_last_file,
+        is_learner: config.async_learner,
     }
 }
 

@@ -123,7 +123,7 @@ impl ConsumerOffsetHandler {
     /// `GET_MAX_OFFSET`: the end of a queue, exclusive.
     pub fn max(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: GetMaxOffsetRequest = request.header()?;
-        let offset = self.store.queue_range(&header.topic, header.queue_id).max.to_i64();
+        let offset = self.store.readable_queue_range(&header.topic, header.queue_id).max.to_i64();
         Ok(Reply::Now(request.reply_with(&GetMaxOffsetResponse { offset })))
     }
 

@@ -5,14 +5,21 @@ use std::sync::Arc;
 use eruca_message::{LogOffset, Timestamp};
 use eruca_protocol::{RemotingCommand, ResponseCode};
 use eruca_remoting::{Reply, Responder};
-use eruca_replication::driver::Replicas;
+use eruca_replication::{
+    driver::Replicas,
+    in_sync::{Outcome, WHOLE_SET},
+};
 use eruca_store::{FlushMode, MessageStore};
 
 use super::{FlushTimeouts, send::WaitingSend};
 use crate::{
-    config::{BrokerConfig, BrokerRole},
+    config::BrokerConfig,
     reply::HandlerError,
 };
+
+/// Why a master with a controller does not acknowledge what it alone, or some of its slaves have.
+const NO_LEASE: &str = "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that another \
+                        one may be master (with allAckInSyncStateSet=true no word of theirs is needed)";
 
 /// Decides what an acknowledgement waits for, and gives it.
 #[derive(Debug)]
@@ -54,8 +61,11 @@ impl Durability {
         config: &BrokerConfig,
     ) -> Result<Wanted, HandlerError> {
         let disk = self.store.config().flush_mode == FlushMode::Sync && !no_wait;
-        if no_wait || config.broker_role != BrokerRole::SyncMaster {
+        if no_wait || !config.is_sync_master() {
             return Ok(Wanted { disk, slaves: 0 });
+        }
+        if config.enable_controller_mode {
+            return self.wanted_in_group(disk, config);
         }
         let mut copies = config.in_sync_replicas;
         if config.enable_slave_acting_master {
@@ -68,6 +78,33 @@ impl Durability {
             }
         }
         Ok(Wanted { disk, slaves: copies.saturating_sub(1) })
+    }
+
+    /// With a controller: the whole in-sync set where that is asked for, else a number of slaves.
+    fn wanted_in_group(&self, disk: bool, config: &BrokerConfig) -> Result<Wanted, HandlerError> {
+        let in_sync = self.replicas.copies_in_sync();
+        if in_sync < config.min_in_sync_replicas {
+            return Err(self.too_few(config.min_in_sync_replicas, in_sync));
+        }
+        match config.all_ack_in_sync_state_set {
+            true => Ok(Wanted { disk, slaves: WHOLE_SET }),
+            false => Ok(Wanted { disk, slaves: config.in_sync_replicas.saturating_sub(1) }),
+        }
+    }
+
+    /// A master that has not heard from its controller for too long may have been replaced: what it alone has must not be
+    /// acknowledged. What the whole in-sync set has acknowledged is there whoever is master.
+    ///
+    /// # Errors
+    /// It is so.
+    pub(in crate::handler) fn check_lease(&self, wanted: Wanted) -> Result<(), HandlerError> {
+        match wanted.slaves == WHOLE_SET || self.replicas.has_lease() {
+            true => Ok(()),
+            false => Err(HandlerError::new(
+                ResponseCode::SERVICE_NOT_AVAILABLE,
+                format!("{NO_LEASE}, the message is not stored: send to another broker"),
+            )),
+        }
     }
 
     /// In Java's words, and who is missing.
@@ -105,7 +142,12 @@ impl Durability {
         }
         if slaves > 0 {
             let (send, timeout_ms) = (send.clone(), config.slave_timeout);
-            let waiter = Box::new(move |outcome| send.replicated(outcome, timeout_ms));
+            let replicas = self.replicas.clone();
+            let waiter = Box::new(move |outcome| {
+                let has_lease = slaves == WHOLE_SET || replicas.has_lease();
+                let outcome = if has_lease { outcome } else { Outcome::Missing(NO_LEASE.to_owned()) };
+                send.replicated(outcome, timeout_ms);
+            });
             self.replicas.wait(end, slaves, timeout_ms, waiter);
         }
         // Another thread may have settled it in vain before anybody waited for it.

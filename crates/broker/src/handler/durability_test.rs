@@ -4,7 +4,7 @@ use eruca_protocol::RequestCode;
 use eruca_remoting::Caller;
 
 use super::*;
-use crate::handler::test_parts::TestParts;
+use crate::{config::BrokerRole, handler::test_parts::TestParts};
 
 fn durability(parts: &TestParts) -> Durability {
     parts.durability(Arc::new(FlushTimeouts::new(5_000)))

@@ -97,7 +97,7 @@ impl TestParts {
 
     /// The replication of a broker without slaves.
     pub(crate) fn replicas(&self) -> Arc<Replicas> {
-        Replicas::new(self.store.clone(), self.clock.clone(), live_settings(self.settings.clone()))
+        Replicas::new(self.store.clone(), self.clock.clone(), live_settings(self.settings.clone()), None)
     }
 
     fn with_store(directory: TempDir, change: impl FnOnce(&mut StoreConfig), disk: Arc<dyn Disk>) -> Self {

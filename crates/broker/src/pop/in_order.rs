@@ -70,7 +70,7 @@ impl PopService {
             self.parts.hold.notify(topic, group, *queue_id);
             return;
         }
-        let max = self.parts.store.queue_range(topic, *queue_id).max.to_i64();
+        let max = self.parts.store.readable_queue_range(topic, *queue_id).max.to_i64();
         if self.look(queue).is_none_or(|next| next < max) {
             let mut woken = Vec::new();
             self.parts.lite.notify(topic, Some(group), &mut woken);

@@ -42,7 +42,7 @@ impl PopService {
     /// Where a new group begins.
     pub fn first_position(&self, queue: &QueueKey, from_min: bool) -> i64 {
         let QueueKey { topic, queue_id, .. } = queue;
-        let range = self.parts.store.queue_range(topic, *queue_id);
+        let range = self.parts.store.readable_queue_range(topic, *queue_id);
         if from_min || is_retry_topic(topic) {
             return range.min.to_i64();
         }

@@ -189,7 +189,7 @@ impl Membership {
         }
     }
 
-    async fn ask_ha_addr(&self, master: &str) -> Option<String> {
+    pub(crate) async fn ask_ha_addr(&self, master: &str) -> Option<String> {
         let request = RemotingCommand::request(&ExchangeHaInfoRequest::default());
         let answer = self.client.get().invoke(master, request, TIMEOUT).await.ok()?;
         let answer: ExchangeHaInfoResponse = answer.header().ok()?;

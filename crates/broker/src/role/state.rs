@@ -128,10 +128,13 @@ impl RoleState {
         self.changes.subscribe()
     }
 
-    /// A name server or a member of the group says where the master is. Only a slave has one; whether this is news.
+    /// A name server or a member of the group says where the master is. Only a slave has one; whether this is news. Who it is
+    /// nobody but the controller says, where there is one (the epoch is above 0 then).
     pub fn set_master(&self, master: Option<MasterAddresses>) -> bool {
         self.update(|standing| {
-            if standing.role != Role::Master {
+            let address = |master: &Option<MasterAddresses>| master.as_ref().map(|it| it.broker_addr.clone());
+            let is_his = standing.epoch == 0 || address(&master) == address(&standing.master);
+            if standing.role != Role::Master && is_his {
                 standing.master = master;
             }
         })

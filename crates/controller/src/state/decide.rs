@@ -134,10 +134,15 @@ fn elect_master(
         return refuse(ResponseCode::CONTROLLER_ELECT_MASTER_FAILED, remark);
     }
     let preferred = broker_id.filter(|_| designate);
-    let elected = first.or_else(|| elect(group, liveness, preferred, unclean));
+    // A master that asks by itself was restarted: it may have lost what others already have, so that what it writes now needs an
+    // epoch of its own, and it is master only where no other log is longer.
+    let begins_anew = !designate && broker_id.is_some() && broker_id == group.master;
+    let vacant = begins_anew.then(|| Group { master: None, ..group.clone() });
+    let candidates = vacant.as_ref().unwrap_or(group);
+    let elected = first.or_else(|| elect(candidates, liveness, preferred, unclean));
     let mut answer = Answer::ok();
     match (elected, group.master) {
-        (Some(elected), Some(master)) if elected == master => {
+        (Some(elected), Some(master)) if elected == master && !begins_anew => {
             let remark = format!(
                 "The old master {master} is still alive, not need to elect new master for broker {broker_name}"
             );

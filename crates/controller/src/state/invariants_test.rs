@@ -232,10 +232,24 @@ fn nobody_is_elected_while_the_controller_has_not_heard_of_the_master() {
     let mut state = pair();
     let settling = Liveness { is_settling: true, ..alive(&[2]) };
     assert_eq!(state.apply(&elect(Some(2), settling.clone())).code, 2012);
-    let kept = state.apply(&elect(Some(1), Liveness { is_settling: true, ..alive(&[1, 2]) }));
+    let kept = state.apply(&elect(Some(2), Liveness { is_settling: true, ..alive(&[1, 2]) }));
     assert_eq!((kept.code, kept.master.expect("a master").broker_id), (2011, 1));
     let gone = Liveness { gone: [1].into(), ..settling };
     assert!(state.apply(&elect(Some(2), gone)).is_ok(), "it was there and is gone");
+}
+
+#[test]
+fn a_master_that_asks_by_itself_begins_a_new_epoch_unless_another_log_is_longer() {
+    let mut state = pair();
+    let anew = state.apply(&elect(Some(1), alive(&[1, 2])));
+    let master = anew.master.expect("a master");
+    assert_eq!((anew.code, master.broker_id, master.epoch), (0, 1, 2));
+    assert_eq!(anew.sync_state_set.expect("a set").ids, BTreeSet::from([1]));
+    let mut state = pair();
+    let mut longer = alive(&[1, 2]);
+    longer.alive.get_mut(&2).expect("it is alive").max_offset += 1;
+    let other = state.apply(&elect(Some(1), longer));
+    assert_eq!(other.master.expect("a master").broker_id, 2, "the first one has lost something");
 }
 
 #[test]

@@ -66,6 +66,34 @@ pub struct ReplicaIdentity {
     pub alive: Option<bool>,
 }
 
+/// Answer of `GET_BROKER_EPOCH_CACHE` (Java: `EpochEntryCache`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EpochEntryCache {
+    /// Name of the cluster.
+    pub cluster_name: String,
+    /// Name of the group.
+    pub broker_name: String,
+    /// The broker's id; 0 for the master.
+    pub broker_id: i64,
+    /// Who wrote its log, oldest first.
+    pub epoch_list: Vec<EpochEntry>,
+    /// Where its log ends.
+    pub max_offset: i64,
+}
+
+/// One master's part of a log (Java: `EpochEntry`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EpochEntry {
+    /// Number of the master's election.
+    pub epoch: i32,
+    /// Offset of its first byte.
+    pub start_offset: i64,
+    /// Where the next one's begins; `i64::MAX` for the last one.
+    pub end_offset: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

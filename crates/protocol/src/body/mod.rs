@@ -45,7 +45,8 @@ pub use consumer_offset::{
     TimerMetricsSerializeWrapper,
 };
 pub use controller::{
-    BrokerReplicasInfo, ElectMasterResponseBody, ReplicaIdentity, ReplicasInfo, SyncStateSet,
+    BrokerReplicasInfo, ElectMasterResponseBody, EpochEntry, EpochEntryCache, ReplicaIdentity, ReplicasInfo,
+    SyncStateSet,
 };
 pub use data_version::DataVersion;
 pub use eruca_message::MessageQueue;

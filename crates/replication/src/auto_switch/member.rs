@@ -146,6 +146,8 @@ pub struct Member {
     part: Part,
     poll_at: Timestamp,
     check_at: Timestamp,
+    /// When the set was last looked over.
+    checked: Timestamp,
     retry_at: Timestamp,
     /// When the last request was sent that a controller answered with how things are.
     heard: Option<Timestamp>,
@@ -165,6 +167,7 @@ impl Member {
             part: Part::Nothing,
             poll_at: start,
             check_at: start,
+            checked: start,
             retry_at: start,
             heard: None,
         }
@@ -196,8 +199,21 @@ impl Member {
     ///
     /// What needs the acknowledgement of the whole set is safe without it, as a new master does not acknowledge to an old one.
     pub fn has_lease(&self, now: Timestamp) -> bool {
-        let Part::Master(sync) = &self.part else { return false };
-        sync.electable().len() == 1 || self.heard.is_some_and(|heard| now.0 - heard.0 < self.times.lease_ms)
+        self.lease_until().is_some_and(|until| now < until)
+    }
+
+    /// Until when [`Member::has_lease`], unless more is heard; `None` where it has none.
+    pub fn lease_until(&self) -> Option<Timestamp> {
+        let Part::Master(sync) = &self.part else { return None };
+        match sync.electable().len() {
+            1 => Some(Timestamp(i64::MAX)),
+            _ => self.heard.map(|heard| heard.add_ms(self.times.lease_ms)),
+        }
+    }
+
+    /// Whether its time as master has yet to begin: [`Member::reign`] was not called since [`Effect::Reign`].
+    pub fn is_chosen(&self) -> bool {
+        matches!(self.part, Part::Chosen)
     }
 
     /// What the controller is to be asked now, if anything. `end` is where the own log ends. The answer, also that none came, is
@@ -225,8 +241,11 @@ impl Member {
         }
         let epoch = self.view.epoch;
         if let Part::Master(sync) = &mut self.part
-            && (now >= self.check_at || sync.has_joiner() || sync.joins_end_at().is_some_and(|at| now >= at))
+            && (now >= self.check_at
+                || sync.has_joiner()
+                || sync.look_at().is_some_and(|at| (self.checked.0 + 1..=now.0).contains(&at.0)))
         {
+            self.checked = now;
             self.check_at = Timestamp(now.0 + self.times.check_set_ms);
             if let Some(proposal) = sync.propose(end, now) {
                 return Some(Ask::Alter { id, epoch, proposal });
@@ -240,8 +259,8 @@ impl Member {
     pub fn wake_at(&self) -> Timestamp {
         let due = match &self.part {
             Part::Master(sync) => {
-                let joins = sync.joins_end_at().unwrap_or(Timestamp(i64::MAX));
-                self.poll_at.min(self.check_at).min(joins)
+                let look_at = sync.look_at().filter(|at| *at > self.checked).unwrap_or(self.check_at);
+                self.poll_at.min(self.check_at).min(look_at)
             }
             Part::Nothing | Part::Chosen | Part::Slave => self.poll_at,
         };

@@ -167,9 +167,19 @@ impl SyncState {
         !self.is_asked && self.joining.keys().any(has_all)
     }
 
-    /// When the set has to be looked over because somebody did not get in.
-    pub fn joins_end_at(&self) -> Option<Timestamp> {
-        self.joining.values().min().copied()
+    /// Whether a slave is waited for that is about to come in.
+    pub fn is_joining(&self) -> bool {
+        !self.joining.is_empty()
+    }
+
+    /// When the set has to be looked over: somebody did not get in, or did not come back.
+    pub fn look_at(&self) -> Option<Timestamp> {
+        let back = self.missing.values().map(|since| since.add_ms(self.missing_max_ms()));
+        self.joining.values().copied().chain(back).min()
+    }
+
+    fn missing_max_ms(&self) -> i64 {
+        self.lag_max_ms.min(MISSING_MS)
     }
 
     /// Up to where a slave has the log, as far as it said.
@@ -229,7 +239,7 @@ impl SyncState {
                 // It has a moment to connect after an election.
                 None => {
                     let gone = self.missing.get(id).map_or(self.lag_max_ms, |since| now.0 - since.0);
-                    if gone >= self.lag_max_ms.min(MISSING_MS) {
+                    if gone >= self.missing_max_ms() {
                         members.remove(id);
                         reasons.push(format!("slave {id} has had no connection for {gone} ms"));
                     }
@@ -280,6 +290,8 @@ impl SyncState {
     /// The controller refused the proposal. Perhaps because an earlier one, of which no answer came, has changed the set.
     pub fn refused(&mut self) {
         self.is_asked = false;
+        // Whoever was to come in has had its chance.
+        self.joining.values_mut().for_each(|until| *until = Timestamp(i64::MIN));
         if !self.is_in_doubt {
             self.doubtful.clear();
         }
@@ -378,9 +390,9 @@ mod tests {
         let mut state = state(&[1]);
         state.connected(2, 1, false, NOW);
         state.acknowledged(2, 1, LogOffset(150), LogOffset(200), NOW);
-        assert_eq!((state.confirm(LogOffset(300)), state.joins_end_at()), (LogOffset(200), Some(at(1_000))));
+        assert_eq!((state.confirm(LogOffset(300)), state.look_at()), (LogOffset(200), Some(at(1_000))));
         assert_eq!(state.propose(LogOffset(300), at(1_000)), None);
-        assert_eq!((state.confirm(LogOffset(300)), state.joins_end_at()), (LogOffset(300), None));
+        assert_eq!((state.confirm(LogOffset(300)), state.look_at()), (LogOffset(300), None));
         state.acknowledged(2, 1, LogOffset(250), LogOffset(300), at(5_999));
         assert_eq!(state.confirm(LogOffset(400)), LogOffset(400));
         state.acknowledged(2, 1, LogOffset(350), LogOffset(400), at(6_000));

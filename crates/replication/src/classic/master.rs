@@ -3,11 +3,10 @@
 use eruca_message::{LogOffset, Timestamp};
 
 use super::frame::{BODY_MAX_BYTES, FrameError, HEADER_LEN_BYTES, Header, decode_report};
+use crate::pace::Pace;
 
 /// Bytes that are put together for one write, about.
 const WRITE_BYTES: usize = 1 << 20;
-/// The time over which a speed is measured.
-const SECOND_MS: i64 = 1000;
 
 /// How a master sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +95,7 @@ pub struct MasterSession {
     position: Option<LogOffset>,
     heard: Timestamp,
     wrote: Timestamp,
-    /// Begin of the second that is measured, and what was sent in it.
-    second: (Timestamp, u64),
-    /// What was sent in the last whole one.
-    last_second_bytes: u64,
+    pace: Pace,
 }
 
 impl MasterSession {
@@ -111,8 +107,7 @@ impl MasterSession {
             position: None,
             heard: now,
             wrote: now,
-            second: (now, 0),
-            last_second_bytes: 0,
+            pace: Pace::new(now),
         }
     }
 
@@ -128,7 +123,7 @@ impl MasterSession {
 
     /// Bytes of the log that were sent in the last second.
     pub fn bytes_per_second(&self) -> u64 {
-        self.last_second_bytes
+        self.pace.bytes_per_second()
     }
 
     /// What the slave sent, and the log now. What it has, where it said so.
@@ -167,7 +162,7 @@ impl MasterSession {
     /// # Errors
     /// The connection has to be closed.
     pub fn next(&mut self, log: &SourceLog, how: &Shipped, now: Timestamp) -> Result<Next, MasterError> {
-        self.measure(now);
+        let allowed = self.pace.allowed(how.bytes_per_second, now);
         let silent_ms = now.ms_since(self.heard);
         if silent_ms > how.silence_max_ms {
             return Err(MasterError::Silent { silent_ms, limit_ms: how.silence_max_ms });
@@ -178,9 +173,6 @@ impl MasterSession {
             return Err(MasterError::TooFarBehind { wanted: from, begin: log.begin });
         }
         let there = usize::try_from(log.end.0.saturating_sub(from.0)).unwrap_or(usize::MAX);
-        let allowed = how.bytes_per_second.map_or(usize::MAX, |limit| {
-            usize::try_from(limit.saturating_sub(self.second.1)).unwrap_or(usize::MAX)
-        });
         let bytes = there.min(allowed);
         if bytes > 0 {
             return Ok(Next::Log { from, bytes });
@@ -191,7 +183,7 @@ impl MasterSession {
         }
         let mut until = gone_at.min(self.wrote.add_ms(how.heartbeat_ms));
         if there > 0 {
-            until = until.min(self.second.0.add_ms(SECOND_MS));
+            until = until.min(self.pace.next_second());
         }
         Ok(Next::Wait(until))
     }
@@ -199,17 +191,8 @@ impl MasterSession {
     /// So many bytes of the log were handed to the connection.
     pub fn sent(&mut self, bytes: usize, now: Timestamp) {
         self.wrote = now;
-        self.second.1 += bytes as u64;
+        self.pace.sent(bytes);
         self.position = self.position.map(|from| from.add_bytes(bytes as u64));
-    }
-
-    fn measure(&mut self, now: Timestamp) {
-        let since_ms = now.ms_since(self.second.0);
-        // A clock that was set back begins anew.
-        if !(0..SECOND_MS).contains(&since_ms) {
-            self.last_second_bytes = if (0..2 * SECOND_MS).contains(&since_ms) { self.second.1 } else { 0 };
-            self.second = (now, 0);
-        }
     }
 }
 
@@ -240,6 +223,37 @@ impl Outgoing {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Adds a header, then exactly `len` bytes of the log from `from` on, which `read` appends in one or more pieces.
+    ///
+    /// # Errors
+    /// Those of `read`; nothing is added then. `false`: the log has fewer.
+    pub fn push_log<E>(
+        &mut self,
+        header: &[u8],
+        from: LogOffset,
+        len: usize,
+        mut read: impl FnMut(LogOffset, usize, &mut Vec<u8>) -> Result<usize, E>,
+    ) -> Result<bool, E> {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(header);
+        let mut done = 0;
+        while done < len {
+            match read(from.add_bytes(done as u64), len - done, &mut self.bytes) {
+                Ok(read @ 1..) => done += read,
+                other => {
+                    self.bytes.truncate(at);
+                    return other.map(|_| false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether one write has enough.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= WRITE_BYTES
+    }
+
     /// Adds frames with up to `bytes` of the log from `from` on, as many as one write takes: `read` appends up to so many bytes
     /// of the log from an offset on, and says how many it had. How many bytes of the log there are.
     ///
@@ -254,7 +268,7 @@ impl Outgoing {
     ) -> Result<usize, E> {
         let batch_bytes = batch_bytes.clamp(1, BODY_MAX_BYTES);
         let mut done = 0;
-        while done < bytes && self.bytes.len() < WRITE_BYTES {
+        while done < bytes && !self.is_full() {
             let at = self.bytes.len();
             let offset = from.add_bytes(done as u64);
             self.bytes.extend_from_slice(&[0; HEADER_LEN_BYTES]);

@@ -33,6 +33,8 @@ fn settings(acknowledges_flushed: bool) -> HaSettings {
         },
         gap_max_bytes: 1 << 20,
         acknowledges_flushed,
+        sync_from_last_file: false,
+        is_learner: false,
     }
 }
 
@@ -45,7 +47,7 @@ fn node(directory: Arc<tempfile::TempDir>, is_slave: bool) -> Node {
     let (store, _) = MessageStore::open(config, Arc::new(RealDisk), Arc::new(SystemClock)).unwrap();
     let store = Arc::new(store);
     store.set_replica(is_slave).unwrap();
-    let replicas = Replicas::new(store.clone(), Arc::new(SystemClock), move || settings(is_slave));
+    let replicas = Replicas::new(store.clone(), Arc::new(SystemClock), move || settings(is_slave), None);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (master, copied) = watch::channel(None);
     let replication = Replication::start(ReplicationParts { replicas, listener, master: copied }).unwrap();

@@ -3,11 +3,15 @@
 use std::{io, sync::Arc, time::Duration};
 
 use eruca_message::{LogOffset, Timestamp};
-use eruca_store::{CopyError, MessageStore, WriteStopped};
+use eruca_store::{CopyError, WriteStopped};
 use tokio::{net::TcpStream, sync::watch};
 
-use super::replicas::Replicas;
-use crate::classic::{CopiedLog, SlaveError, SlaveSession};
+use super::{
+    copies::{Copies, GroupSession, PlainSession},
+    group_copy::GroupCopyError,
+    replicas::Replicas,
+};
+use crate::{auto_switch, classic};
 
 /// Pause after a connection that ended or could not be made.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -38,7 +42,7 @@ pub struct CopyState {
 
 /// Why a connection to the master ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("the master closed the connection")]
     Closed,
     #[error(
@@ -51,7 +55,15 @@ enum Ended {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{0}")]
-    Session(#[from] SlaveError<CopyError>),
+    Session(#[from] classic::SlaveError<CopyError>),
+    #[error("{0}")]
+    GroupSession(#[from] auto_switch::SlaveError<GroupCopyError>),
+    #[error("{0}")]
+    GroupCopy(#[from] GroupCopyError),
+    #[error("this broker has no number of the controller yet")]
+    NoNumber,
+    #[error("nothing came from the master for {silent_ms} ms (haHousekeepingInterval={limit_ms})")]
+    Silent { silent_ms: i64, limit_ms: i64 },
     #[error("{0}")]
     Copy(#[from] CopyError),
     #[error("{0}")]
@@ -123,7 +135,9 @@ async fn copy_on(replicas: &Replicas, address: &str) {
             tracing::warn!(master = address, %why, "the log of the master is not copied, it is tried again");
         }
         let has_copied = replicas.store().log_range().1 > before;
-        tokio::time::sleep(if has_copied { PAUSE_SHORT } else { PAUSE }).await;
+        // With a controller somebody is master already, and will be in a moment for its slaves.
+        let is_short = has_copied || replicas.group().is_some();
+        tokio::time::sleep(if is_short { PAUSE_SHORT } else { PAUSE }).await;
     }
 }
 
@@ -135,22 +149,14 @@ async fn copy(replicas: &Replicas, address: &str) -> Result<std::convert::Infall
         // Else less would be asked for than is here.
         replicas.store().flush_step()?;
     }
-    let end = replicas.store().begin_copy()?;
-    tracing::info!(master = address, from = %end, "the log of the master is copied");
+    tracing::info!(master = address, from = %replicas.store().log_range().1, "the log of the master is copied");
     if let Some(state) = replicas.copy_state().as_mut() {
         state.connected_since = Some(replicas.now());
     }
-    Copy { replicas, stream, second: (replicas.now(), 0) }.run(end).await
-}
-
-/// The store as the session sees it.
-struct StoreLog<'a>(&'a MessageStore);
-
-impl CopiedLog for StoreLog<'_> {
-    type Error = CopyError;
-
-    fn append(&mut self, at: LogOffset, bytes: &[u8]) -> Result<(), CopyError> {
-        self.0.append_copy(at, bytes).map(drop)
+    let copy = Copy { replicas, stream, second: (replicas.now(), 0) };
+    match replicas.group() {
+        Some(group) => copy.run(GroupSession::open(group, replicas)?).await,
+        None => copy.run(PlainSession::open(replicas)?).await,
     }
 }
 
@@ -161,9 +167,9 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    async fn run(mut self, end: LogOffset) -> Result<std::convert::Infallible, Ended> {
+    async fn run(mut self, mut session: impl Copies) -> Result<std::convert::Infallible, Ended> {
         let store = self.replicas.store();
-        let mut session = SlaveSession::open(end, self.replicas.now());
+        let began_at = store.log_range().1;
         let mut buffer = vec![0; READ_BYTES];
         let mut is_first = true;
         loop {
@@ -175,7 +181,7 @@ impl Copy<'_> {
             if let Some(report) = session.report(has, settings.shipped.heartbeat_ms, now) {
                 self.write(&report).await?;
             }
-            self.tell(&session, now);
+            self.tell(session.heard(), session.reported_at().unwrap_or(now), now);
             let due_ms = session.reported_at().map_or(0, |at| {
                 (settings.shipped.heartbeat_ms - now.ms_since(at)).min(settings.shipped.silence_max_ms)
             });
@@ -185,7 +191,9 @@ impl Copy<'_> {
                 () = tokio::time::sleep(due) => continue,
             }
             let read = match self.stream.try_read(&mut buffer) {
-                Ok(0) if is_first && end.0 > 0 => return Err(Ended::ClosedAtOnce(end)),
+                Ok(0) if is_first && began_at.0 > 0 && self.replicas.group().is_none() => {
+                    return Err(Ended::ClosedAtOnce(began_at));
+                }
                 Ok(0) => return Err(Ended::Closed),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -194,7 +202,7 @@ impl Copy<'_> {
             is_first = false;
             self.second.1 += read as u64;
             let bytes = buffer.get(..read).unwrap_or_default();
-            session.receive(bytes, &mut StoreLog(store), self.replicas.now())?;
+            session.receive(bytes, self.replicas.now())?;
             if settings.acknowledges_flushed {
                 store.flush_step()?;
             }
@@ -213,11 +221,10 @@ impl Copy<'_> {
     }
 
     /// Keeps what those see who look at the broker.
-    fn tell(&mut self, session: &SlaveSession, now: Timestamp) {
+    fn tell(&mut self, heard: Timestamp, reported: Timestamp, now: Timestamp) {
         let mut state = self.replicas.copy_state();
         let Some(state) = state.as_mut() else { return };
-        state.heard = session.heard();
-        state.reported = session.reported_at().unwrap_or(now);
+        (state.heard, state.reported) = (heard, reported);
         if !(0..SECOND_MS).contains(&now.ms_since(self.second.0)) {
             state.bytes_per_second = self.second.1;
             self.second = (now, 0);

@@ -6,13 +6,19 @@
 //! | `eruca-ha-slave` | one for each slave: ships the log to it, hears what it has |
 //! | `eruca-ha-copy` | copies a master's log while this broker is a slave |
 
+mod copies;
 #[cfg(test)]
 mod driver_test;
 mod from_master;
+mod group;
+mod group_copy;
+
 mod replicas;
 mod service;
+mod ships;
 mod to_slave;
 
 pub use from_master::CopyState;
+pub use group::{Cut, GroupLog, GroupParts, KeepEpochs, ReignError};
 pub use replicas::{HaSettings, Replicas, Status};
 pub use service::{Replication, ReplicationParts};

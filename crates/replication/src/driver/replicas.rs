@@ -9,7 +9,7 @@ use eruca_message::{Clock, LogOffset, Timestamp};
 use eruca_store::{MessageStore, WriteStopped, WrittenListener};
 use tokio::sync::Notify;
 
-use super::from_master::CopyState;
+use super::{from_master::CopyState, group::GroupLog};
 use crate::{
     classic::{Shipped, SourceLog},
     in_sync::{Event, InSync, Outcome, SlaveState, Waiter},
@@ -24,6 +24,10 @@ pub struct HaSettings {
     pub gap_max_bytes: u64,
     /// A slave acknowledges what its disk has (`flushDiskType=SYNC_FLUSH`), not what its kernel has.
     pub acknowledges_flushed: bool,
+    /// A slave without messages wants only the last segment of the log (`syncFromLastFile`); with a controller only.
+    pub sync_from_last_file: bool,
+    /// A slave never belongs to the in-sync set (`asyncLearner`); with a controller only.
+    pub is_learner: bool,
 }
 
 /// Wakes the thread of one slave, where it sleeps.
@@ -55,14 +59,17 @@ pub struct Replicas {
     /// Rung when the first one waits.
     pub(super) waits: Notify,
     copy: Mutex<Option<CopyState>>,
+    group: Option<Arc<GroupLog>>,
 }
 
 impl Replicas {
-    /// None so far; `settings` says what is set at the moment. The store tells it when its log gets longer.
+    /// None so far; `settings` says what is set at the moment; `group` is there with a controller. The store tells it when its log
+    /// gets longer.
     pub fn new(
         store: Arc<MessageStore>,
         clock: Arc<dyn Clock>,
         settings: impl Fn() -> HaSettings + Send + Sync + 'static,
+        group: Option<Arc<GroupLog>>,
     ) -> Arc<Replicas> {
         let replicas = Arc::new(Replicas {
             store: store.clone(),
@@ -73,6 +80,7 @@ impl Replicas {
             connections: AtomicUsize::new(0),
             waits: Notify::new(),
             copy: Mutex::default(),
+            group,
         });
         store.set_written_listener(Arc::new(Written(Arc::downgrade(&replicas))));
         replicas
@@ -101,6 +109,28 @@ impl Replicas {
     pub(super) fn source(&self) -> SourceLog {
         let (begin, end) = self.store.log_range();
         SourceLog { begin, end, segment_bytes: self.store.config().segment_size_bytes }
+    }
+
+    /// What a controller adds.
+    pub fn group(&self) -> Option<&Arc<GroupLog>> {
+        self.group.as_ref()
+    }
+
+    /// Whether a master may acknowledge what only it has; without a controller always.
+    pub fn has_lease(&self) -> bool {
+        self.group.as_ref().is_none_or(|group| group.has_lease(self.now()))
+    }
+
+    /// Brings up to date what depends on the in-sync set: what consumers may read, what is acknowledged.
+    pub fn tell_group(&self) {
+        if let Some(group) = &self.group {
+            group.tell(self);
+        }
+    }
+
+    pub(super) fn confirmed(&self, up_to: LogOffset) {
+        let ready = self.in_sync().confirmed(up_to);
+        ready.into_iter().for_each(|waiter| waiter(Outcome::Replicated));
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -143,6 +173,9 @@ impl Replicas {
 
     /// How many copies are in sync, this one with them.
     pub fn copies_in_sync(&self) -> usize {
+        if let Some(group) = &self.group {
+            return group.in_sync_set().len();
+        }
         if self.connections() == 0 {
             return 1;
         }
@@ -203,7 +236,7 @@ impl Replicas {
     }
 
     /// Ends all waits.
-    pub(super) fn give_up(&self, why: &str) {
+    pub fn give_up(&self, why: &str) {
         let all = self.in_sync().give_up(why);
         all.into_iter().for_each(|(waiter, outcome)| waiter(outcome));
     }

@@ -7,27 +7,38 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::Timestamp;
+use eruca_message::{LogOffset, Timestamp};
 use eruca_store::CopyError;
 use tokio::{net::TcpStream, sync::watch};
 
-use super::replicas::{Bell, Replicas};
-use crate::classic::{MasterError, MasterSession, Next, Outgoing};
+use super::{
+    replicas::{Bell, Replicas},
+    ships::{GroupShip, Ship, Ships},
+};
+use crate::{auto_switch, classic, classic::Outgoing};
 
 /// Reports are short; many may have come.
 const READ_BYTES: usize = 4096;
 
 /// Why a slave is left alone.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("it closed the connection")]
     Closed,
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
     #[error("{0}")]
-    Session(#[from] MasterError),
+    Session(#[from] classic::MasterError),
+    #[error("{0}")]
+    GroupSession(#[from] auto_switch::MasterError),
     #[error("{0}")]
     Log(#[from] CopyError),
+    #[error("nothing came from the slave for {silent_ms} ms (haHousekeepingInterval={limit_ms})")]
+    Silent { silent_ms: i64, limit_ms: i64 },
+    #[error("the log has {0} no more")]
+    Shorter(LogOffset),
+    #[error("this broker is not the master of its group")]
+    NoMaster,
 }
 
 /// Serves a slave until its connection ends or the service stops.
@@ -51,7 +62,11 @@ pub(super) fn serve(
     let ended = runtime.block_on(async {
         let connection = async {
             let stream = TcpStream::from_std(stream)?;
-            Connection { replicas, session, bell: &bell, stream }.run().await
+            let connection = Connection { replicas, session, bell: &bell, stream };
+            match replicas.group() {
+                Some(group) => connection.run(GroupShip::new(replicas, group, session)).await,
+                None => connection.run(Ship::new(replicas, session)).await,
+            }
         };
         tokio::select! {
             ended = connection => Some(ended),
@@ -61,7 +76,7 @@ pub(super) fn serve(
     replicas.left(session, &bell);
     match ended {
         None => {}
-        Some(Err(why @ (Ended::Session(_) | Ended::Log(_)))) => {
+        Some(Err(why @ (Ended::Session(_) | Ended::GroupSession(_) | Ended::Log(_)))) => {
             tracing::warn!(slave = %peer, %why, "the connection to a slave is closed");
         }
         Some(Err(why)) => tracing::info!(slave = %peer, %why, "a slave is gone"),
@@ -77,17 +92,16 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn run(self) -> Result<(), Ended> {
+    async fn run(self, mut ship: impl Ships) -> Result<(), Ended> {
         self.stream.set_nodelay(true)?;
-        let mut session = MasterSession::open(self.replicas.now());
         let mut outgoing = Outgoing::default();
         let mut told = None;
         loop {
-            self.hear(&mut session)?;
+            self.hear(&mut ship)?;
             let mut until = None;
             if outgoing.pending().is_empty() {
-                until = self.put_out(&mut session, &mut outgoing)?;
-                let tells = (session.position(), session.bytes_per_second());
+                until = ship.put_out(&mut outgoing)?;
+                let tells = (ship.position(), ship.bytes_per_second());
                 if told != Some(tells)
                     && let Some(position) = tells.0
                 {
@@ -109,24 +123,19 @@ impl Connection<'_> {
                 // What the slave said is seen only where this thread looks for it.
                 tokio::task::yield_now().await;
             } else if let Some(until) = until {
-                self.sleep(&session, until).await?;
+                self.sleep(&ship, until).await?;
             }
         }
     }
 
     /// Takes what the slave said, where it said something.
-    fn hear(&self, session: &mut MasterSession) -> Result<(), Ended> {
+    fn hear(&self, ship: &mut impl Ships) -> Result<(), Ended> {
         let mut buffer = [0; READ_BYTES];
         loop {
             match self.stream.try_read(&mut buffer) {
                 Ok(0) => return Err(Ended::Closed),
                 Ok(read) => {
-                    // The log is looked at after the report came: the slave has nothing that is not there.
-                    let (log, now) = (self.replicas.source(), self.replicas.now());
-                    let said = session.receive(buffer.get(..read).unwrap_or_default(), &log, now)?;
-                    if let Some(has) = said {
-                        self.replicas.acknowledged(self.session, has);
-                    }
+                    ship.hear(buffer.get(..read).unwrap_or_default())?;
                     if read < READ_BYTES {
                         return Ok(());
                     }
@@ -137,31 +146,11 @@ impl Connection<'_> {
         }
     }
 
-    /// Puts together what goes out now; until when there is nothing.
-    fn put_out(
-        &self,
-        session: &mut MasterSession,
-        outgoing: &mut Outgoing,
-    ) -> Result<Option<Timestamp>, Ended> {
-        let (store, how, now) =
-            (self.replicas.store(), self.replicas.settings().shipped, self.replicas.now());
-        match session.next(&self.replicas.source(), &how, now)? {
-            Next::Wait(until) => return Ok(Some(until)),
-            Next::SignOfLife(bytes) => outgoing.push(&bytes),
-            Next::Log { from, bytes } => {
-                let read = |at, len, into: &mut Vec<u8>| store.read_raw_log(at, len, into);
-                let sent = outgoing.fill(from, bytes, how.batch_bytes, read)?;
-                session.sent(sent, now);
-            }
-        }
-        Ok(None)
-    }
-
     /// Sleeps until the log gets longer, the slave says something or `until`.
-    async fn sleep(&self, session: &MasterSession, until: Timestamp) -> Result<(), Ended> {
+    async fn sleep(&self, ship: &impl Ships, until: Timestamp) -> Result<(), Ended> {
         self.bell.sleeps.store(true, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
-        let is_longer = session.position().is_some_and(|at| self.replicas.source().end > at);
+        let is_longer = ship.position().is_some_and(|at| self.replicas.source().end > at);
         let is_limited = self.replicas.settings().shipped.bytes_per_second.is_some();
         if is_longer && !is_limited {
             self.bell.sleeps.store(false, Ordering::SeqCst);

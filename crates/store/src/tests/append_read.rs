@@ -294,7 +294,7 @@ fn readers_see_and_hear_of_a_message_when_the_limit_is_behind_it() {
             bench.store().log_range().1
         })
         .collect();
-    let seen = || (bench.store().queue_range("T", 0).max.0, heard.0.lock().unwrap().len());
+    let seen = || (bench.store().readable_queue_range("T", 0).max.0, heard.0.lock().unwrap().len());
     assert_eq!((seen(), status(&bench, 1)), ((1, 1), (ReadStatus::OffsetOverflowOne, 1)));
     assert_eq!(bench.bodies("T", 0).len(), 1);
     bench.store().set_read_limit(Some(LogOffset(ends[0].0 - 1)));

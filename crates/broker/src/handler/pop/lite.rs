@@ -142,7 +142,7 @@ impl PopMessageHandler {
     ) {
         for queue in queues {
             let key = QueueKey::new(queue.clone(), plan.group.clone(), 0);
-            let max = self.store.queue_range(&queue, 0).max.to_i64();
+            let max = self.store.readable_queue_range(&queue, 0).max.to_i64();
             let is_behind = self.pop.look(&key).is_none_or(|next| next < max);
             if max > 0 && is_behind && !self.pop.is_blocked(&key, plan.attempt_id.as_deref()) {
                 self.lite.put_back(&client.client_id, &queue);

@@ -31,7 +31,7 @@ impl PopMessageHandler {
 
     /// Whether a queue has a message from there on that the plan wants.
     pub(super) fn is_wanted_from(&self, plan: &Plan, queue: &QueueKey, from: i64) -> bool {
-        let range = self.store.queue_range(&queue.topic, queue.queue_id);
+        let range = self.store.readable_queue_range(&queue.topic, queue.queue_id);
         let left = range.max.to_i64().saturating_sub(from);
         if left <= 0 || left > LOOKED_AT_MAX || is_retry_topic(&queue.topic) {
             return left > 0;

@@ -193,7 +193,7 @@ impl PopMessageHandler {
 
     /// How many messages a queue has from there on.
     fn left_from(&self, queue: &QueueKey, from: i64) -> i64 {
-        let max = self.store.queue_range(&queue.topic, queue.queue_id).max;
+        let max = self.store.readable_queue_range(&queue.topic, queue.queue_id).max;
         max.to_i64().saturating_sub(from).max(0)
     }
 

@@ -79,7 +79,7 @@ impl PullMessageHandler {
         match self.hold.park(interest, pull) {
             Err(refused) => Waits::Refused(refused),
             // A message may have come between the look and the parking.
-            Ok(id) if self.store.queue_range(&topic, queue_id).max > from => {
+            Ok(id) if self.store.readable_queue_range(&topic, queue_id).max > from => {
                 self.hold.take(&topic, queue_id, id).map_or(Waits::Parked, Waits::Woken)
             }
             Ok(_) => Waits::Parked,

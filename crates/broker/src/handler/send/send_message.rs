@@ -185,6 +185,7 @@ impl SendMessageHandler {
             }
         }
         let wanted = self.durability.wanted(asked.no_wait, config)?;
+        self.durability.check_lease(wanted)?;
         let send = Send { caller, request, header, asked: &asked, config, now };
         let stored = match IdempotentSends::window_ms(&destination.topic) {
             Some(window_ms) => self.append_once(&send, &mut destination, window_ms)?,

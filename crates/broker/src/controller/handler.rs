@@ -1,0 +1,74 @@
+//! What others say of the group, and are told of it.
+
+use std::sync::Arc;
+
+use eruca_protocol::{
+    RemotingCommand, ResponseCode,
+    body::{self, EpochEntry, EpochEntryCache, SyncStateSet},
+    request::NotifyBrokerRoleChangedRequest,
+};
+use eruca_remoting::Reply;
+
+use super::{ask::view, manager::ReplicasManager};
+use crate::{HandlerError, registration::Identity, role::RoleState};
+
+/// Answers requests of the controller and about it.
+#[derive(Debug)]
+pub(crate) struct ControllerHandler {
+    /// `None` without a controller.
+    pub(crate) manager: Option<Arc<ReplicasManager>>,
+    pub(crate) identity: Identity,
+    pub(crate) role: Arc<RoleState>,
+}
+
+impl ControllerHandler {
+    fn manager(&self) -> Result<&Arc<ReplicasManager>, HandlerError> {
+        self.manager.as_ref().ok_or_else(|| {
+            HandlerError::system_error(
+                "this broker's group has no controller (enableControllerMode=false): there are no epochs, and nobody changes its \
+                 role",
+            )
+        })
+    }
+
+    /// `NOTIFY_BROKER_ROLE_CHANGED`, one-way from a controller.
+    pub(crate) fn role_changed(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let manager = self.manager()?;
+        let header: NotifyBrokerRoleChangedRequest = request.header()?;
+        let set: SyncStateSet = match request.body.is_empty() {
+            true => SyncStateSet::default(),
+            false => body::from_json(&request.body)?,
+        };
+        let set = SyncStateSet {
+            sync_state_set_epoch: header.sync_state_set_epoch.unwrap_or(set.sync_state_set_epoch),
+            ..set
+        };
+        manager.notify(view(header.master_broker_id.zip(header.master_address), header.master_epoch, set));
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
+    }
+
+    /// `GET_BROKER_EPOCH_CACHE`.
+    pub(crate) fn epochs(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+        let manager = self.manager()?;
+        let (epochs, end) = (manager.group().epochs(), manager.log_end().to_i64());
+        let entries = epochs.entries();
+        let ends = entries.iter().skip(1).map(|next| next.start.to_i64()).chain([i64::MAX]);
+        let epoch_list = entries
+            .iter()
+            .zip(ends)
+            .map(|(epoch, end_offset)| EpochEntry {
+                epoch: epoch.number,
+                start_offset: epoch.start.to_i64(),
+                end_offset,
+            })
+            .collect();
+        let cache = EpochEntryCache {
+            cluster_name: self.identity.cluster_name.clone(),
+            broker_name: self.identity.broker_name.clone(),
+            broker_id: self.role.now().broker_id,
+            epoch_list,
+            max_offset: end,
+        };
+        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&cache))))
+    }
+}

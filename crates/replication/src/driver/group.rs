@@ -1,0 +1,326 @@
+//! The log of a broker whose group has a controller: whose bytes it holds, what part the broker has, and what is confirmed.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use eruca_message::{Clock, LogOffset, Timestamp};
+use eruca_store::{MessageStore, WriteStopped};
+use tokio::sync::Notify;
+
+use super::replicas::Replicas;
+use crate::auto_switch::{Epoch, EpochError, Epochs, Member, Said, SourceLog};
+
+/// Everything is confirmed.
+const ALL: u64 = u64::MAX;
+
+/// Writes the epochs to the disk, before the log gets a byte of theirs; what went wrong in words.
+pub type KeepEpochs = Box<dyn Fn(&Epochs) -> Result<(), String> + Send + Sync>;
+
+/// Is told what was cut off the own log.
+pub type Cut = Box<dyn Fn(LogOffset) + Send + Sync>;
+
+/// What a group is started with.
+pub struct GroupParts {
+    /// The log.
+    pub store: Arc<MessageStore>,
+    /// Who wrote it, as `epochFileCheckpoint` says.
+    pub epochs: Epochs,
+    /// Writes that file.
+    pub keep: KeepEpochs,
+    /// The broker towards its controller.
+    pub member: Member,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a broker cannot begin its time as master.
+#[derive(Debug, thiserror::Error)]
+pub enum ReignError {
+    /// The epochs cannot be.
+    #[error("{0}")]
+    Epoch(#[from] EpochError),
+    /// The file cannot be written.
+    #[error("the epochs of the log cannot be written: {0}")]
+    Keep(String),
+    /// What was appended cannot be written.
+    #[error("{0}")]
+    Stopped(#[from] WriteStopped),
+}
+
+struct State {
+    epochs: Epochs,
+    member: Member,
+    /// What a slave's master last said.
+    told: LogOffset,
+    /// The newest epoch that the controller told of.
+    newest_epoch: i32,
+    in_sync: BTreeSet<i64>,
+}
+
+/// Shared by the connections, the broker's talk with its controller, and those who wait for the whole in-sync set.
+pub struct GroupLog {
+    store: Arc<MessageStore>,
+    clock: Arc<dyn Clock>,
+    keep: KeepEpochs,
+    state: Mutex<State>,
+    /// Held by the one who copies, for every change of the log: whether there may be any.
+    may_copy: Mutex<bool>,
+    confirmed: AtomicU64,
+    lease_until: AtomicI64,
+    /// One after the other, so that an older state is never told after a newer one.
+    telling: Mutex<()>,
+    changed: Notify,
+    cut: Mutex<Option<Cut>>,
+}
+
+impl GroupLog {
+    /// Nothing is confirmed, and nothing copied, before the controller says what the broker is. Epochs of which the log has lost
+    /// every byte, at either end, are forgotten.
+    pub fn new(parts: GroupParts) -> GroupLog {
+        let GroupParts { store, mut epochs, keep, member, clock } = parts;
+        let (begin, end) = store.log_range();
+        epochs.truncate(end);
+        epochs.forget_before(begin);
+        store.set_read_limit(Some(LogOffset(0)));
+        let state = State {
+            epochs,
+            member,
+            told: LogOffset(0),
+            newest_epoch: -1,
+            in_sync: BTreeSet::new(),
+        };
+        GroupLog {
+            store,
+            clock,
+            keep,
+            state: Mutex::new(state),
+            may_copy: Mutex::new(false),
+            confirmed: AtomicU64::new(0),
+            lease_until: AtomicI64::new(i64::MIN),
+            telling: Mutex::default(),
+            changed: Notify::new(),
+            cut: Mutex::default(),
+        }
+    }
+
+    /// Sets who is told when a part of the log was cut off: queues end earlier then.
+    pub fn on_cut(&self, cut: Cut) {
+        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) -> LogOffset {
+        self.store.log_range().1
+    }
+
+    /// Woken when the set of in-sync brokers may have to change.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Changes what the broker knows of its group; what became readable then, or may be acknowledged, is told by
+    /// [`GroupLog::tell`].
+    pub fn with_member<T>(&self, change: impl FnOnce(&mut Member) -> T) -> T {
+        change(&mut self.state().member)
+    }
+
+    /// Who wrote the log.
+    pub fn epochs(&self) -> Epochs {
+        self.state().epochs.clone()
+    }
+
+    /// Up to where everyone has the log who may become master; the log's end where that is this broker alone.
+    pub fn confirmed(&self) -> LogOffset {
+        match self.confirmed.load(Ordering::Acquire) {
+            ALL => self.end(),
+            confirmed => LogOffset(confirmed),
+        }
+    }
+
+    /// The brokers in sync, as the controller last confirmed to this master; empty for a slave.
+    pub fn in_sync_set(&self) -> BTreeSet<i64> {
+        self.state().in_sync.clone()
+    }
+
+    /// Whether a master may acknowledge what only it has: no other one can have been elected. See [`Member::has_lease`].
+    pub fn has_lease(&self, now: Timestamp) -> bool {
+        now.0 < self.lease_until.load(Ordering::Acquire)
+    }
+
+    /// Brings what others see up to date: what consumers may read, what is acknowledged, who is in sync.
+    pub(super) fn tell(&self, replicas: &Replicas) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.end();
+        let (confirmed, lease_until, in_sync) = {
+            let state = &mut *self.state();
+            let lease_until = state.member.lease_until();
+            let (confirmed, is_all) = match state.member.sync() {
+                Some(sync) => (sync.confirm(end), sync.electable().len() == 1),
+                None => (state.told, false),
+            };
+            // A master that begins another epoch does not show less meanwhile.
+            state.told = state.told.max(confirmed);
+            let confirmed = if is_all { ALL } else { state.told.0 };
+            let in_sync = state.member.sync().map(|sync| sync.members().clone()).unwrap_or_default();
+            let before = std::mem::replace(&mut state.in_sync, in_sync.clone());
+            (confirmed, lease_until, (before != in_sync).then_some((before, in_sync)))
+        };
+        self.lease_until.store(lease_until.map_or(i64::MIN, |until| until.0), Ordering::Release);
+        if let Some((before, now)) = in_sync
+            && !now.is_empty()
+        {
+            match before.is_subset(&now) {
+                true => tracing::info!(?before, ?now, "the in-sync set has grown"),
+                false => tracing::warn!(?before, ?now, "the in-sync set has shrunk"),
+            }
+        }
+        if self.confirmed.swap(confirmed, Ordering::AcqRel) == confirmed {
+            return;
+        }
+        self.store.set_read_limit((confirmed != ALL).then_some(LogOffset(confirmed)));
+        replicas.confirmed(LogOffset(confirmed));
+    }
+
+    /// The broker is master from here on, in this epoch: nothing is copied any more, nothing appended yet, and everything that comes
+    /// is this epoch's. Where it begins, and what was confirmed before.
+    ///
+    /// # Errors
+    /// The broker cannot be master.
+    pub fn begin_epoch(&self, number: i32) -> Result<(LogOffset, LogOffset), ReignError> {
+        *self.may_copy.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.store.set_replica(true)?;
+        let (begin, end) = self.store.log_range();
+        let mut epochs = self.epochs();
+        epochs.forget_before(begin);
+        if epochs.last_number() != number {
+            // A log that was written without a controller belongs to the first master with one.
+            let start = if epochs.last().is_some() { end } else { begin };
+            epochs.begin(Epoch { number, start })?;
+            (self.keep)(&epochs).map_err(ReignError::Keep)?;
+        }
+        let mut state = self.state();
+        state.epochs = epochs;
+        state.newest_epoch = state.newest_epoch.max(number);
+        drop(state);
+        Ok((end, self.confirmed().min(end)))
+    }
+
+    /// Does `work` while readers see all that is written: what waits in queues is taken up by a new master as far as it goes.
+    pub fn showing_everything<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.store.read_limit();
+        self.store.set_read_limit(None);
+        let done = work();
+        self.store.set_read_limit(limit);
+        done
+    }
+
+    /// The broker is a slave from here on, of a master of this epoch or a later one.
+    pub fn follow(&self, epoch: i32) {
+        let confirmed = self.confirmed();
+        let mut state = self.state();
+        state.newest_epoch = state.newest_epoch.max(epoch);
+        state.told = state.told.max(confirmed);
+        drop(state);
+        *self.may_copy.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// The newest epoch that the controller told of.
+    pub(super) fn newest_epoch(&self) -> i32 {
+        self.state().newest_epoch
+    }
+
+    /// The number that the controller gave; `None` before.
+    pub fn id(&self) -> Option<i64> {
+        self.state().member.id()
+    }
+
+    /// The log as a master gives it away; `None` where the broker is none.
+    pub(super) fn with_source<T>(&self, segment_bytes: u64, use_it: impl FnOnce(&SourceLog<'_>) -> T) -> Option<T> {
+        let (begin, end) = self.store.log_range();
+        let confirmed = self.confirmed().min(end);
+        let state = &mut *self.state();
+        state.member.sync()?;
+        let last_segment = LogOffset(end.0 - end.0 % segment_bytes.max(1)).max(begin);
+        Some(use_it(&SourceLog { begin, last_segment, end, epochs: &state.epochs, confirmed }))
+    }
+
+    /// A slave said something on connection `session`.
+    pub(super) fn said(&self, session: u64, slave: i64, said: Said) {
+        let (now, end) = (self.clock.now(), self.end());
+        let must_look = {
+            let state = &mut *self.state();
+            let Some(sync) = state.member.sync() else { return };
+            match said {
+                Said::Hello { broker_id, is_learner } => {
+                    sync.connected(broker_id, session, is_learner, now);
+                    false
+                }
+                Said::Has(has) => {
+                    let was_joining = sync.is_joining();
+                    sync.acknowledged(slave, session, has, end, now);
+                    sync.has_joiner() || sync.is_joining() != was_joining
+                }
+            }
+        };
+        if must_look {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Its connection ended.
+    pub(super) fn gone(&self, session: u64, slave: i64) {
+        let now = self.clock.now();
+        if let Some(sync) = self.state().member.sync() {
+            sync.disconnected(slave, session, now);
+        }
+        self.changed.notify_one();
+    }
+
+    /// A slave's master says what is confirmed.
+    pub(super) fn told_confirmed(&self, up_to: LogOffset) -> bool {
+        let mut state = self.state();
+        let is_news = up_to > state.told;
+        state.told = state.told.max(up_to);
+        is_news
+    }
+
+    /// For the one who copies: changes the log unless it may not be changed any more.
+    pub(super) fn while_copying<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
+        let may_copy = self.may_copy.lock().unwrap_or_else(PoisonError::into_inner);
+        may_copy.then(change)
+    }
+
+    /// Keeps the epochs of a copy.
+    pub(super) fn keep_epochs(&self, epochs: &Epochs) -> Result<(), String> {
+        (self.keep)(epochs)?;
+        self.state().epochs = epochs.clone();
+        Ok(())
+    }
+
+    /// The log was cut at `end`.
+    pub(super) fn was_cut(&self, end: LogOffset) {
+        {
+            let mut state = self.state();
+            state.told = state.told.min(end);
+        }
+        if let Some(cut) = &*self.cut.lock().unwrap_or_else(PoisonError::into_inner) {
+            cut(end);
+        }
+    }
+}
+
+impl fmt::Debug for GroupLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupLog").field("confirmed", &self.confirmed).finish_non_exhaustive()
+    }
+}

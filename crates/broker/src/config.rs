@@ -581,11 +581,13 @@ impl BrokerConfig {
 
     /// The controllers' addresses, `host:port`.
     pub fn controllers(&self) -> Result<Vec<String>, ConfigError> {
-        let bad = |value: String, allowed: String| ConfigError::Value { key: "controllerAddr", value, allowed };
+        let bad =
+            |value: String, allowed: String| ConfigError::Value { key: "controllerAddr", value, allowed };
         let list = "write host:port, several separated by ';'".to_owned();
         let named = name_server_addresses(&self.controller_addr).map_err(|part| bad(part, list))?;
         if self.enable_controller_mode && named.is_empty() {
-            let allowed = "with enableControllerMode=true name the controllers, host:port, several separated by ';'";
+            let allowed =
+                "with enableControllerMode=true name the controllers, host:port, several separated by ';'";
             return Err(bad(self.controller_addr.clone(), allowed.to_owned()));
         }
         if !self.fetch_controller_addr_by_dns_lookup {

@@ -54,7 +54,9 @@ impl Controllers {
     async fn find_leader(&self) -> Option<String> {
         for address in &self.addresses {
             let request = RemotingCommand::request_without_header(RequestCode::CONTROLLER_GET_METADATA_INFO);
-            let Ok(answer) = self.client.get().invoke(address, request, LEADER_TIMEOUT).await else { continue };
+            let Ok(answer) = self.client.get().invoke(address, request, LEADER_TIMEOUT).await else {
+                continue;
+            };
             let Ok(info) = answer.header::<ControllerGetMetadataInfoResponse>() else { continue };
             let leader = info.controller_leader_address.filter(|leader| !leader.is_empty());
             if leader.is_some() {

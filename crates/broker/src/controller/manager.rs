@@ -81,7 +81,9 @@ impl ReplicasManager {
             tracing::info!(log_offset = %end, "what consumers have consumed ends no later than the queues");
         }));
         for controller in self.controllers.addresses() {
-            self.parts.control.spawn("controller heartbeats", heartbeat::beat(self.clone(), controller.clone()));
+            self.parts
+                .control
+                .spawn("controller heartbeats", heartbeat::beat(self.clone(), controller.clone()));
         }
         let this = self.clone();
         self.parts.control.spawn("controller", async move { this.run().await });
@@ -206,14 +208,14 @@ impl ReplicasManager {
     fn tell(&self, ask: &Ask, answer: &Answer, why: Option<String>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match (answer, why) {
-            (Answer::View(_) | Answer::NextId(_) | Answer::Applied, _) => {
-                if told.take().is_some() {
-                    tracing::info!("the controller answers again");
-                }
-            }
+            (Answer::View(_) | Answer::NextId(_) | Answer::Applied, _) => *told = None,
             (_, Some(why)) if told.as_ref() != Some(&why) => {
                 let asked = name(ask);
-                tracing::warn!(asked, why, "the controller does not do what this broker asks; it is tried again");
+                tracing::warn!(
+                    asked,
+                    why,
+                    "the controller does not do what this broker asks; it is tried again"
+                );
                 *told = Some(why);
             }
             _ => {}
@@ -270,26 +272,27 @@ impl ReplicasManager {
 
     async fn follow(&self, view: GroupView) {
         let ManagerParts { group, replicas, role, .. } = &self.parts;
-        let (group, role) = (group.clone(), role.clone());
+        let (group, role, replicas) = (group.clone(), role.clone(), replicas.clone());
         let Some(id) = group.id() else { return };
         let epoch = view.epoch;
         let master = view.master.map(|(_, address)| address);
         match &master {
             Some(master) => tracing::info!(master, epoch, "the controller says who is master"),
-            None if epoch > 0 => tracing::warn!(epoch, "the group has no master: no broker of the in-sync set is alive"),
+            None if epoch > 0 => {
+                tracing::warn!(epoch, "the group has no master: no broker of the in-sync set is alive")
+            }
             // Nobody was elected yet.
             None => {}
         }
         let known = master.clone().map(|broker_addr| MasterAddresses { broker_addr, ha_addr: String::new() });
         let followed = blocking(move || {
             let closed = role.become_slave(id, known, epoch.into());
-            group.follow(epoch);
+            group.follow(epoch, &replicas);
             closed
         });
         if let Some(Err(error)) = followed.await {
             tracing::error!(%error, "what was appended could not all be written");
         }
-        replicas.give_up("this broker is not the master of its group any more");
         if epoch > 0 {
             self.is_decided.send_replace(true);
         }

@@ -47,9 +47,8 @@ pub(crate) fn open_group(
         lease_ms: config.controller_heart_beat_timeout_mills * LEASE_PERCENT / 100,
     };
     let member = Member::new(files.read()?, identity.broker_addr.clone(), times);
-    let keep = move |epochs: &Epochs| {
-        replace(&path, epochs.to_text().as_bytes()).map_err(|error| error.to_string())
-    };
+    let keep =
+        move |epochs: &Epochs| replace(&path, epochs.to_text().as_bytes()).map_err(|error| error.to_string());
     let group = GroupLog::new(GroupParts { store, epochs, keep: Box::new(keep), member, clock });
     Ok((Arc::new(group), files))
 }

@@ -12,10 +12,7 @@ use eruca_replication::{
 use eruca_store::{FlushMode, MessageStore};
 
 use super::{FlushTimeouts, send::WaitingSend};
-use crate::{
-    config::BrokerConfig,
-    reply::HandlerError,
-};
+use crate::{config::BrokerConfig, reply::HandlerError};
 
 /// Why a master with a controller does not acknowledge what it alone, or some of its slaves have.
 const NO_LEASE: &str = "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that another \

@@ -123,11 +123,7 @@ impl SlaveSession {
     ///
     /// # Errors
     /// The connection has to be closed. What was appended before stays.
-    pub fn receive<L: ReplicaLog>(
-        &mut self,
-        log: &mut L,
-        bytes: &[u8],
-    ) -> Result<(), SlaveError<L::Error>> {
+    pub fn receive<L: ReplicaLog>(&mut self, log: &mut L, bytes: &[u8]) -> Result<(), SlaveError<L::Error>> {
         let mut received = std::mem::take(&mut self.received);
         received.extend_from_slice(bytes);
         let mut rest = received.as_slice();

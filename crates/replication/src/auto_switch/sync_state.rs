@@ -106,7 +106,8 @@ impl SyncState {
     /// A slave introduced itself on connection `session`, a number that is not given twice.
     pub fn connected(&mut self, slave: i64, session: u64, is_learner: bool, now: Timestamp) {
         self.missing.remove(&slave);
-        self.slaves.insert(slave, Slave { session, acknowledged: None, caught_up: now, is_learner, join_at: now });
+        self.slaves
+            .insert(slave, Slave { session, acknowledged: None, caught_up: now, is_learner, join_at: now });
         self.joining.remove(&slave);
     }
 

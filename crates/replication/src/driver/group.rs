@@ -73,8 +73,8 @@ pub struct GroupLog {
     may_copy: Mutex<bool>,
     confirmed: AtomicU64,
     lease_until: AtomicI64,
-    /// One after the other, so that an older state is never told after a newer one.
-    telling: Mutex<()>,
+    /// What was told last, and whether by a master. One after the other, so that an older state is never told after a newer one.
+    telling: Mutex<(u64, bool)>,
     changed: Notify,
     cut: Mutex<Option<Cut>>,
 }
@@ -88,13 +88,7 @@ impl GroupLog {
         epochs.truncate(end);
         epochs.forget_before(begin);
         store.set_read_limit(Some(LogOffset(0)));
-        let state = State {
-            epochs,
-            member,
-            told: LogOffset(0),
-            newest_epoch: -1,
-            in_sync: BTreeSet::new(),
-        };
+        let state = State { epochs, member, told: LogOffset(0), newest_epoch: -1, in_sync: BTreeSet::new() };
         GroupLog {
             store,
             clock,
@@ -158,21 +152,21 @@ impl GroupLog {
 
     /// Brings what others see up to date: what consumers may read, what is acknowledged, who is in sync.
     pub(super) fn tell(&self, replicas: &Replicas) {
-        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let end = self.end();
-        let (confirmed, lease_until, in_sync) = {
+        let (confirmed, is_master, lease_until, in_sync) = {
             let state = &mut *self.state();
             let lease_until = state.member.lease_until();
-            let (confirmed, is_all) = match state.member.sync() {
-                Some(sync) => (sync.confirm(end), sync.electable().len() == 1),
-                None => (state.told, false),
+            let (confirmed, is_master, is_all) = match state.member.sync() {
+                Some(sync) => (sync.confirm(end), true, sync.electable().len() == 1),
+                None => (state.told, false, false),
             };
             // A master that begins another epoch does not show less meanwhile.
             state.told = state.told.max(confirmed);
             let confirmed = if is_all { ALL } else { state.told.0 };
             let in_sync = state.member.sync().map(|sync| sync.members().clone()).unwrap_or_default();
             let before = std::mem::replace(&mut state.in_sync, in_sync.clone());
-            (confirmed, lease_until, (before != in_sync).then_some((before, in_sync)))
+            (confirmed, is_master, lease_until, (before != in_sync).then_some((before, in_sync)))
         };
         self.lease_until.store(lease_until.map_or(i64::MIN, |until| until.0), Ordering::Release);
         if let Some((before, now)) = in_sync
@@ -183,11 +177,14 @@ impl GroupLog {
                 false => tracing::warn!(?before, ?now, "the in-sync set has shrunk"),
             }
         }
-        if self.confirmed.swap(confirmed, Ordering::AcqRel) == confirmed {
+        if std::mem::replace(&mut *telling, (confirmed, is_master)) == (confirmed, is_master) {
             return;
         }
+        self.confirmed.store(confirmed, Ordering::Release);
         self.store.set_read_limit((confirmed != ALL).then_some(LogOffset(confirmed)));
-        replicas.confirmed(LogOffset(confirmed));
+        if is_master {
+            replicas.confirmed(LogOffset(confirmed));
+        }
     }
 
     /// The broker is master from here on, in this epoch: nothing is copied any more, nothing appended yet, and everything that comes
@@ -224,9 +221,12 @@ impl GroupLog {
         done
     }
 
-    /// The broker is a slave from here on, of a master of this epoch or a later one.
-    pub fn follow(&self, epoch: i32) {
+    /// The broker is a slave from here on, of a master of this epoch or a later one. Whoever waits for messages of the own time as
+    /// master is told so: other ones may come to lie in their places.
+    pub fn follow(&self, epoch: i32, replicas: &Replicas) {
         let confirmed = self.confirmed();
+        replicas.confirmed(LogOffset(0));
+        replicas.give_up("this broker is not the master of its group any more");
         let mut state = self.state();
         state.newest_epoch = state.newest_epoch.max(epoch);
         state.told = state.told.max(confirmed);
@@ -245,7 +245,11 @@ impl GroupLog {
     }
 
     /// The log as a master gives it away; `None` where the broker is none.
-    pub(super) fn with_source<T>(&self, segment_bytes: u64, use_it: impl FnOnce(&SourceLog<'_>) -> T) -> Option<T> {
+    pub(super) fn with_source<T>(
+        &self,
+        segment_bytes: u64,
+        use_it: impl FnOnce(&SourceLog<'_>) -> T,
+    ) -> Option<T> {
         let (begin, end) = self.store.log_range();
         let confirmed = self.confirmed().min(end);
         let state = &mut *self.state();

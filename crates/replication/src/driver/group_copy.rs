@@ -40,10 +40,7 @@ impl<'a> GroupCopy<'a> {
     }
 
     /// A change, unless the broker became master meanwhile.
-    fn change<T>(
-        &self,
-        change: impl FnOnce() -> Result<T, GroupCopyError>,
-    ) -> Result<T, GroupCopyError> {
+    fn change<T>(&self, change: impl FnOnce() -> Result<T, GroupCopyError>) -> Result<T, GroupCopyError> {
         self.group.while_copying(change).unwrap_or(Err(GroupCopyError::NoSlave))
     }
 }

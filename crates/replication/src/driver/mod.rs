@@ -5,6 +5,9 @@
 //! | `eruca-ha` | accepts slaves, ends waits whose time is over |
 //! | `eruca-ha-slave` | one for each slave: ships the log to it, hears what it has |
 //! | `eruca-ha-copy` | copies a master's log while this broker is a slave |
+//!
+//! Both protocols share the threads: `ships` and `copies` are the two ends of a connection, once for each. What a controller adds is
+//! `group`: epochs, the in-sync set, what is confirmed.
 
 mod copies;
 #[cfg(test)]
@@ -12,6 +15,8 @@ mod driver_test;
 mod from_master;
 mod group;
 mod group_copy;
+#[cfg(test)]
+mod group_test;
 
 mod replicas;
 mod service;

@@ -24,7 +24,8 @@ final class Group {
     private final List<Path> brokers = dirs("failover.brokers");
     private final List<Path> controllers = dirs("failover.controllers");
     /** Whose brokers and controllers they are, as {@code servers} wants it. */
-    private final String brokerKind = System.getProperty("failover.broker");
+    /** Whose brokers they are, in their order. */
+    private final List<String> brokerKinds = List.of(System.getProperty("failover.broker").split(";"));
     private final String controllerKind = System.getProperty("failover.controller");
 
     Group(Case run) {
@@ -98,11 +99,17 @@ final class Group {
     }
 
     void killBroker(String addr) throws Exception {
-        servers(brokerKind, "stop-broker", withAddr(brokers, "broker", addr), "kill");
+        Path dir = withAddr(brokers, "broker", addr);
+        servers(kind(dir), "stop-broker", dir, "kill");
     }
 
     void startBroker(String addr) throws Exception {
-        servers(brokerKind, "start-broker", withAddr(brokers, "broker", addr));
+        Path dir = withAddr(brokers, "broker", addr);
+        servers(kind(dir), "start-broker", dir);
+    }
+
+    private String kind(Path dir) {
+        return brokerKinds.get(brokers.indexOf(dir));
     }
 
     void killController(String addr) throws Exception {

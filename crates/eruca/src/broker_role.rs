@@ -106,6 +106,8 @@ pub(crate) async fn become_ready(broker: &Broker, name_servers: &[String]) -> Re
                 Err(error) if error.needs_remedy() && began.elapsed() >= GIVE_UP_AFTER => return Err(error),
                 Err(error) => error.to_string(),
             }
+        } else if let Some(reason) = broker.undecided() {
+            reason
         } else {
             format!("no name server of {} knows this broker", name_servers.join(";"))
         };

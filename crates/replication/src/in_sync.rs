@@ -136,6 +136,11 @@ impl InSync {
         self.slaves.values()
     }
 
+    /// The same, with the numbers of their connections.
+    pub fn sessions(&self) -> impl Iterator<Item = (u64, &SlaveState)> {
+        self.slaves.iter().map(|(session, slave)| (*session, slave))
+    }
+
     /// A slave that is sent something.
     pub fn sends(&mut self, session: u64, position: LogOffset, bytes_per_second: u64) {
         if let Some(slave) = self.slaves.get_mut(&session) {

@@ -7,6 +7,7 @@ use crate::{Arguments, CommandError, option::Opt, session::Admin, world::World};
 mod allocate_mq;
 mod broker_config;
 mod broker_consume_stats;
+mod broker_epoch;
 mod broker_status;
 mod clean;
 mod clone_group_offset;
@@ -129,6 +130,7 @@ pub static COMMANDS: &[&Command] = &[
     &send_message::COMMAND,
     &consume_message::COMMAND,
     &ha_status::COMMAND,
+    &broker_epoch::COMMAND,
     &controller::SYNC_STATE_SET,
     &controller::METADATA,
     &controller::GET_CONFIG,

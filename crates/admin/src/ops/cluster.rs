@@ -57,6 +57,19 @@ pub async fn member_addrs(admin: &Admin, cluster: &str) -> Result<Vec<String>, C
     Ok(groups_of(&info, cluster)?.flat_map(|group| group.broker_addrs.values().cloned()).collect())
 }
 
+/// The addresses of the brokers of one group, the master first.
+pub async fn addrs_of_group(admin: &Admin, broker_name: &str) -> Result<Vec<String>, CommandError> {
+    let info = admin.examine_broker_cluster_info().await?;
+    let group = info.broker_addr_table.get(broker_name).ok_or_else(|| {
+        let known: Vec<&str> = info.broker_addr_table.keys().map(String::as_str).collect();
+        CommandError::Refused(format!(
+            "no broker is called '{broker_name}', known are: {}; check -b and -n",
+            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+        ))
+    })?;
+    Ok(group.broker_addrs.values().cloned().collect())
+}
+
 /// The names of the broker groups of `cluster`, sorted.
 pub async fn broker_names(admin: &Admin, cluster: &str) -> Result<Vec<String>, CommandError> {
     let info = admin.examine_broker_cluster_info().await?;

@@ -10,8 +10,8 @@ mod topic;
 mod traffic;
 
 pub use cluster::{
-    addr_to_ask, addrs_of_choice, addrs_to_ask, all_addrs, broker_addr, broker_groups, broker_name_of_addr,
-    broker_names, cluster_of_route, master_addrs, member_addrs,
+    addr_to_ask, addrs_of_choice, addrs_of_group, addrs_to_ask, all_addrs, broker_addr, broker_groups,
+    broker_name_of_addr, broker_names, cluster_of_route, master_addrs, member_addrs,
 };
 pub use consumer::{
     GroupProgress, consume_stats, consumer_connection, group_progress, groups, queue_owners, retry_topic,

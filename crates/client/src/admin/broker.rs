@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use eruca_protocol::{
     RemotingCommand, RequestCode,
-    body::{BrokerStatsData, HaRuntimeInfo, KVTable},
+    body::{BrokerStatsData, EpochEntryCache, HaRuntimeInfo, KVTable},
     request::ViewBrokerStatsDataRequest,
 };
 
@@ -31,6 +31,11 @@ impl Admin {
     /// Who copies the log of the broker at `addr`, or whose log it copies.
     pub async fn broker_ha_status(&self, addr: &str) -> Result<HaRuntimeInfo, CallError> {
         self.ask_plain(addr, RequestCode::GET_BROKER_HA_STATUS).await
+    }
+
+    /// Which master wrote which part of the log of the broker at `addr`; its group has a controller.
+    pub async fn broker_epoch_cache(&self, addr: &str) -> Result<EpochEntryCache, CallError> {
+        self.ask_plain(addr, RequestCode::GET_BROKER_EPOCH_CACHE).await
     }
 
     /// A counter of the broker at `addr`: `name` says what it counts (`TOPIC_PUT_NUMS`), `key` of what (a topic).

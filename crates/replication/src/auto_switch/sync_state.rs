@@ -188,6 +188,12 @@ impl SyncState {
         self.slaves.get(&slave)?.acknowledged
     }
 
+    /// The connections of the members.
+    pub fn sessions_in_sync(&self) -> BTreeSet<u64> {
+        let members = self.slaves.iter().filter(|(id, _)| self.members.contains(id));
+        members.map(|(_, slave)| slave.session).collect()
+    }
+
     /// Members of the set, or of the proposed one, or of the one that is about to be proposed.
     pub fn electable(&self) -> BTreeSet<i64> {
         self.members.union(&self.doubtful).chain(self.joining.keys()).copied().collect()

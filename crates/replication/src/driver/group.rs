@@ -145,6 +145,11 @@ impl GroupLog {
         self.state().in_sync.clone()
     }
 
+    /// The connections of those.
+    pub(super) fn in_sync_sessions(&self) -> BTreeSet<u64> {
+        self.state().member.sync().map(|sync| sync.sessions_in_sync()).unwrap_or_default()
+    }
+
     /// Whether a master may acknowledge what only it has: no other one can have been elected. See [`Member::has_lease`].
     pub fn has_lease(&self, now: Timestamp) -> bool {
         now.0 < self.lease_until.load(Ordering::Acquire)

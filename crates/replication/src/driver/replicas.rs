@@ -191,10 +191,17 @@ impl Replicas {
     /// The replication as it stands.
     pub fn status(&self) -> Status {
         let (log_end, gap_max_bytes) = (self.store.log_range().1, self.settings().gap_max_bytes);
+        let of_group = self.group.as_ref().map(|group| group.in_sync_sessions());
         let slaves = self
             .in_sync()
-            .slaves()
-            .map(|slave| (slave.clone(), slave.is_near(log_end, gap_max_bytes)))
+            .sessions()
+            .map(|(session, slave)| {
+                let is_in_sync = match &of_group {
+                    Some(sessions) => sessions.contains(&session),
+                    None => slave.is_near(log_end, gap_max_bytes),
+                };
+                (slave.clone(), is_in_sync)
+            })
             .collect();
         Status { log_end, slaves, copy: self.copy_state().clone() }
     }

@@ -207,11 +207,28 @@ pub fn encode_property(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// The properties in encoded `bytes`, in order, duplicates and all, without building a table.
 pub fn iter(bytes: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    bytes.split(|byte| *byte == PROPERTY_SEPARATOR).filter_map(|entry| {
-        let separator = entry.iter().position(|byte| *byte == NAME_VALUE_SEPARATOR)?;
-        let (name, value) = (entry.get(..separator)?, entry.get(separator + 1..)?);
-        (!name.is_empty() && !value.is_empty())
-            .then(|| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+    raw_pairs(bytes).map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+}
+
+/// As [`iter`], as they lie there.
+pub fn raw_pairs(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        loop {
+            let now = rest?;
+            let (entry, later) = match memchr(PROPERTY_SEPARATOR, now) {
+                Some(end) => (now.get(..end).unwrap_or_default(), now.get(end + 1..)),
+                None => (now, None),
+            };
+            rest = later;
+            if let Some(separator) = memchr(NAME_VALUE_SEPARATOR, entry)
+                && let (Some(name), Some(value)) = (entry.get(..separator), entry.get(separator + 1..))
+                && !name.is_empty()
+                && !value.is_empty()
+            {
+                return Some((name, value));
+            }
+        }
     })
 }
 

@@ -46,6 +46,7 @@ mod flush;
 mod index;
 pub mod inspect;
 mod look;
+mod near;
 mod query;
 mod queue_log;
 mod read;
@@ -79,6 +80,7 @@ pub use disk::{Advice, Disk, DiskError, ReadOnlyDisk, RealDisk};
 pub use error::{AppendError, CopyError, OpenError, ReadError};
 pub use flush::QueueFlushed;
 pub use index::{IndexEntry, IndexHeader, IndexStep, KeyKind, MessageQuery, QueryOutcome};
+pub use near::RecordWindow;
 #[cfg(feature = "sim")]
 pub use plant::Plant;
 pub use query::{Boundary, QueueRange};
@@ -88,7 +90,8 @@ pub use replica_cut::{QueueCut, ReplicaCut};
 pub use retention::{DiskUsage, RetentionReport};
 pub use store::MessageStore;
 pub use timer::{
-    Delivered, NewTimer, TimerFiles, TimerFlush, TimerFull, TimerSettings, TimerUnit, UnitKind, WHEEL_SLOTS,
+    Delivered, NewTimer, TimerCheck, TimerFiles, TimerFlush, TimerFull, TimerSettings, TimerUnit, UnitKind,
+    WHEEL_SLOTS,
 };
 pub use watermark::{FlushWaiter, FlushWork, Watermarks};
 pub use write_state::{WriteState, WriteStopped};

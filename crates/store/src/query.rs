@@ -68,31 +68,6 @@ impl MessageStore {
         }
     }
 
-    /// Reads the record of `len` bytes that starts at `at` into `record`, in place of what it held; `false` where there is none.
-    /// Its CRC is checked.
-    ///
-    /// # Errors
-    /// As [`MessageStore::record_at`].
-    pub fn record_into(&self, at: LogOffset, len: u32, record: &mut Vec<u8>) -> Result<bool, ReadError> {
-        record.clear();
-        let Some(segment) = self.segments.find(at.0) else { return Ok(false) };
-        let end = at.0.saturating_add(u64::from(len));
-        if end > segment.end().min(self.progress.written()) {
-            return Ok(false);
-        }
-        segment.read_append(record, len as usize, at.0)?;
-        let header = RecordHeader::peek(record).filter(|header| header.is_record());
-        if header.is_none_or(|header| u32::try_from(header.total_len) != Ok(len))
-            || !is_record_at(record, at.0)
-        {
-            return Ok(false);
-        }
-        match Record::decode(record).and_then(|record| record.verify_crc()) {
-            Ok(()) => Ok(true),
-            Err(source) => Err(ReadError::Damaged { at, source }),
-        }
-    }
-
     /// The offsets of a queue; 0..0 for one that is not there. Whether readers see them all is another matter:
     /// [`MessageStore::readable_queue_range`].
     pub fn queue_range(&self, topic: &str, queue_id: i32) -> QueueRange {

@@ -1,11 +1,13 @@
 //! A message on its way out of the timer topic.
 
+use std::io::Write;
+
 use eruca_message::{
     Properties, Record, Timestamp,
     names::TIMER_TOPIC,
     properties::{
         self, MAX_PROPERTIES_LEN_BYTES, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS,
-        TIMER_ROLL_TIMES, encode_property,
+        TIMER_ROLL_TIMES,
     },
 };
 use eruca_store::AppendMessage;
@@ -24,6 +26,32 @@ pub(super) enum Undeliverable {
     Circle,
 }
 
+/// What the properties of a parked message say, found in one walk. Of repeated ones the last counts.
+#[derive(Debug, Default)]
+struct Parked<'r> {
+    topic: Option<&'r str>,
+    queue_id: Option<i32>,
+    /// It has times of taking in or out already.
+    is_stamped: bool,
+}
+
+impl<'r> Parked<'r> {
+    fn read(properties: &'r [u8]) -> Parked<'r> {
+        let mut parked = Parked::default();
+        for (name, value) in properties::raw_pairs(properties) {
+            let text = || std::str::from_utf8(value).ok();
+            if name == REAL_TOPIC.as_bytes() {
+                parked.topic = text();
+            } else if name == REAL_QUEUE_ID.as_bytes() {
+                parked.queue_id = text().and_then(|id| id.parse().ok()).filter(|id| *id >= 0);
+            } else if name == TIMER_ENQUEUE_MS.as_bytes() || name == TIMER_DEQUEUE_MS.as_bytes() {
+                parked.is_stamped = true;
+            }
+        }
+        parked
+    }
+}
+
 /// The message of `record` as it is delivered: as it was parked, but for topic and queue. As in Java the properties keep
 /// telling of the delay, and say when it was taken in and out. `encoded` is where they are put.
 pub(super) fn deliver<'r>(
@@ -32,14 +60,13 @@ pub(super) fn deliver<'r>(
     now: Timestamp,
     encoded: &'r mut Vec<u8>,
 ) -> Result<AppendMessage<'r>, Undeliverable> {
-    let parked = record.fields.properties;
-    let topic = properties::find_str(parked, REAL_TOPIC).ok_or(Undeliverable::NoTopic)?;
-    let queue_id = properties::find_str(parked, REAL_QUEUE_ID).and_then(|id| id.parse().ok());
-    let queue_id = queue_id.filter(|id: &i32| *id >= 0).ok_or(Undeliverable::NoQueue)?;
+    let parked = Parked::read(record.fields.properties);
+    let topic = parked.topic.ok_or(Undeliverable::NoTopic)?;
+    let queue_id = parked.queue_id.ok_or(Undeliverable::NoQueue)?;
     if topic == TIMER_TOPIC {
         return Err(Undeliverable::Circle);
     }
-    stamp(parked, written, now, encoded);
+    stamp(record.fields.properties, parked.is_stamped, written, now, encoded);
     Ok(AppendMessage::moved(record, topic, queue_id, encoded))
 }
 
@@ -55,15 +82,15 @@ pub(super) fn roll<'r>(
         properties::find_str(parked, TIMER_ROLL_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0);
     let mut table = Properties::decode(parked);
     table.set(TIMER_ROLL_TIMES, i32::saturating_add(times, 1).to_string());
-    stamp(&table.to_bytes(), Some(written), now, encoded);
+    table.remove(TIMER_ENQUEUE_MS);
+    table.remove(TIMER_DEQUEUE_MS);
+    stamp(&table.to_bytes(), false, Some(written), now, encoded);
     AppendMessage::moved(record, TIMER_TOPIC, record.fields.queue_id, encoded)
 }
 
-/// Puts encoded properties into `encoded`, with the times of taking in and out.
-fn stamp(parked: &[u8], written: Option<Timestamp>, now: Timestamp, encoded: &mut Vec<u8>) {
+/// Puts encoded properties into `encoded`, with the times of taking in and out, in place of those that they have.
+fn stamp(parked: &[u8], is_stamped: bool, written: Option<Timestamp>, now: Timestamp, encoded: &mut Vec<u8>) {
     encoded.clear();
-    let is_stamped =
-        [TIMER_ENQUEUE_MS, TIMER_DEQUEUE_MS].iter().any(|name| properties::find(parked, name).is_some());
     if is_stamped {
         let mut table = Properties::decode(parked);
         table.remove(TIMER_ENQUEUE_MS);
@@ -77,8 +104,13 @@ fn stamp(parked: &[u8], written: Option<Timestamp>, now: Timestamp, encoded: &mu
     }
     let len = encoded.len();
     let written = written.map_or(NEVER_ENQUEUED, |written| written.0);
-    encode_property(encoded, TIMER_ENQUEUE_MS, &written.to_string());
-    encode_property(encoded, TIMER_DEQUEUE_MS, &now.to_string());
+    for (name, time) in [(TIMER_ENQUEUE_MS, written), (TIMER_DEQUEUE_MS, now.0)] {
+        encoded.extend_from_slice(name.as_bytes());
+        encoded.push(properties::NAME_VALUE_SEPARATOR);
+        // Into memory: it cannot fail.
+        let _ = write!(encoded, "{time}");
+        encoded.push(properties::PROPERTY_SEPARATOR);
+    }
     if encoded.len() > MAX_PROPERTIES_LEN_BYTES {
         // Better without than not at all.
         encoded.truncate(len);
@@ -87,6 +119,8 @@ fn stamp(parked: &[u8], written: Option<Timestamp>, now: Timestamp, encoded: &mu
 
 #[cfg(test)]
 mod tests {
+    use eruca_message::properties::encode_property;
+
     use super::*;
     use crate::handler::test_parts::TestParts;
 

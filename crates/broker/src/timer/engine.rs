@@ -6,28 +6,24 @@ use std::{
     sync::Arc,
 };
 
-use eruca_message::{LogOffset, QueueOffset, Record, Timestamp, names::TIMER_TOPIC};
+use eruca_message::{LogOffset, QueueOffset, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{
-    AppendError, ConsumeQueueEntry, Delivered, DiskError, FlushMode, MessageStore, NewTimer, ReadError,
-    TimerFiles, TimerFull, UnitKind, WriteStopped,
+    ConsumeQueueEntry, Delivered, DiskError, MessageStore, NewTimer, ReadError, RecordWindow, TimerFiles,
+    TimerFull, UnitKind, WriteStopped,
 };
 
 use super::{
-    delivery::{deliver, roll},
     intake::{Taken, take},
+    outgoing::{Out, Tally, settle},
     recall_key::RecallKeys,
     slot::{Due, Gather, LoadedSlot},
 };
-use crate::{
-    delay::OutTime,
-    role::{Escape, put},
-    stats::BrokerStats,
-};
+use crate::{delay::OutTime, role::Escape, stats::BrokerStats};
 
 /// Most messages taken in, or delivered, by one step.
 pub(super) const BATCH_MESSAGES: usize = 1_000;
 /// Most bytes of them.
-const BATCH_BYTES: u64 = 4 << 20;
+pub(super) const BATCH_BYTES: u64 = 4 << 20;
 /// How long before it comes a slot is read into memory.
 const LOOK_AHEAD_MS: i64 = 1_000;
 /// Slots that are in memory ahead of their time.
@@ -84,13 +80,13 @@ pub(super) enum Stuck {
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) files: TimerFiles,
-    keys: RecallKeys,
+    pub(super) keys: RecallKeys,
     /// Nothing is delivered before the queue is taken up to here, as it was at this time: a recall that was acknowledged by
     /// then is heeded.
     pub(super) barrier: Option<(QueueOffset, Timestamp)>,
     pub(super) loaded: BTreeMap<Timestamp, LoadedSlot>,
-    record: Vec<u8>,
-    properties: Vec<u8>,
+    pub(super) window: RecordWindow,
+    pub(super) properties: Vec<u8>,
     is_stuck: bool,
     /// The way out while the broker stands in for its master.
     pub(super) escape: Option<Arc<Escape>>,
@@ -103,15 +99,6 @@ struct Run {
     messages: Vec<(QueueOffset, Taken)>,
 }
 
-/// A message that is delivered now.
-#[derive(Debug, Clone, Copy)]
-struct Out {
-    log_offset: LogOffset,
-    size_bytes: u32,
-    written: Option<Timestamp>,
-    is_roll: bool,
-}
-
 impl Engine {
     pub(super) fn new(files: TimerFiles) -> Engine {
         Engine {
@@ -119,7 +106,7 @@ impl Engine {
             keys: RecallKeys::default(),
             barrier: None,
             loaded: BTreeMap::new(),
-            record: Vec::new(),
+            window: RecordWindow::default(),
             properties: Vec::new(),
             is_stuck: false,
             escape: None,
@@ -234,6 +221,7 @@ impl Engine {
         if !run.is_past {
             return self.put(&messages, next, now, store);
         }
+        let mut tally = Tally::new(stats);
         let mut done = (next, Ok(()));
         for (offset, Taken { timer, .. }) in messages {
             if timer.kind == UnitKind::Recall {
@@ -245,11 +233,12 @@ impl Engine {
                 written: None,
                 is_roll: timer.kind.is_roll(),
             };
-            if let Err(stuck) = self.append(store, stats, out, None, now) {
+            if let Err(stuck) = self.append(store, &mut tally, out, None, now) {
                 done = (offset, Err(stuck));
                 break;
             }
         }
+        drop(tally);
         settle(store)?;
         self.note(self.files.delivered(), done.0, store);
         done.1
@@ -272,15 +261,11 @@ impl Engine {
         if entry.is_blank() {
             return lost(&"its queue entry is blank");
         }
-        match store.record_into(at, entry.size_bytes, &mut self.record) {
-            Ok(true) => {}
-            Ok(false) => return lost(&"its record is not in the log any more"),
+        let record = match store.record_near(at, entry.size_bytes, &mut self.window) {
+            Ok(Some(record)) => record,
+            Ok(None) => return lost(&"its record is not in the log any more"),
             Err(damaged @ ReadError::Damaged { .. }) => return lost(&damaged),
             Err(error) => return Err(Stuck::Read(error)),
-        }
-        let record = match Record::decode(&self.record) {
-            Ok(record) => record,
-            Err(error) => return lost(&error),
         };
         let now = now.unwrap_or(record.fields.store_timestamp);
         match take(&record, &self.keys, self.files.precision_ms(), window_ms, now) {
@@ -406,7 +391,7 @@ impl Engine {
         let precision_ms = self.files.precision_ms();
         let mut gather = Gather::new(start, self.files.delivered(), SLOT_MESSAGES);
         let mut recalled = HashSet::new();
-        let (record, keys) = (&mut self.record, &self.keys);
+        let (window, keys) = (&mut self.window, &self.keys);
         let mut failed = None;
         self.files.walk(start, |pos, unit| {
             let is_coarse = unit.kind == UnitKind::Deliver && unit.out.0.rem_euclid(precision_ms) == 0;
@@ -415,10 +400,9 @@ impl Engine {
                 if unit.kind.is_roll() { unit.out } else { OutTime(unit.out.0).due(b"", precision_ms) };
             if (is_coarse || is_recall) && failed.is_none() {
                 // Only the message itself says it.
-                let read = store.record_into(unit.log_offset, unit.size_bytes, record);
-                let fields = match read {
-                    Ok(true) => Record::decode(record).ok().map(|record| record.fields),
-                    Ok(false) | Err(ReadError::Damaged { .. }) => None,
+                let fields = match store.record_near(unit.log_offset, unit.size_bytes, window) {
+                    Ok(record) => record.map(|record| record.fields),
+                    Err(ReadError::Damaged { .. }) => None,
                     Err(error) => {
                         failed = Some(error);
                         None
@@ -444,99 +428,5 @@ impl Engine {
             Some(error) => Err(Stuck::Read(error)),
             None => Ok(gather.finish(recalled)),
         }
-    }
-
-    /// Delivers a batch of a slot. How many messages went on.
-    fn deliver_batch(
-        &mut self,
-        store: &MessageStore,
-        stats: &BrokerStats,
-        start: Timestamp,
-        now: Timestamp,
-    ) -> Result<usize, Stuck> {
-        let Some(mut slot) = self.loaded.remove(&start) else { return Ok(0) };
-        let mut delivered = self.files.delivered();
-        let (mut count, mut bytes) = (0, 0);
-        let mut result = Ok(());
-        while let Some(due) = slot.peek(now)
-            && count < BATCH_MESSAGES
-            && bytes < BATCH_BYTES
-        {
-            let Due { at, log_offset, size_bytes, written, is_roll, .. } = due;
-            let out = Out { log_offset, size_bytes, written: Some(written), is_roll };
-            result = self.append(store, stats, out, Some(&slot), now);
-            if result.is_err() {
-                break;
-            }
-            slot.pop();
-            delivered = Delivered { before: start, due: at, pos: due.place().1 };
-            count += 1;
-            bytes += u64::from(size_bytes);
-        }
-        // First the messages are safe, then the progress: a crash in between delivers them again rather than never.
-        let settled = settle(store);
-        if settled.is_ok() {
-            self.loaded.insert(start, slot);
-            self.note(delivered, self.files.queue_offset(), store);
-        }
-        // Where it was not settled the slot is loaded again, from what was noted last.
-        settled?;
-        result.map(|()| count)
-    }
-
-    /// Appends a message to where it goes. Nothing is done with one that was recalled, or that never can be delivered, which
-    /// is said.
-    fn append(
-        &mut self,
-        store: &MessageStore,
-        stats: &BrokerStats,
-        out: Out,
-        slot: Option<&LoadedSlot>,
-        now: Timestamp,
-    ) -> Result<(), Stuck> {
-        let lost = |why: &dyn std::fmt::Display| {
-            tracing::error!(log_offset = out.log_offset.0, %why, "a message with a time of delivery cannot be delivered, it is passed over");
-            Ok(())
-        };
-        match store.record_into(out.log_offset, out.size_bytes, &mut self.record) {
-            Ok(true) => {}
-            Ok(false) => return lost(&"its record is not in the log any more"),
-            Err(damaged @ ReadError::Damaged { .. }) => return lost(&damaged),
-            Err(error) => return Err(Stuck::Read(error)),
-        }
-        let record = match Record::decode(&self.record) {
-            Ok(record) if record.fields.topic == TIMER_TOPIC => record,
-            Ok(_) => return lost(&"its record in the log is that of another message"),
-            Err(error) => return lost(&error),
-        };
-        if slot.is_some_and(|slot| slot.is_recalled(self.keys.own(record.fields.properties))) {
-            return Ok(());
-        }
-        let message = match out.written {
-            Some(written) if out.is_roll => roll(&record, written, now, &mut self.properties),
-            _ => match deliver(&record, out.written, now, &mut self.properties) {
-                Ok(message) => message,
-                Err(why) => return lost(&why),
-            },
-        };
-        match put(store, self.escape.as_deref(), &message) {
-            Ok(size_bytes) => {
-                if let Some(size_bytes) = size_bytes.filter(|_| !out.is_roll) {
-                    stats.put(message.topic, 1, size_bytes);
-                }
-                Ok(())
-            }
-            Err(AppendError::Stopped(why)) => Err(Stuck::Stopped(why)),
-            Err(error) => lost(&error),
-        }
-    }
-}
-
-/// Makes what was appended as safe as an acknowledged message.
-fn settle(store: &MessageStore) -> Result<(), WriteStopped> {
-    store.settle()?;
-    match store.config().flush_mode {
-        FlushMode::Sync => store.flush_step().map(drop),
-        FlushMode::Async => Ok(()),
     }
 }

@@ -30,6 +30,7 @@ impl Engine {
     pub(super) fn forget_loaded(&mut self) {
         self.loaded.clear();
         self.barrier = None;
+        self.window.forget();
     }
 
     /// As a slave: takes what the master took, and drops what it delivered. `read` is the master's: it delivered all slots

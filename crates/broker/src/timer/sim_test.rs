@@ -217,6 +217,15 @@ impl World {
         times
     }
 
+    /// One read of a step fails, and no other.
+    fn fail_a_read(&mut self) {
+        let kind = FaultKind::Fail(std::io::ErrorKind::Other);
+        let fault = Fault { op: SimOp::Read, after: self.below(8), kind };
+        self.disk.inject(fault);
+        self.engine_step();
+        self.disk.disarm();
+    }
+
     fn play(&mut self) {
         for _ in 0..STEPS {
             match self.below(100) {
@@ -249,6 +258,7 @@ impl World {
                 }
                 96 => self.end(End::Closed),
                 97 => self.end(End::PowerCut),
+                98 => self.fail_a_read(),
                 _ => self.end(End::Killed),
             }
         }

@@ -101,8 +101,9 @@ impl LoadedSlot {
         self.recalled.insert(key);
     }
 
-    pub(super) fn is_recalled(&self, key: Option<RecallKey>) -> bool {
-        !self.recalled.is_empty() && key.is_some_and(|key| self.recalled.contains(&key))
+    /// Whether the message with this key is not to be delivered. Few slots have recalls, and a key takes time.
+    pub(super) fn is_recalled(&self, key: impl FnOnce() -> Option<RecallKey>) -> bool {
+        !self.recalled.is_empty() && key().is_some_and(|key| self.recalled.contains(&key))
     }
 
     /// When the next one is due.

@@ -17,6 +17,7 @@ mod index_crash;
 mod inspect;
 mod model;
 mod multi_dispatch;
+mod near;
 mod query;
 mod queue_log;
 mod queue_log_crash;

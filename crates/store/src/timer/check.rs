@@ -175,6 +175,39 @@ impl Fine {
     }
 }
 
+/// What a `timercheck` says to somebody who only looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimerCheck {
+    /// Length of a slot in ms, where a broker noted it (Java does not).
+    pub precision_ms: Option<u32>,
+    /// What was delivered.
+    pub delivered: Delivered,
+    /// Next message of the timer topic's queue to take.
+    pub queue_offset: QueueOffset,
+}
+
+impl TimerCheck {
+    /// Reads the beginning of the file; what it is too short for counts as 0. Where a Java broker came after ours, only Java's
+    /// part is of now.
+    pub fn decode(bytes: &[u8]) -> TimerCheck {
+        let mut whole = [0; WHOLE_LEN];
+        whole.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        let check = Check::decode(&whole);
+        match Fine::decode(&whole).filter(|fine| fine.counter == check.counter) {
+            Some(fine) => TimerCheck {
+                precision_ms: Some(fine.precision_ms),
+                delivered: fine.delivered,
+                queue_offset: fine.queue_offset,
+            },
+            None => TimerCheck {
+                precision_ms: None,
+                delivered: Delivered::before(Timestamp(check.read_ms)),
+                queue_offset: QueueOffset(check.queue_offset),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -82,6 +82,34 @@ impl TimerLog {
         &self.dir
     }
 
+    /// The files of a directory as they are found, as far as they follow each other with one length; nothing is changed.
+    pub(super) fn look(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<TimerLog, DiskError> {
+        let found = list_files(&*disk, &dir)?;
+        let file_bytes = found.first().map_or(0, |first| first.len_bytes);
+        let mut files: VecDeque<LogFile> = VecDeque::new();
+        for file in found {
+            let next = files.back().map_or(file.start, |before| before.start + file_bytes);
+            if file.len_bytes == 0 || file.len_bytes != file_bytes || file.start != next {
+                break;
+            }
+            let path = file_path(&dir, file.start);
+            let opened = disk.open(&path).map_err(DiskError::at("open", &path))?;
+            files.push_back(LogFile { start: file.start, path, file: opened });
+        }
+        let end = files.front().map_or(0, |file| file.start);
+        Ok(TimerLog { disk, dir, file_bytes, files, end })
+    }
+
+    /// Length of a file.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// How many files there are.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
@@ -210,8 +238,18 @@ impl TimerLog {
     pub(super) fn scan(
         &mut self,
         from: u64,
-        mut take: impl FnMut(u64, TimerUnit) -> Result<bool, DiskError>,
+        take: impl FnMut(u64, TimerUnit) -> Result<bool, DiskError>,
     ) -> Result<(), DiskError> {
+        let end = self.each(from, take)?;
+        self.cut(end)
+    }
+
+    /// Hands units to `take`, forwards from `from`, until one is not there or `take` does not want it: the position of that.
+    pub(super) fn each(
+        &self,
+        from: u64,
+        mut take: impl FnMut(u64, TimerUnit) -> Result<bool, DiskError>,
+    ) -> Result<u64, DiskError> {
         let mut at = from;
         let mut bytes = Vec::new();
         'files: while let Some(file) = self.place_of(at).and_then(|place| self.files.get(place)) {
@@ -244,7 +282,7 @@ impl TimerLog {
                 }
             }
         }
-        self.cut(at)
+        Ok(at)
     }
 
     /// Ends the log at `end`: what is behind it is no unit any more.

@@ -16,14 +16,17 @@ mod flush;
 #[cfg(test)]
 mod golden_test;
 mod log;
+mod look;
 mod recover;
 mod slot;
 mod unit;
 mod wheel;
 
-pub use check::Delivered;
+pub use check::{Delivered, TimerCheck};
 pub use files::{NewTimer, TimerFiles, TimerFull};
 pub use flush::TimerFlush;
+pub use look::TimerSurvey;
+pub(crate) use look::look;
 pub use unit::{TimerUnit, UnitKind};
 
 /// Settings of the timer files.

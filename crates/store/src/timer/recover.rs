@@ -234,7 +234,7 @@ impl TimerFiles {
 
 /// The file and its first bytes; `None` where there is none, or none that says anything.
 #[expect(clippy::type_complexity, reason = "a file and what it says")]
-fn read_check(
+pub(super) fn read_check(
     disk: &dyn Disk,
     path: &std::path::Path,
 ) -> Result<Option<(Arc<dyn DiskFile>, [u8; WHOLE_LEN])>, DiskError> {

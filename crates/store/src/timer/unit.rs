@@ -131,6 +131,14 @@ impl TimerUnit {
         bytes
     }
 
+    /// The unit at the beginning of `bytes`; `None` where something else stands.
+    pub fn read(bytes: &[u8]) -> Option<TimerUnit> {
+        match TimerUnit::decode(bytes) {
+            Found::Unit(unit) => Some(unit),
+            Found::Blank | Found::Nothing => None,
+        }
+    }
+
     /// Reads what starts at the beginning of `bytes`.
     pub(super) fn decode(bytes: &[u8]) -> Found {
         let number = |at: usize| bytes.get(at..at + 8)?.first_chunk::<8>().map(|b| i64::from_be_bytes(*b));

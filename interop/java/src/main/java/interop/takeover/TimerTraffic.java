@@ -33,7 +33,12 @@ final class TimerTraffic {
     /** A Java broker takes 20 s to stop; so long after the send the next one must have started, on a loaded machine, and been asked. */
     private static final long RECALLED_MS = 75_000;
 
+    /** So late a message may be, when a broker is there: a lost slot would come with the next one or never, not within this. */
+    private static final long LATE_MS = 20_000;
+
     private final Case c;
+    /** When this turn began; its broker was there then. */
+    private final long began = System.currentTimeMillis();
     /** Recall handles for the turn after this one. */
     private final Path handles;
 
@@ -93,6 +98,8 @@ final class TimerTraffic {
             for (MessageExt message : entry.getValue()) {
                 long early = due(message) - message.getStoreTimestamp();
                 Check.that(early <= 0, entry.getKey() + " was delivered " + early + " ms before its time");
+                long late = message.getStoreTimestamp() - Math.max(due(message), began);
+                Check.that(late <= LATE_MS, entry.getKey() + " was delivered " + late + " ms after its time, with a broker to do it");
             }
         }
         Check.that(twice <= (isKilled ? 2 : 0), "timers of turn " + earlier + " delivered again: " + twice);

@@ -250,6 +250,9 @@ pub(crate) struct StoreDumpArgs {
     /// First queue offset [default: the queue's lowest]
     #[arg(long, value_name = "QUEUE_OFFSET", requires = "queue")]
     pub(crate) offset: Option<u64>,
+    /// What waits for its time, from the timer log, in place of records
+    #[arg(long, conflicts_with_all = ["from", "to", "topic"])]
+    pub(crate) timers: bool,
     /// End after so many records
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,

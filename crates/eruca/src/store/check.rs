@@ -9,37 +9,64 @@ use anyhow::Context;
 use eruca_admin::LocalTime;
 use eruca_broker::BrokerConfig;
 use eruca_store::{
-    StoreConfig,
-    inspect::{Problem, QueueLogSurvey, Survey},
+    StoreConfig, TimerSettings,
+    inspect::{Problem, QueueLogSurvey, Survey, TimerSurvey},
 };
 
 use super::{
     output::{Progress, time_text},
     run::{is_in_use, open},
     tables::{TableFound, tables},
+    timers::timers_text,
 };
 use crate::{cli::StoreCheckArgs, config_file, failure::bytes_text};
 
 pub(super) fn run(args: &StoreCheckArgs) -> anyhow::Result<ExitCode> {
     let store = open(&args.place)?;
-    let config = config(args)?;
+    let (config, timer_settings) = config(args)?;
     let mut progress = Progress::new("read", store.log_files_bytes());
     let mut survey = store.survey(&config, |bytes| progress.at(bytes))?;
     let tables = tables(store.root());
     survey.problems.extend(tables.iter().filter_map(table_problem));
     let in_use = is_in_use(store.root());
+    let timers = store.timers(|_, _, _| true)?;
+    survey.problems.extend(timers.iter().flat_map(|found| timer_problems(found, &timer_settings)));
     let mut out = io::stdout().lock();
-    print(&mut out, &args.place.dir.display().to_string(), &survey, &tables, in_use)?;
+    print(&mut out, &args.place.dir.display().to_string(), &survey, &tables, timers.as_ref(), in_use)?;
     Ok(if survey.problems.is_empty() && !in_use { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The store's part of the broker's configuration.
-fn config(args: &StoreCheckArgs) -> anyhow::Result<StoreConfig> {
+fn config(args: &StoreCheckArgs) -> anyhow::Result<(StoreConfig, TimerSettings)> {
     let file = args.config.as_deref();
     let loaded = BrokerConfig::from_properties(&config_file::read(file)?)
         .with_context(|| config_file::where_it_is(file))?;
     loaded.keys.validate().with_context(|| config_file::where_it_is(file))?;
-    Ok(loaded.keys.store_config(0)?)
+    let timers = TimerSettings {
+        log_file_bytes: loaded.keys.mapped_file_size_timer_log,
+        precision_ms: loaded.keys.timer_precision_ms(),
+    };
+    Ok((loaded.keys.store_config(0)?, timers))
+}
+
+/// Settings that do not fit the timer files.
+fn timer_problems(found: &TimerSurvey, settings: &TimerSettings) -> Vec<Problem> {
+    let log = (found.files > 0).then_some(i64::try_from(found.file_bytes).unwrap_or(i64::MAX));
+    let configured = i64::try_from(settings.log_file_bytes).unwrap_or(i64::MAX);
+    let sizes = [
+        ("mappedFileSizeTimerLog", log, configured),
+        ("timerPrecisionMs", found.precision_ms.map(i64::from), settings.precision_ms),
+    ];
+    let differ = sizes.into_iter().filter_map(|(key, found, configured)| {
+        let found = found.filter(|found| *found != configured)?;
+        Some(Problem {
+            what: format!(
+                "the timer files were made with {key}={found}, the configuration says {configured}"
+            ),
+            remedy: format!("set {key}={found}"),
+        })
+    });
+    differ.collect()
 }
 
 fn table_problem(table: &TableFound) -> Option<Problem> {
@@ -55,6 +82,7 @@ fn print(
     dir: &str,
     survey: &Survey,
     tables: &[TableFound],
+    timers: Option<&TimerSurvey>,
     in_use: bool,
 ) -> io::Result<()> {
     let zone = LocalTime::of_this_machine();
@@ -103,6 +131,9 @@ fn print(
                 format!("would not be used, the queues would be made anew from the messages: {why}"),
             )?;
         }
+    }
+    if let Some(timers) = timers {
+        line("timers", timers_text(&zone, timers))?;
     }
     line("index", format!("{} files", survey.index_files))?;
     for table in tables {

@@ -23,6 +23,11 @@ const BODY_SHOWN: usize = 60;
 
 pub(super) fn run(args: &StoreDumpArgs) -> anyhow::Result<ExitCode> {
     let store = open(&args.place)?;
+    if args.timers {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        super::timers::dump(&store, args.count, args.json, &mut out)?;
+        return Ok(out.flush().map(|()| ExitCode::SUCCESS)?);
+    }
     let mut printer =
         Printer { out: io::BufWriter::new(io::stdout().lock()), left: args.count, as_json: args.json };
     match &args.topic {

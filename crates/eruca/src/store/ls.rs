@@ -1,4 +1,4 @@
-//! `eruca store ls`: segments, queues and index files.
+//! `eruca store ls`: segments, queues, timers and index files.
 
 use std::{
     fs,
@@ -29,6 +29,7 @@ pub(super) fn run(args: &StoreLsArgs) -> anyhow::Result<ExitCode> {
     }
     queues(&store, args, &mut out)?;
     if args.topic.is_none() {
+        super::timers::list(&store, args.json, &mut out)?;
         index_files(store.root(), args.json, &mut out)?;
     }
     out.flush()?;

@@ -1,6 +1,6 @@
 //! `eruca store`: looks into a data directory and writes nothing.
 //!
-//! One file a command: `check`, `ls`, `dump`, `verify`, `du`; `tables` reads the JSON files in `config`, `output` is how all
+//! One file a command: `check`, `ls`, `dump`, `verify`, `du`; `tables` reads the JSON files in `config`, `timers` what waits for its time, `output` is how all
 //! of them print.
 
 mod check;
@@ -10,6 +10,7 @@ mod ls;
 mod output;
 mod run;
 mod tables;
+mod timers;
 mod verify;
 
 pub(crate) use run::run;

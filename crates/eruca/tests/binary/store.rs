@@ -45,6 +45,12 @@ impl Data {
 
     /// Name server, and a broker with 30 messages in the topics `a` and `b`.
     fn running(&self) -> (Running, Running) {
+        let (_, namesrv, broker) = self.running_at();
+        (namesrv, broker)
+    }
+
+    /// The same, and the name server's address.
+    fn running_at(&self) -> (String, Running, Running) {
         let addr = format!("127.0.0.1:{}", free_port());
         let port = addr.split_once(':').unwrap().1;
         let namesrv = Running::start(eruca().env("HOME", self.dir.path()).args(["namesrv", "-p", port]));
@@ -55,7 +61,7 @@ impl Data {
             let topic = if number % 3 == 0 { "b" } else { "a" };
             run_ok(&["send", "-n", &addr, "-t", topic, &format!("body {number}"), "--tag", "x"]);
         }
-        (namesrv, broker)
+        (addr, namesrv, broker)
     }
 }
 
@@ -127,6 +133,45 @@ fn a_killed_brokers_directory_is_described_and_damage_is_reported() {
     let message = format!("topic a queue {} offset {}: ", third["queueId"], third["queueOffset"]);
     let expected = format!("{} at {at} (log offset {at}) {message}", segment.display());
     assert!(line.starts_with(&expected) && line.contains("CRC"), "{line}");
+}
+
+#[test]
+fn what_waits_for_its_time_is_listed_and_settings_that_do_not_fit_it_are_named() {
+    let data = Data::new();
+    let root = data.root.as_str();
+    let (addr, namesrv, broker) = data.running_at();
+    assert_eq!(run_ok(&["store", "dump", root, "--timers"]), "", "nothing waits yet");
+    for seconds in [3_600, 7_200] {
+        let delay = format!("TIMER_DELAY_SEC={seconds}");
+        run_ok(&["send", "-n", &addr, "-t", "a", "later", "-p", &delay]);
+    }
+    wait_until("both are taken in", || run_ok(&["store", "dump", root, "--timers"]).lines().count() == 2);
+    broker.stop();
+    drop(namesrv);
+    let before = tree(data.dir.path());
+    let check = run_ok(&["store", "check", root, "-c", &data.config]);
+    assert!(check.contains("timers        2 messages wait, due "), "{check}");
+    let ls = run_ok(&["store", "ls", root, "--json"]);
+    let timers = ls.lines().map(json).find(|line| line["kind"] == "timers").unwrap();
+    assert_eq!((timers["waiting"].as_i64(), timers["nextToTake"].as_i64()), (Some(2), Some(2)));
+    let apart = timers["lastDue"].as_i64().unwrap() - timers["firstDue"].as_i64().unwrap();
+    assert!((3_600_000..3_660_000).contains(&apart), "{apart} ms");
+    assert!(run_ok(&["store", "ls", root]).contains("timer log"));
+    let one = json(&run_ok(&["store", "dump", root, "--timers", "--json", "--count", "1"]));
+    assert_eq!((one["kind"].as_str(), one["pos"].as_u64()), (Some("deliver"), Some(0)));
+    let other = data.config.replace("broker.conf", "other.conf");
+    let text =
+        fs::read_to_string(&data.config).unwrap() + "timerPrecisionMs=500\nmappedFileSizeTimerLog=8192\n";
+    fs::write(&other, text).unwrap();
+    let wrong = run(&["store", "check", root, "-c", &other]);
+    let text = String::from_utf8(wrong.stdout).unwrap();
+    assert!(!wrong.status.success() && text.contains("set timerPrecisionMs=1000"), "{text}");
+    assert!(text.contains("set mappedFileSizeTimerLog=104857600"), "{text}");
+    fs::remove_file(&other).unwrap();
+    let after = tree(data.dir.path());
+    assert!(
+        after.iter().filter(|(path, _)| path.is_file()).eq(before.iter().filter(|(path, _)| path.is_file()))
+    );
 }
 
 #[test]

@@ -18,6 +18,8 @@ cases=(
   'backlog   eruca,java      a backlog consumed by raw pulls'
   'backlog-java eruca,java   a backlog consumed by a Java push consumer'
   'restart   eruca,java      kill -9 with a large log: spawn to the first acknowledgement'
+  'replicated64 eruca,java   1 KB, 64 raw connections with one request, each message on a slave before it is acknowledged'
+  'catchup   eruca,java      a slave copies a large log, beside cp of the same bytes'
   'topics    eruca,java      many topics of 8 queues beside one topic'
   'queues    eruca           a million queues: memory, start, p99 beside one queue'
   'idle      up,eruca,java   memory and processor time without load'
@@ -148,6 +150,58 @@ case_restart() {
   note log_mb "$(du -sm "$dir/store/commitlog" | cut -f 1)"
   start_broker_and_time ''
   note lost_messages $((stored - $(topic_messages backlog)))
+  stop
+}
+
+# A slave of the same system, in $slave; its process id in slave_pid.
+start_slave() {
+  slave=$dir/slave
+  mkdir -p "$slave"
+  "$servers" start-member "$slave" "$namesrv" "${conf_always[@]}" brokerId=1 brokerRole=SLAVE >/dev/null
+  slave_pid=$("$servers" pid "$slave" broker)
+}
+
+# Waits until the slave lacks nothing; a hang ends.
+await_copy() {
+  local try
+  for ((try = 0; try < 6000; try++)); do
+    "$ERUCA" admin haStatus -b "$broker" 2>/dev/null | awk 'NF >= 6 && $1 !~ /^#/ { found = 1; behind += $3 } END { exit !(found && behind == 0) }' \
+      && return
+    sleep 0.05
+  done
+  echo "the slave did not catch up" >&2
+  return 1
+}
+
+case_replicated64() {
+  start brokerRole=SYNC_MASTER inSyncReplicas=2
+  start_slave
+  await_copy
+  bench '' produce --connections 64 --outstanding 1 --seconds "$MEASURE" --warmup "$WARMUP"
+  stop
+}
+
+case_catchup() {
+  local count=$((LOG_MB * 1000000 / 1280)) began cpu seconds
+  start
+  start_slave
+  fill produce -t backlog --queues 8 --count 1000
+  await_copy
+  "$servers" stop-broker "$slave" clean
+  fill produce -t backlog --queues 8 --count "$count" --batch 16
+  note log_mb "$(du -sm "$dir/store/commitlog" | cut -f 1)"
+  began=$EPOCHREALTIME
+  cp -r "$dir/store/commitlog" "$dir/copy"
+  seconds=$(awk -v began="$began" -v end="$EPOCHREALTIME" 'BEGIN { print end - began }')
+  note cp_seconds "$seconds"
+  rm -rf "$dir/copy"
+  "$servers" start-broker "$slave" "${conf_always[@]}" brokerId=1 brokerRole=SLAVE
+  # A slave is ready before it has copied anything.
+  slave_pid=$("$servers" pid "$slave" broker)
+  began=$EPOCHREALTIME cpu=$(cpu_seconds "$slave_pid")
+  await_copy
+  awk -v began="$began" -v end="$EPOCHREALTIME" -v cpu="$cpu" -v cpu_end="$(cpu_seconds "$slave_pid")" \
+    'BEGIN { printf "seconds\t%.3f\nslave_cpu_seconds\t%.3f\n", end - began, cpu_end - cpu }' | record
   stop
 }
 

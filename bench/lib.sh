@@ -92,6 +92,8 @@ stop() {
 
 # Nobody needs the store any more, and a clean end of very many queues takes time.
 stop_servers() {
+  [ -z "${slave:-}" ] || "$servers" stop-broker "$slave" kill || true
+  slave=
   [ "$system" = up ] || "$servers" stop-broker "$dir" kill
   "$servers" stop "$dir"
 }

@@ -79,9 +79,12 @@ impl Durability {
 
     /// With a controller: the whole in-sync set where that is asked for, else a number of slaves.
     fn wanted_in_group(&self, disk: bool, config: &BrokerConfig) -> Result<Wanted, HandlerError> {
-        let in_sync = self.replicas.copies_in_sync();
-        if in_sync < config.min_in_sync_replicas {
-            return Err(self.too_few(config.min_in_sync_replicas, in_sync));
+        // The master itself is always one of them.
+        if config.min_in_sync_replicas > 1 {
+            let in_sync = self.replicas.copies_in_sync();
+            if in_sync < config.min_in_sync_replicas {
+                return Err(self.too_few(config.min_in_sync_replicas, in_sync));
+            }
         }
         match config.all_ack_in_sync_state_set {
             true => Ok(Wanted { disk, slaves: WHOLE_SET }),

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &["message"]),
     ("store", &["message"]),
     ("filter", &["message"]),
-    ("sim", &["message", "store"]),
+    ("sim", &["controller", "message", "protocol", "replication", "store"]),
     ("remoting", &["message", "protocol"]),
     ("replication", &["message", "store"]),
     ("namesrv", &["config", "message", "protocol", "remoting"]),

@@ -6,6 +6,7 @@
 //! planted to show that the oracles see. `docs/internals/recovery.md` says what is verified, and what is not.
 
 pub mod clock;
+pub mod cluster;
 pub mod model;
 pub mod oracle;
 pub mod plant;

@@ -79,6 +79,10 @@ impl MessageStore {
                 break;
             }
             for entry in entries {
+                if entry.end_offset().0 > range.1 {
+                    // There, and not to be seen yet.
+                    break 'scan;
+                }
                 let size = entry.size_bytes as usize;
                 let count = usize::from(entry.message_count);
                 let is_full = result.message_count + count > limits.max_messages

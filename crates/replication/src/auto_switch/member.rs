@@ -285,7 +285,8 @@ impl Member {
         match &self.view.master {
             None => true,
             Some((master, _)) => {
-                *master == id && matches!(self.part, Part::Nothing) && !self.has_asked_to_reign
+                let is_idle = matches!(self.part, Part::Nothing | Part::Slave);
+                *master == id && is_idle && !self.has_asked_to_reign
             }
         }
     }
@@ -304,14 +305,8 @@ impl Member {
             (Ask::Apply { id, .. }, Answer::Applied) => self.keep(Identity::Own(*id)),
             // Somebody was faster.
             (Ask::Apply { .. }, Answer::IdTaken) => self.keep(Identity::None),
-            (Ask::Register { id }, Answer::View(view)) => {
+            (Ask::Register { .. }, Answer::View(view)) => {
                 self.is_registered = true;
-                let is_own = view.master.as_ref().is_some_and(|(master, _)| master == id);
-                // Its epoch is not begun before an election was asked for.
-                if is_own && matches!(self.part, Part::Nothing) && !self.has_asked_to_reign {
-                    self.view = view;
-                    return Vec::new();
-                }
                 self.see(view, now)
             }
             (Ask::Elect { .. }, Answer::View(view)) => {
@@ -402,12 +397,15 @@ impl Member {
                 if is_changed { vec![Effect::SetChanged] } else { Vec::new() }
             }
             Part::Slave | Part::Chosen if !is_new => Vec::new(),
+            // Its epoch is not begun before an election was asked for, whoever tells of it.
+            Part::Nothing | Part::Slave if is_own && !self.has_asked_to_reign => Vec::new(),
             _ if is_own => {
                 self.part = Part::Chosen;
                 vec![Effect::Reign(self.view.clone())]
             }
             _ => {
-                self.has_asked_to_reign = true;
+                // Where it is master after another one, it was elected since it started.
+                self.has_asked_to_reign |= self.view.master.is_some();
                 self.part = Part::Slave;
                 vec![Effect::Follow(self.view.clone())]
             }
@@ -496,11 +494,20 @@ mod tests {
         let mut one = member(1);
         let old = view(Some(1), 4, &[1, 2], 7);
         assert_eq!(talk(&mut one, &Ask::Register { id: 1 }, Answer::View(old.clone()), NOW), []);
+        assert_eq!(
+            one.notified(old.clone(), NOW),
+            [],
+            "it has lost what it wrote since the last flush, perhaps"
+        );
         let new = view(Some(1), 5, &[1], 8);
         assert_eq!(
             talk(&mut one, &Ask::Elect { id: 1 }, Answer::View(new.clone()), NOW),
             [Effect::Reign(new)]
         );
+        let mut late = member(1);
+        talk(&mut late, &Ask::Register { id: 1 }, Answer::View(view(None, 0, &[1], 7)), NOW);
+        assert_eq!(late.notified(old.clone(), NOW), [], "the controller heard of it again meanwhile");
+        assert_eq!(late.next(END, NOW), Some(Ask::Elect { id: 1 }));
         let mut javas = member(1);
         talk(&mut javas, &Ask::Register { id: 1 }, Answer::View(old.clone()), NOW);
         let effects = talk(&mut javas, &Ask::Elect { id: 1 }, Answer::View(old.clone()), NOW);

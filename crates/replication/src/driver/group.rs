@@ -249,14 +249,17 @@ impl GroupLog {
         self.state().member.id()
     }
 
-    /// The log as a master gives it away; `None` where the broker is none.
+    /// The log as a master gives it away; `None` where the broker is none. `flushed_only`: slaves show their readers no more than the
+    /// disk has, so that nobody has seen what a power cut takes.
     pub(super) fn with_source<T>(
         &self,
         segment_bytes: u64,
+        flushed_only: bool,
         use_it: impl FnOnce(&SourceLog<'_>) -> T,
     ) -> Option<T> {
         let (begin, end) = self.store.log_range();
-        let confirmed = self.confirmed().min(end);
+        let shown = if flushed_only { self.store.watermarks().flushed } else { end };
+        let confirmed = self.confirmed().min(shown).min(end);
         let state = &mut *self.state();
         state.member.sync()?;
         let last_segment = LogOffset(end.0 - end.0 % segment_bytes.max(1)).max(begin);

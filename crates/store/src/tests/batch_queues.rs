@@ -277,3 +277,15 @@ fn entries_in_the_file_are_javas() {
     assert_eq!((entry.log_offset, entry.log_offset_end()), (appended.log_offset, appended.log_offset_end));
     assert_eq!((entry.base_offset, entry.message_count, entry.store_timestamp), (QueueOffset(0), 3, START));
 }
+
+#[test]
+fn a_batch_behind_the_read_limit_is_not_shown_with_one_before_it() {
+    let bench = bench();
+    send_batch(&bench, 0, &["a", "b"]);
+    bench.store().set_read_limit(Some(bench.store().log_range().1));
+    send_batch(&bench, 0, &["c"]);
+    let shown = bench.store().readable_queue_range("B", 0).max.0;
+    assert_eq!((shown, batches(&bench)), (2, bases(&[0])));
+    bench.store().set_read_limit(None);
+    assert_eq!(batches(&bench), bases(&[0, 2]));
+}

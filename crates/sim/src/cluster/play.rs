@@ -1,0 +1,66 @@
+//! Playing a seed.
+
+use eruca_store::Plant;
+
+use super::world::World;
+use crate::{random::Random, trace::Trace};
+
+/// How a group is played.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClusterOptions {
+    /// A fault of the store that is planted.
+    pub plant: Option<Plant>,
+    /// A fault of the master that is planted: it acknowledges what it alone has, and so there are two masters after a partition.
+    pub trusts_itself: bool,
+    /// A fault of every broker that is planted: consumers are shown what may be cut off again, and so an offset names two messages
+    /// after a change of the master.
+    pub shows_everything: bool,
+    /// Every step goes to standard output.
+    pub print: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterOutcome {
+    /// Messages that were acknowledged.
+    pub acknowledged: u64,
+    /// Processes that died.
+    pub crashes: u64,
+    /// Elections by the controller alone.
+    pub elections: u64,
+    /// How often another broker became master.
+    pub changes: u64,
+    /// How often a slave cut the end of its log off.
+    pub cuts: u64,
+    /// What was not as it must be.
+    pub failure: Option<String>,
+    /// Two runs that did the same have the same.
+    pub trace_hash: u64,
+}
+
+/// Plays a seed.
+pub fn play_cluster(seed: u64, options: ClusterOptions) -> ClusterOutcome {
+    Plant::on_this_thread(options.plant);
+    let mut world = World::new(Random::new(seed), Trace::new(options.print));
+    world.trusts_itself = options.trusts_itself;
+    world.shows_everything = options.shows_everything;
+    let failure = run(&mut world).err().map(|what| format!("seed {seed}: {what}"));
+    Plant::on_this_thread(None);
+    ClusterOutcome {
+        acknowledged: world.oracle.acknowledgements(),
+        crashes: world.crashes,
+        elections: world.elections,
+        changes: world.controller.changes,
+        cuts: world.cuts,
+        failure,
+        trace_hash: world.trace.hash(),
+    }
+}
+
+fn run(world: &mut World) -> Result<(), String> {
+    for _ in 0..world.scenario.steps {
+        world.step()?;
+    }
+    world.heal()?;
+    world.check_all()
+}

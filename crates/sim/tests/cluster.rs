@@ -1,0 +1,50 @@
+//! Groups of brokers from seeds. `CLUSTER_SEEDS=n` plays so many, `CLUSTER_FROM=n` from that one on, `CLUSTER_SEED=n` one with its
+//! trace.
+
+use eruca_sim::cluster::{ClusterOptions, play_cluster};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_no_offset_names_two_messages() {
+    if let Some(seed) = number("CLUSTER_SEED") {
+        let outcome = play_cluster(seed, ClusterOptions { print: true, ..ClusterOptions::default() });
+        assert_eq!(outcome.failure, None);
+        return;
+    }
+    let from = number("CLUSTER_FROM").unwrap_or(0);
+    let (mut acknowledged, mut changes, mut cuts, mut crashes) = (0, 0, 0, 0);
+    let mut failures = Vec::new();
+    for seed in from..from + number("CLUSTER_SEEDS").unwrap_or(150) {
+        let outcome = play_cluster(seed, ClusterOptions::default());
+        failures.extend(outcome.failure);
+        acknowledged += outcome.acknowledged;
+        changes += outcome.changes;
+        cuts += outcome.cuts;
+        crashes += outcome.crashes;
+    }
+    let seen = format!(
+        "{acknowledged} acknowledged, {changes} changes of the master, {cuts} cuts, {crashes} crashes"
+    );
+    println!("{seen}");
+    assert_eq!(failures, Vec::<String>::new(), "{seen}");
+}
+
+/// Faults that brokers of other systems have had, planted: the oracles see them.
+#[test]
+fn planted_faults_are_found() {
+    let found = |options: ClusterOptions| (0..400).find_map(|seed| play_cluster(seed, options).failure);
+    let alone = found(ClusterOptions { trusts_itself: true, ..ClusterOptions::default() });
+    assert!(alone.is_some(), "a master that acknowledges what it alone has");
+    let shown = found(ClusterOptions { shows_everything: true, ..ClusterOptions::default() });
+    let shown = shown.expect("consumers that are shown what is cut off again");
+    assert!(shown.contains("was seen at") || shown.contains("named message"), "{shown}");
+}
+
+#[test]
+fn a_seed_is_one_run() {
+    let twice = [(); 2].map(|()| play_cluster(7, ClusterOptions::default()));
+    assert_eq!(twice[0], twice[1]);
+}

@@ -412,6 +412,8 @@ impl Work {
         self.persist_tables();
         note("delayOffset.json", self.delay.persist_step());
         self.timers.flush_step();
+        let (topics, now) = (&self.settled.topics, self.clock.now());
+        note("timermetrics", self.timers.persist_metrics(topics, now));
     }
 }
 

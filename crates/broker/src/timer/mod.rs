@@ -12,6 +12,7 @@ mod engine;
 mod engine_test;
 mod following;
 mod intake;
+mod metrics;
 mod outgoing;
 mod recall_key;
 mod schedule;

@@ -1,14 +1,11 @@
 //! The thread of the timers, and what others ask of them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
-use eruca_message::{Clock, QueueOffset, Timestamp, java_hash_code, names::TIMER_TOPIC};
+use eruca_message::{Clock, QueueOffset, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 
 use super::engine::{Engine, NextStep, Rules};
@@ -23,8 +20,6 @@ use crate::{
 const REST_MS: i64 = 5;
 /// Slots at the end of the wheel that no message is put into, as in Java.
 const BLANK_SLOTS: i64 = 60;
-/// So many messages that wait are counted by topic, which takes some milliseconds.
-const COUNTED_MAX: i64 = 100_000;
 /// A message must be parked anew before its record expires; this is no less than Java's smallest.
 const WINDOW_MIN_MS: i64 = 60_000;
 
@@ -145,7 +140,7 @@ impl TimerSchedule {
         self.wake.set_on_duty(is_on_duty);
     }
 
-    fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
+    pub(super) fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
         self.engine.as_ref().map(|engine| engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -244,23 +239,14 @@ impl TimerSchedule {
         Some(check.to_vec())
     }
 
-    /// How many messages of each of `topics` wait, less recalls, as Java counts.
-    ///
-    /// # Errors
-    /// There are no timers, or more than can be counted while they are kept from being delivered.
-    pub(crate) fn counts<'t>(
-        &self,
-        topics: impl Iterator<Item = &'t str>,
-    ) -> Result<BTreeMap<String, i64>, String> {
-        let engine = self.engine().ok_or("there are no timer metrics: timerWheelEnable is false")?;
-        let counts = engine.count_by_topic(COUNTED_MAX).map_err(|error| error.to_string())?;
-        let counts = counts.ok_or_else(|| {
-            format!("{} messages wait, {COUNTED_MAX} at most are counted by topic", engine.files.count())
-        })?;
-        drop(engine);
-        let counted =
-            topics.filter_map(|topic| Some((topic.to_owned(), *counts.get(&java_hash_code(topic))?)));
-        Ok(counted.collect())
+    /// Directory of the store.
+    pub(super) fn root(&self) -> &std::path::Path {
+        &self.store.config().root
+    }
+
+    /// Whether a message ever waited.
+    pub(super) fn has_files(&self) -> bool {
+        self.engine().is_some_and(|engine| engine.files.has_files())
     }
 
     /// What an administrator is shown.

@@ -148,6 +148,8 @@ fn what_waits_for_its_time_is_listed_and_settings_that_do_not_fit_it_are_named()
     wait_until("both are taken in", || run_ok(&["store", "dump", root, "--timers"]).lines().count() == 2);
     broker.stop();
     drop(namesrv);
+    let counts = json(&fs::read_to_string(Path::new(root).join("config/timermetrics")).unwrap());
+    assert_eq!(counts["timingCount"]["a"]["count"], 2, "as a Java broker goes on from: {counts}");
     let before = tree(data.dir.path());
     let check = run_ok(&["store", "check", root, "-c", &data.config]);
     assert!(check.contains("timers        2 messages wait, due "), "{check}");

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
-    body::{
-        self, ConsumerOffsetSerializeWrapper, DataVersion, DelayOffsetSerializeWrapper, TimerMetric,
-        TimerMetricsSerializeWrapper,
-    },
+    body::{self, ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper},
 };
 use eruca_remoting::Reply;
 
@@ -58,15 +55,8 @@ impl AllOffsetsHandler {
 
     /// How many messages of each topic wait for their time: counted now, where Java keeps count.
     pub(super) fn of_waiting_timers(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
-        let topics = self.topics.all();
-        let names = topics.iter().map(|topic| topic.topic_name.as_str());
-        let counts = self.timers.counts(names).map_err(HandlerError::system_error)?;
-        let now = self.clock.now();
-        let metric = |(topic, count)| (topic, TimerMetric { count, time_stamp: now.0 });
-        let content = TimerMetricsSerializeWrapper {
-            data_version: Some(DataVersion::new(now)),
-            timing_count: counts.into_iter().map(metric).collect(),
-        };
+        let content =
+            self.timers.metrics(&self.topics, self.clock.now()).map_err(HandlerError::system_error)?;
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
 }
@@ -121,5 +111,10 @@ mod tests {
         let reply = answer(&request, handler.of_waiting_timers(&request));
         let text = String::from_utf8(reply.body.to_vec()).unwrap();
         assert!(text.contains(r#""timingCount":{"T":{"count":2,"#), "{text}");
+        // At the end, for a Java broker that comes after.
+        std::fs::create_dir_all(&config).unwrap();
+        timers.persist_metrics(&handler.topics, parts.clock.now()).unwrap();
+        let file = std::fs::read_to_string(config.join("timermetrics")).unwrap();
+        assert!(file.contains(r#""timingCount":{"T":{"count":2,"#), "{file}");
     }
 }

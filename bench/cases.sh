@@ -15,6 +15,7 @@ cases=(
   'batch     eruca,java,echo batches of 32 x 128 B, 16 raw connections with 4 under way'
   'flush-raw eruca,java      64 raw connections with one request, flushDiskType=SYNC_FLUSH'
   'latency   eruca,java      a fixed rate, from due time to the listener of a push consumer'
+  'timers    eruca,java      messages due together, in one second and in one millisecond, while a million wait'
   'backlog   eruca,java      a backlog consumed by raw pulls'
   'backlog-java eruca,java   a backlog consumed by a Java push consumer'
   'restart   eruca,java      kill -9 with a large log: spawn to the first acknowledgement'
@@ -118,6 +119,21 @@ case_latency() {
   start
   bench '' latency --rate "$RATE" --seconds "$MEASURE" --warmup "$WARMUP"
   stop
+}
+
+case_timers() {
+  start
+  timers second_ --pending "$PENDING" --spread-ms 1000
+  # The million still waits.
+  timers millisecond_ --pending 0 --spread-ms 1
+  stop
+}
+
+timers() { # timers PREFIX OPTION...
+  local prefix=$1
+  shift
+  "$ERUCA" bench timers -t timers -n "$namesrv" --broker-pid "$broker_pid" --quiet --burst 100000 --lead 25 --json "$@" >"$work/load.json"
+  python3 "$here/report.py" flatten "$work/load.json" | record "$prefix"
 }
 
 # Fills the topic `backlog`, as single messages, from few connections: neighbours in the log are of different queues.

@@ -28,6 +28,10 @@ TARGETS = [
     ("latency", "p999_ms", "eruca/java", "<=", 1 / 5, "1/5"),
     ("backlog", "cpu_us_per_message", "eruca/java", "<=", 1 / 4, "1/4"),
     ("backlog-java", "cpu_us_per_message", "eruca/java", "<=", 1 / 4, "1/4"),
+    ("timers", "second_delivered_p99_ms", "eruca", "<=", 100, "100 ms"),
+    ("timers", "millisecond_delivered_p99_ms", "eruca", "<=", 100, "100 ms"),
+    ("timers", "second_missing", "eruca", "<=", 0, "none"),
+    ("timers", "millisecond_missing", "eruca", "<=", 0, "none"),
     ("restart", "start_to_first_ack_ms", "eruca", "<=", 1000, "1 s"),
     ("restart", "lost_messages", "eruca", "<=", 0, "none"),
     ("replicated64", "per_second", "eruca/java", ">=", 3, "3 times"),
@@ -51,6 +55,17 @@ TARGETS = [
 def flatten(path):
     with open(path, encoding="utf-8") as file:
         load = json.load(file)
+    if load.get("load") == "timers":
+        figures = {
+            "missing": load["burst"] - load["arrived"],
+            "early": load["early"],
+            "cpu_s": load["brokerCpuSecondsBurst"],
+            "memory_mb": load["brokerResidentMb"],
+        }
+        for what, late in (("delivered", "lateDeliveredMs"), ("listened", "lateListenedMs")):
+            for name in ("p50", "p99", "max"):
+                figures[f"{what}_{name}_ms"] = load[late][name]
+        return tell(figures)
     figures = {
         "per_second": load["messagesPerSecond"],
         "messages": load["messages"],
@@ -69,6 +84,10 @@ def flatten(path):
         figures["rss_peak_anonymous_mb"] = broker["anonymousPeakMb"]
     if load["client"]["cpuSecondsPerMillion"] is not None:
         figures["client_cpu_us_per_message"] = load["client"]["cpuSecondsPerMillion"]
+    return tell(figures)
+
+
+def tell(figures):
     for metric, value in figures.items():
         print(f"{metric}\t{value:.12g}")
 

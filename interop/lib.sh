@@ -33,3 +33,38 @@ run_java_client() {
 offsets_promise() {
   if [ "$SERVER" = java ]; then echo persisted; else echo acknowledged; fi
 }
+
+# Files of SLAVE that are not the same in MASTER, below SUB; such of zeros alone may be missing there (made ahead).
+differing_files() { # differing_files MASTER SLAVE SUB
+  local file other
+  [ -d "$2/store/$3" ] || { echo "$3 is missing"; return; }
+  (cd "$2/store/$3" && find . -type f | sort) | while read -r file; do
+    other=$1/store/$3/$file
+    if [ -f "$other" ]; then
+      cmp -s "$2/store/$3/$file" "$other" || echo "$3/$file differs"
+    elif ! cmp -s -n "$(stat -c %s "$2/store/$3/$file")" "$2/store/$3/$file" /dev/zero; then
+      echo "$3/$file is in the slave only"
+    fi
+  done
+}
+
+# Waits until everything of the slave below SUB is as at the master, and its log ends in the master's last file. After PATIENCE
+# seconds (120) it prints what differs, and fails.
+await_same_stores() { # await_same_stores MASTER SLAVE SUB...
+  local master=$1 slave=$2 deadline differences last sub
+  shift 2
+  deadline=$(($(date +%s) + ${PATIENCE:-120}))
+  while :; do
+    differences=
+    for sub in "$@"; do differences+=$(differing_files "$master" "$slave" "$sub"); done
+    last=$(cd "$master/store/commitlog" && for file in $(printf '%s\n' 0* | sort -r); do
+      cmp -s -n 4096 "$file" /dev/zero || { echo "$file"; break; }
+    done)
+    [ -f "$slave/store/commitlog/$last" ] || differences+=" $last is missing"
+    [ -n "$(echo "$differences" | tr -d '[:space:]')" ] || return 0
+    [ "$(date +%s)" -lt "$deadline" ] || break
+    sleep 0.2
+  done
+  echo "$differences"
+  return 1
+}

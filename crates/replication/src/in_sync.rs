@@ -61,8 +61,11 @@ pub struct SlaveState {
     pub acknowledged: Option<LogOffset>,
     /// When it said so last.
     pub heard: Timestamp,
-    /// When it last had all that there was.
+    /// When it last had all that there was: under a steady load perhaps long ago, though it lacks the newest messages only.
     pub caught_up: Timestamp,
+    /// When the first message that it lacks was stored; where that is known, and it lacks one. Found when somebody asks, as that
+    /// costs a read.
+    pub lacks_since: Option<Timestamp>,
     /// What is sent next.
     pub position: LogOffset,
     /// Bytes of the log sent in the last second.
@@ -77,11 +80,11 @@ impl SlaveState {
         log_end.0.saturating_sub(self.acknowledged.unwrap_or_default().0)
     }
 
-    /// For how long it has lacked something, in ms.
+    /// For how long it has lacked something, in ms: the age of the first message that it lacks.
     pub fn behind_ms(&self, log_end: LogOffset, now: Timestamp) -> i64 {
         match self.behind_bytes(log_end) {
             0 => 0,
-            _ => now.ms_since(self.caught_up).max(0),
+            _ => now.ms_since(self.lacks_since.unwrap_or(self.caught_up)).max(0),
         }
     }
 }
@@ -116,6 +119,7 @@ impl InSync {
             acknowledged: None,
             heard: now,
             caught_up: now,
+            lacks_since: None,
             position: LogOffset(0),
             bytes_per_second: 0,
             is_in_sync: None,
@@ -433,5 +437,8 @@ mod tests {
             (slave.behind_bytes(LogOffset(100)), slave.behind_ms(LogOffset(100), Timestamp(70))),
             (10, 70)
         );
+        let slave = SlaveState { lacks_since: Some(Timestamp(67)), ..slave.clone() };
+        assert_eq!(slave.behind_ms(LogOffset(100), Timestamp(70)), 3);
+        assert_eq!(slave.behind_ms(LogOffset(90), Timestamp(70)), 0);
     }
 }

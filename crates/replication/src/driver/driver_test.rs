@@ -152,6 +152,31 @@ fn slaves_get_what_there_is_and_what_comes_and_go_on_after_a_restart() {
 }
 
 #[test]
+fn the_lag_of_a_slave_is_the_age_of_the_first_message_it_lacks() {
+    let master = new_node(false);
+    let replicas = master.replication.replicas();
+    let _bell = replicas.joined(7, "10.0.0.7:1".to_owned());
+    let lacks_since = || replicas.status().slaves[0].0.lacks_since;
+    let stored_at = |at: LogOffset| {
+        let record = master.store.record_at(at).unwrap().unwrap();
+        eruca_message::Record::decode(&record).unwrap().fields.store_timestamp
+    };
+    let first = master.send(b"x");
+    assert_eq!(lacks_since(), Some(stored_at(LogOffset(0))), "it has nothing");
+    replicas.acknowledged(7, first);
+    assert_eq!(lacks_since(), None, "it has all");
+    let ends: Vec<LogOffset> = (0..20u8).map(|number| master.send(&vec![number; 5000])).collect();
+    assert_eq!(lacks_since(), Some(stored_at(first)));
+    // The end of a file, behind which a record did not fit.
+    let last = *ends.iter().take_while(|end| end.0 < 64 << 10).last().unwrap();
+    replicas.acknowledged(7, last);
+    assert_eq!(lacks_since(), Some(stored_at(LogOffset(64 << 10))));
+    // A Java slave copies bytes.
+    replicas.acknowledged(7, LogOffset(last.0 - 10));
+    assert_eq!(lacks_since(), None, "in the midst of a record");
+}
+
+#[test]
 fn who_waits_for_a_slave_that_is_not_there_is_told_in_time() {
     let master = new_node(false);
     let end = master.send(b"x");

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering, fence},
 };
 
-use eruca_message::{Clock, LogOffset, Timestamp};
+use eruca_message::{Clock, LogOffset, Record, RecordHeader, Timestamp};
 use eruca_store::{MessageStore, WriteStopped, WrittenListener};
 use tokio::sync::Notify;
 
@@ -188,11 +188,11 @@ impl Replicas {
         self.in_sync().missing(self.store.log_range().1, slaves, self.now())
     }
 
-    /// The replication as it stands.
+    /// The replication as it stands. Reads a record for each slave that lacks one.
     pub fn status(&self) -> Status {
         let (log_end, gap_max_bytes) = (self.store.log_range().1, self.settings().gap_max_bytes);
         let of_group = self.group.as_ref().map(|group| group.in_sync_sessions());
-        let slaves = self
+        let mut slaves: Vec<_> = self
             .in_sync()
             .sessions()
             .map(|(session, slave)| {
@@ -203,7 +203,23 @@ impl Replicas {
                 (slave.clone(), is_in_sync)
             })
             .collect();
+        for (slave, _) in slaves.iter_mut().filter(|(slave, _)| slave.behind_bytes(log_end) > 0) {
+            slave.lacks_since = self.stored_at(slave.acknowledged.unwrap_or_default());
+        }
         Status { log_end, slaves, copy: self.copy_state().clone() }
+    }
+
+    /// When the first record from `from` on was stored. `None`: not to be told, as where a Java slave has a part of a record.
+    fn stored_at(&self, from: LogOffset) -> Option<Timestamp> {
+        let mut at = from.max(self.store.log_range().0);
+        let mut head = Vec::new();
+        self.store.read_raw_log(at, 8, &mut head).ok()?;
+        if RecordHeader::peek(&head)?.is_blank() {
+            let segment_bytes = self.store.config().segment_size_bytes;
+            at = LogOffset((at.0 / segment_bytes + 1) * segment_bytes);
+        }
+        let record = self.store.record_at(at).ok()??;
+        Some(Record::decode(&record).ok()?.fields.store_timestamp)
     }
 
     /// Ends waits whose time is over, which the service does by itself: for tests without one.

@@ -17,6 +17,8 @@ use super::{
 use crate::{config::BrokerConfig, delay::Parking, settings::Settings, stats::BrokerStats};
 
 const SEEDS: u64 = 24;
+/// One that once found what the first ones do not: units behind a hole, which a power cut left, came back into a log that had grown.
+const FOUND: u64 = 88;
 const STEPS: usize = 160;
 const START: i64 = 1_700_000_000_000;
 
@@ -301,8 +303,8 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_happens_each_comes_in_time_and_a_recalled_one_does_not() {
     let seeds = match number("TIMER_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("TIMER_SEEDS").unwrap_or(SEEDS),
+        Some(seed) => vec![seed],
+        None => (0..number("TIMER_SEEDS").unwrap_or(SEEDS)).chain([FOUND]).collect(),
     };
     let mut delivered = 0;
     for seed in seeds {

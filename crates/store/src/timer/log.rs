@@ -295,14 +295,22 @@ impl TimerLog {
             self.files.pop_back();
         }
         let Some(file) = self.place_of(end).and_then(|place| self.files.get(place)) else { return Ok(()) };
+        // All of the rest: a power cut may leave a hole, and units behind it that would be taken for ones of the log once it has grown
+        // up to them. And on the disk before it grows, for the same reason.
         let clear = || -> std::io::Result<()> {
-            let at = end - file.start;
-            let mut next = [0; UNIT_LEN];
-            let len = UNIT_LEN.min(usize::try_from(self.file_bytes - at).unwrap_or(0));
-            let next = next.get_mut(..len).unwrap_or_default();
-            file.file.read_exact_at(next, at)?;
-            // Nothing behind a log that was closed in order.
-            if next.iter().all(|byte| *byte == 0) { Ok(()) } else { file.file.zero_from(at) }
+            let mut bytes = Vec::new();
+            let mut at = end - file.start;
+            while at < self.file_bytes {
+                let len = SCAN_BYTES.min(usize::try_from(self.file_bytes - at).unwrap_or(0));
+                bytes.clear();
+                file.file.read_append(&mut bytes, len, at)?;
+                if bytes.iter().any(|byte| *byte != 0) {
+                    file.file.zero_from(end - file.start)?;
+                    return file.file.sync_data();
+                }
+                at += len as u64;
+            }
+            Ok(())
         };
         clear().map_err(DiskError::at("clear the end of", &file.path))
     }

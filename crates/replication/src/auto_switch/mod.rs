@@ -13,6 +13,7 @@ mod member;
 mod simulation_test;
 mod slave;
 mod sync_state;
+mod talk;
 
 pub use epochs::{EPOCHS_MAX, Epoch, EpochError, Epochs};
 pub use frame::{
@@ -20,6 +21,7 @@ pub use frame::{
     encode_transfer_header,
 };
 pub use master::{MasterError, MasterSession, Said, Send, SourceLog};
-pub use member::{Answer, Ask, Effect, GroupView, Identity, Member, MemberTimes};
+pub use member::Member;
 pub use slave::{ReplicaLog, SlaveError, SlaveSession};
 pub use sync_state::{Proposal, SyncState};
+pub use talk::{Answer, Ask, Effect, GroupView, Identity, MemberTimes};

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eruca_message::{LogOffset, SystemClock, Timestamp};
-use eruca_store::{AppendMessage, MessageStore, RealDisk, StoreConfig};
+use eruca_message::{LogOffset, SystemClock};
+use eruca_store::{MessageStore, RealDisk, StoreConfig};
 use tokio::sync::watch;
 
-use super::{HaSettings, Replicas, Replication, ReplicationParts};
+use super::{HaSettings, Replicas, Replication, ReplicationParts, testing::send};
 use crate::{classic::Shipped, in_sync::Outcome};
 
 /// A hang ends.
@@ -60,23 +60,7 @@ fn new_node(is_slave: bool) -> Node {
 
 impl Node {
     fn send(&self, body: &[u8]) -> LogOffset {
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let message = AppendMessage {
-            topic: "T",
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: Timestamp(1),
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            properties: b"",
-        };
-        let appended = self.store.append(&message).unwrap();
-        self.store.settle().unwrap();
-        appended.log_offset_end
+        send(&self.store, body)
     }
 
     fn follow(&self, master: &Node) {

@@ -12,10 +12,10 @@ use std::{
 };
 
 use eruca_message::{Clock, LogOffset, SystemClock, Timestamp};
-use eruca_store::{AppendMessage, MessageStore, RealDisk, StoreConfig};
+use eruca_store::{MessageStore, RealDisk, StoreConfig};
 use tokio::sync::watch;
 
-use super::{GroupLog, GroupParts, HaSettings, Replicas, Replication, ReplicationParts};
+use super::{GroupLog, GroupParts, HaSettings, Replicas, Replication, ReplicationParts, testing::send};
 use crate::{
     auto_switch::{Answer, Ask, Effect, Epochs, GroupView, Identity, Member, MemberTimes},
     classic::Shipped,
@@ -150,23 +150,7 @@ impl Node {
     }
 
     fn send(&self, body: &[u8]) -> LogOffset {
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let message = AppendMessage {
-            topic: "T",
-            queue_id: 0,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: Timestamp(1),
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            properties: b"",
-        };
-        let appended = self.store.append(&message).unwrap();
-        self.store.settle().unwrap();
-        appended.log_offset_end
+        send(&self.store, body)
     }
 
     fn log(&self) -> Vec<u8> {

@@ -21,6 +21,8 @@ mod group_test;
 mod replicas;
 mod service;
 mod ships;
+#[cfg(test)]
+mod testing;
 mod to_slave;
 
 pub use from_master::CopyState;

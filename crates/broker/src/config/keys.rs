@@ -5,14 +5,13 @@ use std::{
     path::PathBuf,
 };
 
-use eruca_message::{DelayLevels, DelayLevelsError, names::validate_topic};
+use eruca_message::DelayLevelsError;
 use eruca_protocol::body::MessageRequestMode;
-use eruca_store::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES, FlushMode, StoreConfig, StoreConfigError};
+use eruca_store::StoreConfigError;
 
 use crate::{
     registration::name_server_addresses,
     role::{Role, Standing},
-    topics::{SystemTopics, TopicLimits, batch_topics},
 };
 
 eruca_config::choice! {
@@ -415,136 +414,6 @@ pub enum ConfigError {
 }
 
 impl BrokerConfig {
-    /// Refuses what cannot be used, with the keys' names.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.refuse_what_is_not_served()?;
-        self.refuse_contradictions()?;
-        for (key, name) in
-            [("brokerName", &self.broker_name), ("brokerClusterName", &self.broker_cluster_name)]
-        {
-            // There is a topic of either name.
-            validate_topic(name).map_err(|error| ConfigError::Value {
-                key,
-                value: name.chars().take(64).collect(),
-                allowed: error.to_string(),
-            })?;
-        }
-        self.bind_ip()?;
-        self.name_servers()?;
-        if self.enable_controller_mode {
-            // Where DNS is asked, when the broker starts.
-            let named = BrokerConfig { fetch_controller_addr_by_dns_lookup: false, ..self.clone() };
-            named.controllers()?;
-        }
-        self.store_config(0)?.validate()?;
-        Ok(())
-    }
-
-    fn refuse_what_is_not_served(&self) -> Result<(), ConfigError> {
-        let refuse = |asked: bool, key, value: &str, remedy| match asked {
-            true => Err(ConfigError::Unsupported { key, value: value.to_owned(), remedy }),
-            false => Ok(()),
-        };
-        let open = "it would be open to everybody; switch it off and restrict access by the network";
-        refuse(self.acl_enable, "aclEnable", "true", open)?;
-        refuse(self.authentication_enabled, "authenticationEnabled", "true", open)?;
-        refuse(self.authorization_enabled, "authorizationEnabled", "true", open)?;
-        let alone = "it would run as a master of its own; switch it off";
-        refuse(self.enable_dleger_commit_log, "enableDLegerCommitLog", "true", alone)?;
-        let one_directory = "the log lies in one directory; move its files into one and name that";
-        let commit_log = self.store_path_commit_log.as_deref().unwrap_or_default();
-        refuse(commit_log.contains(','), "storePathCommitLog", commit_log, one_directory)?;
-        let read_only = self.read_only_commit_log_store_paths.as_deref().unwrap_or_default();
-        refuse(!read_only.trim().is_empty(), "readOnlyCommitLogStorePaths", read_only, one_directory)?;
-        refuse(
-            self.store_type != "default",
-            "storeType",
-            &self.store_type,
-            "consume queues are kept in files only; leave the key out",
-        )
-    }
-
-    fn refuse_contradictions(&self) -> Result<(), ConfigError> {
-        let contradiction =
-            |contradicts: bool, first: (_, String), second: (_, String), remedy| match contradicts {
-                true => Err(ConfigError::Contradiction {
-                    first: first.0,
-                    first_value: first.1,
-                    second: second.0,
-                    second_value: second.1,
-                    remedy,
-                }),
-                false => Ok(()),
-            };
-        let role = eruca_config::ConfigValue::format(&self.broker_role).unwrap_or_default();
-        let is_slave = self.broker_role == BrokerRole::Slave;
-        // With a controller both are only where the broker begins.
-        let is_fixed = !self.enable_controller_mode;
-        contradiction(
-            is_fixed && !is_slave && self.broker_id != 0,
-            ("brokerId", self.broker_id.to_string()),
-            ("brokerRole", role.clone()),
-            "a master has brokerId 0",
-        )?;
-        contradiction(
-            is_fixed && is_slave && self.broker_id == 0,
-            ("brokerId", self.broker_id.to_string()),
-            ("brokerRole", role),
-            "a slave has a number of its own in its group, from 1 up",
-        )?;
-        let percent = |ratio: u32| format!("{ratio}%");
-        contradiction(
-            self.disk_max_used_space_ratio > self.disk_space_clean_forcibly_ratio,
-            ("diskMaxUsedSpaceRatio", percent(self.disk_max_used_space_ratio)),
-            ("diskSpaceCleanForciblyRatio", percent(self.disk_space_clean_forcibly_ratio)),
-            "expired messages are deleted first, so that the first must not be above the second",
-        )?;
-        contradiction(
-            self.disk_space_clean_forcibly_ratio > self.disk_space_warning_level_ratio,
-            ("diskSpaceCleanForciblyRatio", percent(self.disk_space_clean_forcibly_ratio)),
-            ("diskSpaceWarningLevelRatio", percent(self.disk_space_warning_level_ratio)),
-            "sends are refused above the second, so that the first must not be above it",
-        )?;
-        contradiction(
-            matches!(self.listen_port, 1 | 2),
-            ("listenPort", self.listen_port.to_string()),
-            ("VIP port", "listenPort - 2".to_owned()),
-            "take a port from 3 up, or 0 for free ones",
-        )
-    }
-
-    /// Logs the settings that are taken and change nothing in this version.
-    pub(crate) fn say_what_has_no_effect(&self) {
-        let say = |is_set: bool, setting: &str, what: &str| {
-            if is_set {
-                tracing::warn!("{setting} has no effect in this version of Eruca: {what}");
-            }
-        };
-        let waits_for_none = self.broker_role == BrokerRole::SyncMaster && self.in_sync_replicas < 2;
-        if waits_for_none {
-            tracing::warn!(
-                "brokerRole=SYNC_MASTER with inSyncReplicas=1 waits for no slave, as with a Java broker of version 5: set \
-                 inSyncReplicas=2 to have every message on a slave before it is acknowledged"
-            );
-        }
-        let is_sync = self.is_sync_master();
-        say(
-            self.in_sync_replicas > 1 && !is_sync,
-            "inSyncReplicas",
-            "slaves are waited for with brokerRole=SYNC_MASTER or a controller only",
-        );
-        say(
-            self.enable_auto_in_sync_replicas && !self.enable_slave_acting_master,
-            "enableAutoInSyncReplicas",
-            "inSyncReplicas is lowered with enableSlaveActingMaster=true only",
-        );
-        say(
-            self.all_ack_in_sync_state_set && !self.enable_controller_mode,
-            "allAckInSyncStateSet",
-            "there is an in-sync set with enableControllerMode=true only",
-        );
-    }
-
     /// The port for slaves of a broker that listens for clients at `listen_port`.
     pub fn ha_port(&self, listen_port: u16) -> u16 {
         self.ha_listen_port.filter(|port| *port != 0).unwrap_or(listen_port.wrapping_add(1))
@@ -626,91 +495,6 @@ impl BrokerConfig {
             Some(root) => PathBuf::from(root),
             None => std::env::home_dir().unwrap_or_default().join("store"),
         }
-    }
-
-    /// Length of a slot of the timer wheel, in ms. As in Java: 100, 200, 500 or 1000, whichever is next below.
-    pub fn timer_precision_ms(&self) -> i64 {
-        [1_000, 500, 200].into_iter().find(|step| self.timer_precision >= *step).unwrap_or(100)
-    }
-
-    /// The delay levels.
-    pub fn delay_levels(&self) -> Result<DelayLevels, DelayLevelsError> {
-        DelayLevels::parse(&self.message_delay_level)
-    }
-
-    /// The store's part. The hours of `deleteWhen` are those of clocks that are `utc_offset_s` ahead of UTC.
-    pub fn store_config(&self, utc_offset_s: i32) -> Result<StoreConfig, ConfigError> {
-        let mut store = StoreConfig::new(self.store_root());
-        if let Some(directory) = &self.store_path_commit_log {
-            store.commit_log_dir = PathBuf::from(directory);
-        }
-        let ratio = |percent: u32| f64::from(percent) / 100.0;
-        store.segment_size_bytes = self.mapped_file_size_commit_log;
-        // Java rounds these two up, too.
-        store.queue_file_size_bytes =
-            self.mapped_file_size_consume_queue.next_multiple_of(ENTRY_LEN_BYTES).max(ENTRY_LEN_BYTES);
-        store.batch_queue_file_size_bytes = self
-            .mapper_file_size_batch_consume_queue
-            .next_multiple_of(BATCH_ENTRY_LEN_BYTES)
-            .max(BATCH_ENTRY_LEN_BYTES);
-        store.batch_topics = batch_topics(&self.store_root().join("config"));
-        (store.lmq, store.multi_dispatch) = (self.enable_lmq, self.enable_multi_dispatch);
-        store.max_message_size_bytes = self.max_message_size;
-        store.flush_mode = match self.flush_disk_type {
-            FlushDiskType::Async => FlushMode::Async,
-            FlushDiskType::Sync => FlushMode::Sync,
-        };
-        store.flush_interval_ms = self.flush_interval_commit_log;
-        store.delay_levels = self.delay_levels()?;
-        store.file_reserved_hours = self.file_reserved_time;
-        store.delete_when_hours = self.delete_when_hours()?;
-        store.utc_offset_s = utc_offset_s;
-        store.disk_max_used_ratio = ratio(self.disk_max_used_space_ratio);
-        store.disk_clean_forcibly_ratio = ratio(self.disk_space_clean_forcibly_ratio);
-        store.disk_warning_ratio = ratio(self.disk_space_warning_level_ratio);
-        store.clean_forcibly = self.clean_file_forcibly_enable;
-        store.delete_batch_max = self.delete_file_batch_max;
-        store.index_enabled = self.message_index_enable;
-        store.index_slots = self.max_hash_slot_num;
-        store.index_entries = self.max_index_num;
-        Ok(store)
-    }
-
-    fn delete_when_hours(&self) -> Result<Vec<u32>, ConfigError> {
-        let hours = self.delete_when.split(';').map(str::trim).filter(|hour| !hour.is_empty());
-        hours
-            .map(|hour| {
-                hour.parse().ok().filter(|hour| *hour < 24).ok_or_else(|| ConfigError::Value {
-                    key: "deleteWhen",
-                    value: hour.chars().take(64).collect(),
-                    allowed: "write hours from 00 to 23, separated by ';'".to_owned(),
-                })
-            })
-            .collect()
-    }
-
-    pub(crate) fn topic_limits(&self) -> TopicLimits {
-        TopicLimits {
-            auto_create: self.auto_create_topic_enable,
-            lmq: self.enable_lmq,
-            ..TopicLimits::default()
-        }
-    }
-
-    pub(crate) fn system_topics(&self) -> Result<SystemTopics, ConfigError> {
-        Ok(SystemTopics {
-            cluster_name: self.broker_cluster_name.clone(),
-            broker_name: self.broker_name.clone(),
-            auto_create_topic: self.auto_create_topic_enable,
-            default_queue_nums: self.default_topic_queue_nums,
-            cluster_topic_enable: self.cluster_topic_enable,
-            broker_topic_enable: self.broker_topic_enable,
-            trace_topic_enable: self.trace_topic_enable,
-            trace_topic: self.msg_trace_topic_name.clone(),
-            timer_enable: self.timer_wheel_enable,
-            revive_queue_nums: self.revive_queue_num,
-            delay_levels: self.delay_levels()?.max_level(),
-        })
     }
 }
 

@@ -71,6 +71,12 @@ impl BrokerConfig {
         // With a controller both are only where the broker begins.
         let is_fixed = !self.enable_controller_mode;
         contradiction(
+            is_fixed && self.broker_id < 0,
+            ("brokerId", self.broker_id.to_string()),
+            ("enableControllerMode", "false".to_owned()),
+            "only a controller gives numbers: a master has 0, a slave one from 1 up",
+        )?;
+        contradiction(
             is_fixed && !is_slave && self.broker_id != 0,
             ("brokerId", self.broker_id.to_string()),
             ("brokerRole", role.clone()),

@@ -63,7 +63,7 @@ eruca_config::keys! {
         /// Name of the cluster.
         broker_cluster_name: String = "brokerClusterName", "DefaultCluster".to_owned();
         /// Number in the group: 0 for a master, above for a slave.
-        broker_id: i64 = "brokerId", 0, [0..];
+        broker_id: i64 = "brokerId", 0, [-1..];
         /// What the broker is in its group.
         broker_role: BrokerRole = "brokerRole", BrokerRole::AsyncMaster;
         /// Name servers, `host:port` separated by `;`.
@@ -538,12 +538,26 @@ mod tests {
     fn a_contradiction_names_both_keys() {
         for (text, first, second) in [
             ("brokerId=1", "brokerId=1", "brokerRole=ASYNC_MASTER"),
+            ("brokerId=-1", "brokerId=-1", "enableControllerMode=false"),
             ("brokerRole=SLAVE", "brokerId=0", "brokerRole=SLAVE"),
             ("diskMaxUsedSpaceRatio=88", "diskMaxUsedSpaceRatio=88%", "diskSpaceCleanForciblyRatio=85%"),
         ] {
             let error = load(text).validate().unwrap_err().to_string();
             assert!(error.contains(first) && error.contains(second), "{error}");
         }
+    }
+
+    #[test]
+    fn a_broker_with_a_controller_has_the_number_and_role_that_javas_files_give_it() {
+        let config = load(
+            "brokerId=-1\nbrokerRole=SLAVE\nenableControllerMode=true\ncontrollerAddr=127.0.0.1:9878;127.0.0.1:9868\n\
+             storePathEpochFile=/s/epochFileCheckpoint\n",
+        );
+        assert!(config.validate().is_ok() && config.is_sync_master());
+        assert_eq!(config.controllers().unwrap(), ["127.0.0.1:9878", "127.0.0.1:9868"]);
+        assert_eq!(config.epoch_file(), std::path::Path::new("/s/epochFileCheckpoint"));
+        let nobody = load("enableControllerMode=true").validate().unwrap_err().to_string();
+        assert!(nobody.contains("controllerAddr") && nobody.contains("name the controllers"), "{nobody}");
     }
 
     #[test]

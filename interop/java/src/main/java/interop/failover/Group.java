@@ -25,7 +25,7 @@ final class Group {
     private final List<Path> controllers = dirs("failover.controllers");
     /** Whose brokers and controllers they are, as {@code servers} wants it. */
     /** Whose brokers they are, in their order. */
-    private final List<String> brokerKinds = List.of(System.getProperty("failover.broker").split(";"));
+    private final List<String> brokerKinds = new ArrayList<>(List.of(System.getProperty("failover.broker").split(";")));
     private final String controllerKind = System.getProperty("failover.controller");
 
     Group(Case run) {
@@ -105,6 +105,10 @@ final class Group {
 
     void startBroker(String addr) throws Exception {
         Path dir = withAddr(brokers, "broker", addr);
+        if (Boolean.getBoolean("failover.swap")) {
+            // The other system goes on with the directory, as when a cluster moves.
+            brokerKinds.set(brokers.indexOf(dir), kind(dir).equals("java") ? "eruca" : "java");
+        }
         servers(kind(dir), "start-broker", dir);
     }
 

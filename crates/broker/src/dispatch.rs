@@ -133,6 +133,7 @@ impl Dispatcher {
             return Err(refusal);
         }
         let to = &self.handlers;
+        to.controller.check_lease(request.request_code())?;
         match request.request_code() {
             Code::SEND_MESSAGE | Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE => {
                 Ok(to.send.handle(caller, request))

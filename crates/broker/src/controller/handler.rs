@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eruca_protocol::{
-    RemotingCommand, ResponseCode,
+    RemotingCommand, RequestCode, ResponseCode,
     body::{self, EpochEntry, EpochEntryCache, SyncStateSet},
     request::NotifyBrokerRoleChangedRequest,
 };
@@ -29,6 +29,28 @@ impl ControllerHandler {
                  role",
             )
         })
+    }
+
+    /// What is stored without waiting for slaves is not taken by a master that may have been replaced. (Sends look for themselves: with
+    /// `allAckInSyncStateSet` they need no word of the controller.)
+    ///
+    /// # Errors
+    /// It may have been.
+    pub(crate) fn check_lease(&self, code: RequestCode) -> Result<(), HandlerError> {
+        let stores = matches!(
+            code,
+            RequestCode::END_TRANSACTION | RequestCode::CONSUMER_SEND_MSG_BACK | RequestCode::RECALL_MESSAGE
+        );
+        match &self.manager {
+            Some(manager) if stores && self.role.is_master() && !manager.has_lease() => {
+                Err(HandlerError::new(
+                    ResponseCode::SERVICE_NOT_AVAILABLE,
+                    "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that another one \
+                     may be master: ask the broker that the route names",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `NOTIFY_BROKER_ROLE_CHANGED`, one-way from a controller.

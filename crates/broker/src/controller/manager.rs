@@ -124,6 +124,11 @@ impl ReplicasManager {
         let _ = self.is_decided.subscribe().wait_for(|is_decided| *is_decided).await;
     }
 
+    /// Whether a master may acknowledge what only it has.
+    pub(super) fn has_lease(&self) -> bool {
+        self.parts.group.has_lease(self.now())
+    }
+
     /// Returns when a sign of life is due at once.
     pub(super) async fn beat_now(&self) {
         self.beat.notified().await;

@@ -94,7 +94,12 @@ impl Parts {
             groups: Arc::new(
                 GroupTable::open(&directory, auto_create_group, clock.clone())?.with_lmq(config.enable_lmq),
             ),
-            offsets: Arc::new(OffsetTable::open_for(&directory, &*clock, config.enable_lmq)?),
+            offsets: Arc::new(OffsetTable::open_for(
+                &directory,
+                &*clock,
+                config.enable_lmq,
+                store.log_range().1,
+            )?),
             store,
         };
         config.system_topics()?.create_in(&settled.topics);

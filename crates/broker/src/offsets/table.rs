@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use eruca_message::{Clock, Timestamp, names::is_lmq};
+use eruca_message::{Clock, LogOffset, Timestamp, names::is_lmq};
 use eruca_protocol::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 
 use super::{
@@ -45,12 +45,17 @@ pub struct OffsetTable {
 impl OffsetTable {
     /// Opens `consumerOffset.json` in `directory`, the store's `config`.
     pub fn open(directory: &Path, clock: &dyn Clock) -> Result<Self, PersistError> {
-        Self::open_for(directory, clock, false)
+        Self::open_for(directory, clock, false, LogOffset(u64::MAX))
     }
 
-    /// As [`OffsetTable::open`]; with `lmq` the file is `lmqConsumerOffset.json`, as Java has it with `enableLmq`. Where
+    /// As [`OffsetTable::open`], for a log that ends at `log_end`: what stands on more of it does not count. With `lmq` the file is `lmqConsumerOffset.json`, as Java has it with `enableLmq`. Where
     /// that is not there yet, it takes over what `consumerOffset.json` has.
-    pub fn open_for(directory: &Path, clock: &dyn Clock, lmq: bool) -> Result<Self, PersistError> {
+    pub fn open_for(
+        directory: &Path,
+        clock: &dyn Clock,
+        lmq: bool,
+        log_end: LogOffset,
+    ) -> Result<Self, PersistError> {
         let lmq_file = directory.join("lmqConsumerOffset.json");
         let is_there = lmq_file.exists() || lmq_file.with_extension("json.bak").exists();
         if !lmq || is_there {
@@ -60,10 +65,10 @@ impl OffsetTable {
                     "offsets in this file are not used, because enableLmq is false: set it where this broker had it"
                 );
             }
-            return Self::open_file(directory, clock, lmq);
+            return Self::open_file(directory, clock, lmq, log_end);
         }
-        let ordinary = Self::open_file(directory, clock, false)?.snapshot();
-        let table = Self::open_file(directory, clock, lmq)?;
+        let ordinary = Self::open_file(directory, clock, false, log_end)?.snapshot();
+        let table = Self::open_file(directory, clock, lmq, log_end)?;
         for (key, offsets) in ordinary {
             let Some((topic, group)) = key.split_once('@') else { continue };
             // What this broker's journal has is newer.
@@ -73,7 +78,12 @@ impl OffsetTable {
         Ok(table)
     }
 
-    fn open_file(directory: &Path, clock: &dyn Clock, lmq: bool) -> Result<Self, PersistError> {
+    fn open_file(
+        directory: &Path,
+        clock: &dyn Clock,
+        lmq: bool,
+        log_end: LogOffset,
+    ) -> Result<Self, PersistError> {
         let name = if lmq { "lmqConsumerOffset" } else { "consumerOffset" };
         let (file, loaded) = TableFile::open(directory, name, |bytes| {
             body::from_json::<ConsumerOffsetSerializeWrapper>(bytes).map_err(|error| error.to_string())
@@ -91,13 +101,19 @@ impl OffsetTable {
                 None => tracing::warn!(key, "{name}.json: key without '@' left out"),
             }
         }
+        let mut left_out = 0;
         for change in &loaded.changes {
             match Change::decode(change) {
+                // A power cut took the end of the log, and not this.
+                Some(Change::Commit { group, topic, queue_id, after, .. }) if after > log_end.0 => {
+                    tracing::warn!(group, topic, queue_id, after, %log_end, "an offset stands on what the log lost: it is left where it was");
+                    left_out += 1;
+                }
                 Some(change) => apply(&mut committed, change),
                 None => tracing::warn!("change of an offset not understood, left out"),
             }
         }
-        Ok(OffsetTable {
+        let table = OffsetTable {
             committed: RwLock::new(committed),
             pulls: Pulls::default(),
             resets: Resets::default(),
@@ -105,7 +121,14 @@ impl OffsetTable {
             file,
             data_version: content.data_version.unwrap_or_else(|| DataVersion::new(clock.now())),
             lmq,
-        })
+        };
+        if left_out > 0
+            && let Err(error) = table.persist_step()
+        {
+            // The log will reach that far again, with other messages: until then it is tried every few seconds.
+            tracing::error!(%error, left_out, "offsets that were left out are still in the journal");
+        }
+        Ok(table)
     }
 
     /// The offset that `group` consumes next in the queue; `None` if it never committed one.
@@ -121,6 +144,12 @@ impl OffsetTable {
 
     /// Commits an offset. It may be smaller than the one before (clients reset theirs); that is logged.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        self.commit_after(group, topic, queue_id, offset, LogOffset(0));
+    }
+
+    /// As [`OffsetTable::commit`], of what comes again by records in the log before `after`: where a power cut takes those, it takes
+    /// the commit.
+    pub fn commit_after(&self, group: &str, topic: &str, queue_id: i32, offset: i64, after: LogOffset) {
         let queue_id = self.stored_under(group, queue_id);
         let mut inner = self.write();
         let known = inner.get_mut(group).and_then(|topics| topics.get_mut(topic));
@@ -134,7 +163,7 @@ impl OffsetTable {
         if before == Some(offset) {
             return;
         }
-        self.note(Change::Commit { group, topic, queue_id, offset });
+        self.note(Change::Commit { group, topic, queue_id, offset, after: after.0 });
         self.own.note(group, topic, queue_id, offset);
         drop(inner);
         if let Some(before) = before.filter(|before| offset < *before) {
@@ -241,7 +270,7 @@ impl OffsetTable {
                 let mut inner = self.write();
                 let queues = inner.entry(group.to_owned()).or_default().entry(topic.to_owned()).or_default();
                 if queues.insert(queue_id, offset) != Some(offset) {
-                    self.note(Change::Commit { group, topic, queue_id, offset });
+                    self.note(Change::Commit { group, topic, queue_id, offset, after: 0 });
                 }
             }
         }
@@ -351,7 +380,7 @@ impl OffsetTable {
 
 fn apply(table: &mut Offsets, change: Change<'_>) {
     match change {
-        Change::Commit { group, topic, queue_id, offset } => {
+        Change::Commit { group, topic, queue_id, offset, .. } => {
             let topics = table.entry(group.to_owned()).or_default();
             topics.entry(topic.to_owned()).or_default().insert(queue_id, offset);
         }
@@ -405,6 +434,25 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_that_stands_on_lost_messages_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = open(dir.path());
+        table.commit_after("g", "T", 0, 5, LogOffset(1_000));
+        table.commit_after("g", "T", 0, 8, LogOffset(2_000));
+        table.commit("g", "T", 1, 9);
+        table.settle();
+        drop(table);
+        let clock = ManualClock::new(Timestamp(1_000));
+        let after = |log_end| {
+            let table = OffsetTable::open_for(dir.path(), &clock, false, LogOffset(log_end)).unwrap();
+            (table.committed("g", "T", 0), table.committed("g", "T", 1))
+        };
+        assert_eq!(after(2_000), (Some(8), Some(9)), "a kill takes nothing");
+        assert_eq!(after(1_999), (Some(5), Some(9)));
+        assert_eq!(after(9_999), (Some(5), Some(9)), "the log has other messages there now");
+    }
+
+    #[test]
     fn with_lmq_the_file_is_javas_other_one() {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(Timestamp(1_000));
@@ -413,7 +461,7 @@ mod tests {
         before.commit("g", "T", 1, 5);
         before.settle();
         drop(before);
-        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        let table = OffsetTable::open_for(dir.path(), &clock, true, LogOffset(u64::MAX)).unwrap();
         assert_eq!(table.committed("g", "T", 1), Some(5), "taken over");
         table.commit("%LMQ%c", "%LMQ%a", 0, 7);
         table.persist_step().unwrap();
@@ -424,7 +472,7 @@ mod tests {
         table.commit("%LMQ%c", "%LMQ%a", 0, 8);
         table.settle();
         drop(table);
-        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        let table = OffsetTable::open_for(dir.path(), &clock, true, LogOffset(u64::MAX)).unwrap();
         assert_eq!(table.committed("%LMQ%c", "%LMQ%a", 0), Some(8));
         assert_eq!(table.committed("g", "T", 1), Some(5));
     }
@@ -438,7 +486,7 @@ mod tests {
             r#"{"lmqOffsetTable":{"T@%LMQ%c":4},"offsetTable":{}}"#,
         )
         .unwrap();
-        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        let table = OffsetTable::open_for(dir.path(), &clock, true, LogOffset(u64::MAX)).unwrap();
         assert_eq!(table.committed("%LMQ%c", "T", 3), Some(4), "Java's file has no queue");
         table.commit("%LMQ%c", "T", 2, 6);
         assert_eq!(table.committed("%LMQ%c", "T", 1), Some(6));
@@ -446,7 +494,7 @@ mod tests {
         assert_eq!(table.committed("g", "T", 1), None, "an ordinary group has one in each queue");
         table.settle();
         drop(table);
-        let table = OffsetTable::open_for(dir.path(), &clock, true).unwrap();
+        let table = OffsetTable::open_for(dir.path(), &clock, true, LogOffset(u64::MAX)).unwrap();
         assert_eq!(table.committed("%LMQ%c", "T", 3), Some(6));
         // Without the key, Java has ordinary groups only.
         let other = tempfile::tempdir().unwrap();

@@ -244,7 +244,9 @@ impl PopService {
                 self.state().revive_committable(queue).and_then(|offset| i64::try_from(offset).ok());
             let Some(offset) = committable else { continue };
             if offsets.committed(REVIVE_GROUP, topic, queue).is_none_or(|committed| committed < offset) {
-                offsets.commit(REVIVE_GROUP, topic, queue, offset);
+                // The copies of what comes again are in the log by now.
+                let after = self.parts.store.log_range().1;
+                offsets.commit_after(REVIVE_GROUP, topic, queue, offset, after);
                 self.committed.store(true, std::sync::atomic::Ordering::Release);
             }
         }

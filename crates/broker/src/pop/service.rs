@@ -270,7 +270,9 @@ impl PopService {
             return;
         }
         if offsets.committed(group, topic, *queue_id).is_none_or(|committed| committed < *next) {
-            offsets.commit(group, topic, *queue_id, *next);
+            // The check point of what was popped is in the log by now.
+            let after = self.parts.store.log_range().1;
+            offsets.commit_after(group, topic, *queue_id, *next, after);
             self.committed.store(true, Ordering::Release);
         }
         if cursors.get(queue).is_some_and(|cursor| cursor <= next) {

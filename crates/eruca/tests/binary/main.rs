@@ -5,6 +5,7 @@
 mod bench;
 mod controller;
 mod dlq;
+mod group;
 mod refusals;
 mod restart;
 mod roles;

@@ -4,18 +4,25 @@ use std::{path::Path, process::Command};
 
 use crate::support::*;
 
-fn broker(dir: &Path, number: usize, namesrv: &str, controller: &str) -> Command {
+/// `more`: what makes it a member of a group with a controller, or the master that it was before.
+fn broker_with(dir: &Path, number: usize, namesrv: &str, more: &str) -> Command {
     let home = dir.join(format!("broker{number}"));
     std::fs::create_dir_all(&home).unwrap();
     let conf = format!(
-        "brokerClusterName=c\nbrokerName=broker-a\nbrokerId=-1\nbrokerRole=SLAVE\nlistenPort=0\nbindAddress=127.0.0.1\n\
-         storePathRootDir={}\nmappedFileSizeCommitLog=1048576\nenableControllerMode=true\ncontrollerAddr={controller}\n\
-         allAckInSyncStateSet=true\n",
+        "brokerClusterName=c\nbrokerName=broker-a\nlistenPort=0\nbindAddress=127.0.0.1\nstorePathRootDir={}\n\
+         mappedFileSizeCommitLog=1048576\n{more}",
         home.join("store").display()
     );
     let mut command = eruca();
     command.args(["broker", "-c", &file(&home, "broker.conf", &conf), "-n", namesrv]);
     command
+}
+
+fn broker(dir: &Path, number: usize, namesrv: &str, controller: &str) -> Command {
+    let more = format!(
+        "brokerId=-1\nbrokerRole=SLAVE\nenableControllerMode=true\ncontrollerAddr={controller}\nallAckInSyncStateSet=true\n"
+    );
+    broker_with(dir, number, namesrv, &more)
 }
 
 /// Number of the master, and how many brokers are in sync.
@@ -52,11 +59,16 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     let conf = file(temp.path(), "namesrv.conf", &conf);
     let namesrv = Running::start(eruca().env("HOME", temp.path()).args(["namesrv", "-c", &conf]));
     namesrv.line();
-    let mut brokers: Vec<Option<Running>> = (0..2)
-        .map(|number| Some(Running::start(&mut broker(temp.path(), number, &addr, &controller))))
-        .collect();
-    for broker in brokers.iter().flatten() {
+    // It had no controller before.
+    let alone = Running::start(&mut broker_with(temp.path(), 0, &addr, "brokerId=0\n"));
+    assert!(alone.line().starts_with("ready in "));
+    send(&addr, "before");
+    alone.stop();
+    let mut brokers = Vec::new();
+    for number in 0..2 {
+        let broker = Running::start(&mut broker(temp.path(), number, &addr, &controller));
         assert!(broker.line().starts_with("ready in "));
+        brokers.push(Some(broker));
     }
     wait_until("both are in sync", || group(&controller).1 == 2);
     send(&addr, "first");
@@ -67,7 +79,7 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     brokers[killed].take().unwrap().kill();
     wait_until("another one is master", || ![&master, "-1", ""].contains(&group(&controller).0.as_str()));
     send(&addr, "second");
-    assert_eq!(consume(&addr, "2"), ["first", "second"]);
+    assert_eq!(consume(&addr, "3"), ["before", "first", "second"]);
 
     brokers[killed] = Some(Running::start(&mut broker(temp.path(), killed, &addr, &controller)));
     wait_until("it is in sync again", || group(&controller).1 == 2);
@@ -80,6 +92,6 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     run_ok(&["admin", "electMaster", "-a", &controller, "-c", "c", "-bn", "broker-a", "-b", &master]);
     assert_eq!(group(&controller).0, master);
     send(&addr, "third");
-    assert_eq!(consume(&addr, "3"), ["first", "second", "third"]);
+    assert_eq!(consume(&addr, "4"), ["before", "first", "second", "third"]);
     wait_until("both are in sync again", || group(&controller).1 == 2);
 }

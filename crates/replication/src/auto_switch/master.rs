@@ -79,7 +79,12 @@ pub enum MasterError {
         begin: LogOffset,
     },
     /// The slave has more than the master although both compared their epochs.
-    #[error("slave {broker_id} says that its log ends at {has}, but the master's ends at {end}")]
+    #[error(
+        "slave {broker_id} says that its log ends at {has}, but the master's ends at {end}, and no epochs say what they have in \
+         common: it was written without a controller, or its epochFileCheckpoint is gone. If it is the one with the messages, make it \
+         the master (enableElectUncleanMaster=true and electMaster); else move its commitlog, consumequeue and index away, and it \
+         copies everything"
+    )]
     HasMore {
         /// Who.
         broker_id: i64,

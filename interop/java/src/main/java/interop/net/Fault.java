@@ -51,6 +51,18 @@ record Fault(String name, Act begin, Act end) {
         return faults;
     }
 
+    /** What may happen to controllers, and between them and the brokers. */
+    static List<Fault> ofControllers(List<Member> controllers, List<Member> brokers) {
+        List<Fault> faults = new ArrayList<>();
+        for (Member controller : controllers) {
+            faults.add(killed(controller));
+            faults.add(frozen(controller));
+            faults.add(link("cut", List.of(controller.node(), brokers.get(0).node()), "cut=1"));
+        }
+        faults.add(killed(controllers.toArray(Member[]::new)));
+        return faults;
+    }
+
     /** What may happen to a group of brokers, the master first, and to its links. */
     static List<Fault> ofGroup(List<Member> group, List<Member> nameServers) {
         List<Fault> faults = new ArrayList<>();

@@ -24,7 +24,8 @@ import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 /**
  * A cluster on a network that fails, under load: one fault after the other, each healed; then the cluster has to go on by itself,
  * and at the end the history must hold. System properties: {@code net.seconds} (how long faults begin), {@code net.seed},
- * {@code net.namesrvs} (addresses), {@code net.nameServers} (nodes), {@code net.groups} ({@code broker-a=a0,a1;...}, master first).
+ * {@code net.namesrvs} (addresses), {@code net.nameServers} (nodes), {@code net.groups} ({@code broker-a=a0,a1;...}, master first),
+ * {@code net.controllers} (nodes): where there are any, they say who is master.
  */
 public final class NetTest {
     private static final Duration BOUND = Duration.ofSeconds(100);
@@ -40,6 +41,7 @@ public final class NetTest {
     private final String namesrvs = System.getProperty("net.namesrvs");
     private final int pauseMs = Integer.getInteger("net.pause", 8);
     private final List<Member> nameServers = members(System.getProperty("net.nameServers"), "namesrv");
+    private final List<Member> controllers = members(System.getProperty("net.controllers", ""), "controller");
     private final Map<String, List<Member>> groups = new TreeMap<>();
     private final DefaultMQAdminExt admin = new DefaultMQAdminExt(3_000);
     private int passed;
@@ -54,7 +56,7 @@ public final class NetTest {
     }
 
     private static List<Member> members(String nodes, String what) {
-        return List.of(nodes.split(",")).stream().map(node -> new Member(node, what)).toList();
+        return List.of(nodes.split(",")).stream().filter(node -> !node.isEmpty()).map(node -> new Member(node, what)).toList();
     }
 
     public static void main(String[] args) throws Exception {
@@ -99,9 +101,9 @@ public final class NetTest {
         return failed == 0;
     }
 
-    /** A Java master writes offsets down every 5 s: a kill takes the last ones. */
+    /** A Java master writes offsets down every 5 s, and a slave asks for them every few seconds: a kill takes the last ones. */
     private Set<Claim> unchecked() {
-        return groups.values().stream().anyMatch(group -> group.get(0).server().equals("java"))
+        return !controllers.isEmpty() || groups.values().stream().anyMatch(group -> group.get(0).server().equals("java"))
             ? EnumSet.of(Claim.OFFSETS) : EnumSet.noneOf(Claim.class);
     }
 
@@ -109,9 +111,9 @@ public final class NetTest {
         TopicConfig config = new TopicConfig(topic);
         config.setReadQueueNums(QUEUES);
         config.setWriteQueueNums(QUEUES);
-        for (List<Member> group : groups.values()) {
+        for (String group : groups.keySet()) {
             Await.until(topic + " is made", () -> {
-                admin.createAndUpdateTopicConfig(group.get(0).address(), config);
+                admin.createAndUpdateTopicConfig(master(group), config);
                 return true;
             });
         }
@@ -141,6 +143,9 @@ public final class NetTest {
     private List<Fault> faults() {
         List<Fault> faults = Fault.ofNameServers(nameServers);
         groups.values().forEach(group -> faults.addAll(Fault.ofGroup(group, nameServers)));
+        if (!controllers.isEmpty()) {
+            faults.addAll(Fault.ofControllers(controllers, groups.values().iterator().next()));
+        }
         Collections.shuffle(faults, random);
         return faults;
     }
@@ -162,7 +167,7 @@ public final class NetTest {
         long[] ms = new long[3];
         step(after, () -> {
             ms[0] = load.awaitFlow(BOUND, groups.keySet()).toMillis();
-            for (List<Member> group : groups.values()) {
+            for (String group : groups.keySet()) {
                 awaitSlaves(group);
             }
             ms[1] = (System.nanoTime() - healed) / 1_000_000;
@@ -175,11 +180,20 @@ public final class NetTest {
         slowest = took.compareTo(slowest) > 0 ? took : slowest;
     }
 
-    private void awaitSlaves(List<Member> group) {
-        String master = group.get(0).address();
-        long end = Await.answer("end of the log of " + master, () -> logEnd(master));
-        for (Member slave : group.subList(1, group.size())) {
-            Await.until(slave.node() + " has what the master had at " + end, BOUND, () -> logEnd(slave.address()) >= end);
+    /** The address of the master of a group. */
+    private String master(String group) throws Exception {
+        if (controllers.isEmpty()) {
+            return groups.get(group).get(0).address();
+        }
+        String address = admin.examineBrokerClusterInfo().getBrokerAddrTable().get(group).getBrokerAddrs().get(0L);
+        Check.that(address != null, group + " has a master");
+        return address;
+    }
+
+    private void awaitSlaves(String group) {
+        long end = Await.answer("end of the log of the master of " + group, () -> logEnd(master(group)));
+        for (Member member : groups.get(group)) {
+            Await.until(member.node() + " has what the master had at " + end, BOUND, () -> logEnd(member.address()) >= end);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Groups of brokers from seeds. `CLUSTER_SEEDS=n` plays so many, `CLUSTER_FROM=n` from that one on, `CLUSTER_SEED=n` one with its
 //! trace.
 
-use eruca_sim::cluster::{ClusterOptions, play_cluster};
+use eruca_sim::cluster::{ClusterOptions, play_classic, play_cluster};
+use eruca_store::Plant;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -30,6 +31,30 @@ fn nothing_acknowledged_is_lost_and_no_offset_names_two_messages() {
     );
     println!("{seen}");
     assert_eq!(failures, Vec::<String>::new(), "{seen}");
+    assert!(
+        number("CLUSTER_SEEDS").is_some() || changes > 100 && cuts > 10,
+        "runs that are worth their time: {seen}"
+    );
+}
+
+#[test]
+fn what_a_slave_acknowledged_it_has_whatever_happens_to_it() {
+    let from = number("CLUSTER_FROM").unwrap_or(0);
+    let (mut acknowledged, mut crashes, mut takeovers) = (0, 0, 0);
+    let mut failures = Vec::new();
+    for seed in from..from + number("CLUSTER_SEEDS").unwrap_or(150) {
+        let outcome = play_classic(seed, false, number("CLUSTER_SEED") == Some(seed));
+        failures.extend(outcome.failure);
+        acknowledged += outcome.acknowledged;
+        crashes += outcome.crashes;
+        takeovers += outcome.takeovers;
+    }
+    let seen = format!("{acknowledged} acknowledged, {crashes} crashes, {takeovers} takeovers");
+    println!("{seen}");
+    assert_eq!(failures, Vec::<String>::new(), "{seen}");
+    assert!(number("CLUSTER_SEEDS").is_some() || takeovers > 10, "runs that are worth their time: {seen}");
+    let trusting = (0..100).find_map(|seed| play_classic(seed, true, false).failure);
+    assert!(trusting.is_some_and(|what| what.contains("lacks")), "a slave that reports what its kernel has");
 }
 
 /// Faults that brokers of other systems have had, planted: the oracles see them.
@@ -40,6 +65,9 @@ fn planted_faults_are_found() {
     assert!(alone.is_some(), "a master that acknowledges what it alone has");
     let shown = found(ClusterOptions { shows_everything: true, ..ClusterOptions::default() });
     let shown = shown.expect("consumers that are shown what is cut off again");
+    let plant = Some(Plant::CopiedOffsetsForgotten);
+    let reused = found(ClusterOptions { plant, ..ClusterOptions::default() });
+    assert!(reused.is_some(), "a new master that gives the offsets of its copy again");
     assert!(shown.contains("was seen at") || shown.contains("named message"), "{shown}");
 }
 

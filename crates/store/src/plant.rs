@@ -36,11 +36,13 @@ pub enum Plant {
     QueueRebuiltFromWrongPlace,
     /// A queue that was cut gives its last offset again.
     OffsetReusedAfterTruncation,
+    /// A copy does not note which queue offsets its master gave, and as a master gives them again.
+    CopiedOffsetsForgotten,
 }
 
 #[cfg(feature = "sim")]
 impl Plant {
-    /// All of them.
+    /// All that show in a store by itself.
     pub const ALL: [Plant; 13] = [
         Plant::LogSyncSkipped,
         Plant::FailedSyncIgnored,

@@ -96,7 +96,9 @@ impl MessageStore {
                 self.queues.entry_added(&queue, list);
             }
         }
-        queue.set_next(index + 1);
+        if !planted!(CopiedOffsetsForgotten) {
+            queue.set_next(index + 1);
+        }
         let stored = fields.store_timestamp;
         let name = Arc::clone(&queue);
         let pending =

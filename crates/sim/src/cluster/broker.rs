@@ -6,11 +6,11 @@ use eruca_controller::state::Candidate;
 use eruca_message::{LogOffset, ManualClock, Timestamp};
 use eruca_replication::auto_switch::{Epoch, Epochs, Identity, Member};
 use eruca_store::{
-    AppendMessage, MessageStore, StoreConfig,
+    MessageStore, StoreConfig,
     disk::{Disk, SimDisk},
 };
 
-use super::{Violation, link::Link, oracle::Sent, scenario::TIMES};
+use super::{Violation, link::Link, message::NewMessage, oracle::Sent, scenario::TIMES};
 
 pub(super) struct Broker {
     pub(super) address: String,
@@ -122,34 +122,9 @@ impl Broker {
 
 impl Running {
     /// Takes a message; `None` where it is no master, or its disk refuses.
-    pub(super) fn send(&mut self, id: u64, topic: &str, queue_id: i32, len: usize) -> Option<Sent> {
+    pub(super) fn send(&mut self, message: &NewMessage<'_>) -> Option<Sent> {
         self.member.sync()?;
-        let mut body = id.to_be_bytes().to_vec();
-        body.resize(8 + len, b'x');
-        let host = std::net::SocketAddr::from(([10, 0, 0, 1], 10911));
-        let appended = self.store.append(&AppendMessage {
-            topic,
-            queue_id,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: Timestamp(1000),
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: &body,
-            properties: b"KEYS\x01key\x02",
-        });
-        let appended = appended.ok()?;
-        self.store.settle().ok()?;
-        Some(Sent {
-            id,
-            topic: topic.to_owned(),
-            queue_id,
-            queue_offset: appended.queue_offset.0,
-            log_offset: appended.log_offset,
-            log_end: appended.log_offset_end,
-        })
+        message.append_to(&self.store)
     }
 
     /// Brings what is confirmed up to date, and what readers see. Up to where sends are acknowledged.

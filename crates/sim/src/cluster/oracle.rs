@@ -99,21 +99,36 @@ impl Oracle {
 
     /// A broker that is master has everything that was acknowledged, at its place.
     pub(super) fn check_master(&self, who: &str, store: &MessageStore) -> Result<(), Violation> {
-        for sent in self.acknowledged.values() {
+        self.check_from(who, store, LogOffset(0))
+    }
+
+    /// A broker has everything that was acknowledged and lies at `begin` or behind it in the log, at its place.
+    pub(super) fn check_from(
+        &self,
+        who: &str,
+        store: &MessageStore,
+        begin: LogOffset,
+    ) -> Result<(), Violation> {
+        for sent in self.acknowledged.range(begin..).map(|(_, sent)| sent) {
             let record = store.record_at(sent.log_offset).map_err(|error| format!("{who}: {error}"))?;
             let there = record.as_deref().map(decoded).transpose()?.and_then(|all| all.first().cloned());
             let is_there = there.as_ref().is_some_and(|there| id_of(&there.message.body) == sent.id);
             if !is_there {
-                return Err(format!("{who} is master and lacks what was acknowledged: {sent:?}"));
+                return Err(format!("{who} lacks what was acknowledged: {sent:?}"));
             }
             let entries = store.queue_entries(&sent.topic, sent.queue_id, QueueOffset(sent.queue_offset), 1);
             if entries.first().map(|entry| entry.log_offset) != Some(sent.log_offset) {
                 return Err(format!(
-                    "{who} is master, and its queue does not lead to what was acknowledged: {sent:?}, {entries:?}"
+                    "at {who} the queue does not lead to what was acknowledged: {sent:?}, {entries:?}"
                 ));
             }
         }
         Ok(())
+    }
+
+    /// Behind the last message that was acknowledged.
+    pub(super) fn acknowledged_end(&self) -> LogOffset {
+        self.acknowledged.last_key_value().map_or(LogOffset(0), |(_, sent)| sent.log_end)
     }
 
     /// Nobody has seen what was cut off a broker's log, and the queues end where it was said.

@@ -8,9 +8,9 @@ use crate::{random::Random, scenario::ROOT};
 /// Brokers of the group.
 pub(super) const BROKERS: usize = 3;
 /// After so long without a sign of life the controller takes a broker for dead, in ms.
-pub(super) const DEAD_AFTER_MS: i64 = 3_000;
+pub(super) const DEAD_AFTER_MS: i64 = 1_500;
 /// A sign of life so often, about.
-pub(super) const BEAT_MS: i64 = 400;
+pub(super) const BEAT_MS: i64 = 200;
 /// A topic with batch queues.
 pub(super) const BATCH_TOPIC: &str = "batches";
 /// Topics that are sent to.
@@ -20,7 +20,7 @@ pub(super) const QUEUES: u64 = 2;
 
 /// Times of a broker towards the controller.
 pub(super) const TIMES: MemberTimes =
-    MemberTimes { poll_ms: 500, check_set_ms: 500, retry_ms: 100, lag_max_ms: 2_000, lease_ms: 2_000 };
+    MemberTimes { poll_ms: 200, check_set_ms: 200, retry_ms: 50, lag_max_ms: 2_500, lease_ms: 1_000 };
 
 /// The settings of a run.
 #[derive(Debug, Clone)]
@@ -70,9 +70,9 @@ impl Scenario {
             is_durable: random.percent(50),
             batch_bytes: *random.pick(&[64, 300, 4096]),
             body_max: *random.pick(&[20, 200, 900]),
-            steps: random.between(300, 900),
+            steps: random.between(400, 1200),
             has_clock_jumps: random.percent(20),
-            trouble: *random.pick(&[2, 5, 10]),
+            trouble: *random.pick(&[1, 2, 2, 5]),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Steps of a group: work, the network, trouble, and the end, when all becomes well.
 
-use std::collections::BTreeSet;
-
 use eruca_message::{Clock, LogOffset, ManualClock, Timestamp};
 use eruca_replication::auto_switch::{
     Answer, Ask, Effect, Epochs, Identity, MasterSession, Said, Send, SlaveSession, SourceLog,
@@ -14,16 +12,17 @@ use super::{
     controller::Controller,
     copy::StoreLog,
     link::Link,
+    message::NewMessage,
+    network::{CONTROLLER, Network},
     oracle::{Oracle, raw_log},
     scenario::{BEAT_MS, BROKERS, QUEUES, Scenario, TOPICS},
 };
 use crate::{clock::START, random::Random, trace::Trace};
 
-/// The controller, in a pair that cannot talk.
-const CONTROLLER: usize = BROKERS;
 /// Steps until all must be well again.
 const HEALING_STEPS: u64 = 30_000;
 const SIGN_OF_LIFE_MS: i64 = 300;
+const QUESTIONS_AT_ONCE: u32 = 3;
 
 type Step = Result<(), Violation>;
 
@@ -35,8 +34,7 @@ pub(super) struct World {
     brokers: Vec<Broker>,
     pub(super) controller: Controller,
     pub(super) oracle: Oracle,
-    /// Pairs that cannot talk, in this direction.
-    cut: BTreeSet<(usize, usize)>,
+    network: Network,
     /// Requests to the controller of which the senders expect no answer any more.
     lingering: Vec<(usize, Ask)>,
     beat_at: Vec<Timestamp>,
@@ -65,7 +63,7 @@ impl World {
             now: START,
             controller: Controller::new(START),
             oracle: Oracle::default(),
-            cut: BTreeSet::new(),
+            network: Network::default(),
             lingering: Vec::new(),
             beat_at: vec![START; BROKERS],
             links: 0,
@@ -83,7 +81,7 @@ impl World {
     }
 
     fn reaches(&self, from: usize, to: usize) -> bool {
-        !self.cut.contains(&(from, to))
+        self.network.reaches(from, to)
     }
 
     /// What time it is for a broker.
@@ -98,7 +96,7 @@ impl World {
 
     /// One step, and what follows from it.
     pub(super) fn step(&mut self) -> Step {
-        let ms = if self.random.percent(2) { self.random.below(2_000) } else { self.random.below(25) };
+        let ms = if self.random.percent(1) { self.random.below(1_000) } else { self.random.below(10) };
         self.pass(ms);
         self.beat();
         if self.random.percent(self.scenario.trouble) {
@@ -113,13 +111,14 @@ impl World {
         let at = self.any_broker();
         match self.random.below(100) {
             0..25 => self.send(at),
-            25..62 => return self.network(at),
+            25..62 => return self.transmit(at),
             62..74 => return self.ask(at),
             74..79 => return self.notify(at),
             79..84 => self.tick(),
             84..89 => self.background(at),
-            89..91 => return self.start(at),
-            91 => self.arrive(),
+            89..92 => return self.start_one(),
+            92 if self.random.percent(40) => self.network.rejoin(at),
+            93 => self.arrive(),
             _ => self.connect(at),
         }
         Ok(())
@@ -129,10 +128,11 @@ impl World {
         let at = self.any_broker();
         let other = self.random.below(BROKERS as u64 + 1) as usize;
         match self.random.below(100) {
-            0..20 => drop(self.cut.insert((at, other))),
-            20..25 => drop(self.cut.insert((other, at))),
-            25..45 => drop(self.cut.pop_last()),
-            45..50 => drop(self.cut.pop_first()),
+            0..12 => self.network.break_one(at, other),
+            12..16 => self.network.break_one(other, at),
+            16..40 => self.isolate_master(),
+            40..48 => self.network.mend_one(&mut self.random),
+            48..50 => self.network.rejoin(at),
             50..62 => {
                 // With messages that it alone has, where it is the master.
                 for _ in 0..self.random.below(4) {
@@ -162,12 +162,30 @@ impl World {
         Ok(())
     }
 
+    /// The master is alone with the messages that come to it; another one is elected meanwhile, or not.
+    fn isolate_master(&mut self) {
+        let group = self.controller.group().filter(|group| group.sync_state_set.len() > 1);
+        let Some(master) = group.and_then(|group| group.master) else { return };
+        let is_master = |broker: &Broker| {
+            broker.running.as_ref().is_some_and(|running| running.member.id() == Some(master))
+        };
+        if let Some(at) = self.brokers.iter().position(is_master) {
+            self.trace.line(format_args!("{at} is cut off from all others"));
+            self.network.isolate(at, &mut self.random);
+            for _ in 0..self.random.below(6) {
+                self.send(at);
+            }
+        }
+    }
+
     /// What every broker does at once: notices that it is dead, acknowledges, lets consumers read.
     fn after(&mut self) -> Step {
         for at in 0..BROKERS {
             if self.brokers[at].disk.is_dead() {
                 self.crash(at);
             }
+        }
+        for at in 0..BROKERS {
             self.acknowledge(at)?;
             if self.shows_everything
                 && let Some(running) = &self.brokers[at].running
@@ -210,12 +228,9 @@ impl World {
 
     fn send(&mut self, at: usize) {
         self.messages += 1;
-        let topic = *self.random.pick(&TOPICS);
-        let queue_id = self.random.below(QUEUES) as i32;
-        let len = self.random.below(self.scenario.body_max) as usize;
-        let id = self.messages;
+        let message = NewMessage::draw(self.messages, self.scenario.body_max, &mut self.random);
         let Some(running) = &mut self.brokers[at].running else { return };
-        if let Some(sent) = running.send(id, topic, queue_id, len) {
+        if let Some(sent) = running.send(&message) {
             self.trace.line(format_args!("{at} takes {sent:?}"));
             running.waiting.push(sent);
         }
@@ -252,8 +267,13 @@ impl World {
         }
     }
 
-    /// A broker talks with the controller. The question or the answer may be lost, or come late.
+    /// A broker asks the controller all that it has to ask: who is master comes first, and must not keep the rest back.
     fn ask(&mut self, at: usize) -> Step {
+        (0..QUESTIONS_AT_ONCE).try_for_each(|_| self.ask_once(at))
+    }
+
+    /// The question or the answer may be lost, or come late.
+    fn ask_once(&mut self, at: usize) -> Step {
         let now = self.time_of(at);
         let reaches = self.reaches(at, CONTROLLER);
         let is_heard = self.reaches(CONTROLLER, at) && self.random.percent(93);
@@ -326,7 +346,7 @@ impl World {
         self.trace.line(format_args!("{at} is master of epoch {epoch}: {has_begun}, {epochs:?}"));
         let is_newest = self.controller.group().is_some_and(|group| group.master_epoch == epoch);
         match &broker.running {
-            Some(running) if has_begun && is_newest => {
+            Some(running) if has_begun && is_newest && !broker.disk.is_dead() => {
                 self.oracle.check_master(&broker.address, &running.store)
             }
             _ => Ok(()),
@@ -348,7 +368,7 @@ impl World {
     }
 
     /// Some bytes move on the connection of a slave, and it and its master work on them.
-    fn network(&mut self, at: usize) -> Step {
+    fn transmit(&mut self, at: usize) -> Step {
         let Some(mut link) = self.brokers[at].running.as_mut().and_then(|running| running.link.take()) else {
             return Ok(());
         };
@@ -511,6 +531,16 @@ impl World {
         }
     }
 
+    /// Starts one that is down.
+    fn start_one(&mut self) -> Step {
+        let down: Vec<usize> = (0..BROKERS).filter(|at| self.brokers[*at].running.is_none()).collect();
+        if down.is_empty() {
+            return Ok(());
+        }
+        let at = *self.random.pick(&down);
+        self.start(at)
+    }
+
     fn start(&mut self, at: usize) -> Step {
         if self.brokers[at].running.is_some() {
             return Ok(());
@@ -526,7 +556,7 @@ impl World {
     /// All trouble is over: the logs become one, and all are in sync.
     pub(super) fn heal(&mut self) -> Step {
         self.trace.line(format_args!("all trouble is over"));
-        self.cut.clear();
+        self.network.mend_all();
         self.lingering.clear();
         for at in 0..BROKERS {
             self.brokers[at].disk.disarm();
@@ -538,7 +568,7 @@ impl World {
             self.beat();
             let at = self.any_broker();
             match self.random.below(10) {
-                0..5 => self.network(at)?,
+                0..5 => self.transmit(at)?,
                 5..7 => self.ask(at)?,
                 7 => self.tick(),
                 8 => self.background(at),

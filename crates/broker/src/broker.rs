@@ -145,16 +145,17 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let Addresses { listen, vip, ha_listen, name_servers, identity, store_host } = addresses;
         let control = Arc::new(Control::start().map_err(StartError::Thread)?);
-        let controllers = config.controllers()?;
-        let (group, files) = match config.enable_controller_mode {
+        let membered = match config.enable_controller_mode {
             true => {
+                let controllers = config.controllers()?;
                 let clock = environment.clock.clone();
                 let (group, files) = open_group(&config, &identity, store.clone(), clock)?;
-                (Some(group), Some(files))
+                Some((group, files, controllers))
             }
-            false => (None, None),
+            false => None,
         };
-        let parts = Parts::open(store, config, environment, store_host, role, group.clone())?;
+        let group = membered.as_ref().map(|(group, ..)| group.clone());
+        let parts = Parts::open(store, config, environment, store_host, role, group)?;
         let role = Arc::new(parts.role_switch());
         let membership = Arc::new(Membership::new(
             identity.clone(),
@@ -165,7 +166,7 @@ impl Broker {
             parts.settled.store.clone(),
             control.clone(),
         ));
-        let manager = group.zip(files).map(|(group, files)| {
+        let manager = membered.map(|(group, files, controllers)| {
             let manager = ManagerParts {
                 identity: identity.clone(),
                 group,

@@ -88,6 +88,13 @@ pub struct Settled {
     pub offsets: Arc<OffsetTable>,
 }
 
+impl Settled {
+    /// What groups have consumed ends no later than the queues: their ends may have been cut off, or not have come here.
+    pub(crate) fn cut_offsets(&self) {
+        self.offsets.cut(|topic, queue_id| self.store.queue_range(topic, queue_id).max.0);
+    }
+}
+
 /// Who is told when a connection ends.
 #[derive(Debug, Clone)]
 pub struct Clients {

@@ -22,9 +22,8 @@ impl BrokerConfig {
         self.bind_ip()?;
         self.name_servers()?;
         if self.enable_controller_mode {
-            // Where DNS is asked, when the broker starts.
-            let named = BrokerConfig { fetch_controller_addr_by_dns_lookup: false, ..self.clone() };
-            named.controllers()?;
+            // DNS is asked when the broker starts.
+            self.named_controllers()?;
         }
         self.store_config(0)?.validate()?;
         Ok(())

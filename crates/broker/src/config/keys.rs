@@ -448,17 +448,22 @@ impl BrokerConfig {
         })
     }
 
-    /// The controllers' addresses, `host:port`.
-    pub fn controllers(&self) -> Result<Vec<String>, ConfigError> {
-        let bad =
-            |value: String, allowed: String| ConfigError::Value { key: "controllerAddr", value, allowed };
-        let list = "write host:port, several separated by ';'".to_owned();
-        let named = name_server_addresses(&self.controller_addr).map_err(|part| bad(part, list))?;
-        if self.enable_controller_mode && named.is_empty() {
+    /// The controllers as the file names them, `host:port`.
+    pub(super) fn named_controllers(&self) -> Result<Vec<String>, ConfigError> {
+        let list = "write host:port, several separated by ';'";
+        let named =
+            name_server_addresses(&self.controller_addr).map_err(|part| bad_controller(part, list))?;
+        if named.is_empty() {
             let allowed =
                 "with enableControllerMode=true name the controllers, host:port, several separated by ';'";
-            return Err(bad(self.controller_addr.clone(), allowed.to_owned()));
+            return Err(bad_controller(self.controller_addr.clone(), allowed));
         }
+        Ok(named)
+    }
+
+    /// The controllers' addresses, `host:port`; asks DNS where that is wanted.
+    pub fn controllers(&self) -> Result<Vec<String>, ConfigError> {
+        let named = self.named_controllers()?;
         if !self.fetch_controller_addr_by_dns_lookup {
             return Ok(named);
         }
@@ -466,7 +471,7 @@ impl BrokerConfig {
         for name in named {
             let addresses = name
                 .to_socket_addrs()
-                .map_err(|error| bad(name.clone(), format!("DNS does not know it: {error}")))?;
+                .map_err(|error| bad_controller(name.clone(), &format!("DNS does not know it: {error}")))?;
             found.extend(addresses.map(|address| address.to_string()));
         }
         Ok(found)
@@ -496,6 +501,10 @@ impl BrokerConfig {
             None => std::env::home_dir().unwrap_or_default().join("store"),
         }
     }
+}
+
+fn bad_controller(value: String, allowed: &str) -> ConfigError {
+    ConfigError::Value { key: "controllerAddr", value, allowed: allowed.to_owned() }
 }
 
 /// The host's name, with what a topic name must not have replaced.

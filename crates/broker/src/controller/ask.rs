@@ -42,7 +42,7 @@ impl Controllers {
     }
 
     /// The one that led when it was last asked.
-    pub(super) fn leader(&self) -> Option<String> {
+    fn leader(&self) -> Option<String> {
         self.leader.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

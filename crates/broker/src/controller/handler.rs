@@ -12,6 +12,10 @@ use eruca_remoting::Reply;
 use super::{ask::view, manager::ReplicasManager};
 use crate::{HandlerError, registration::Identity, role::RoleState};
 
+/// Why a master that may have been replaced does not acknowledge.
+pub(crate) const NO_LEASE: &str = "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that \
+                                   another one may be master";
+
 /// Answers requests of the controller and about it.
 #[derive(Debug)]
 pub(crate) struct ControllerHandler {
@@ -45,8 +49,7 @@ impl ControllerHandler {
             Some(manager) if stores && self.role.is_master() && !manager.has_lease() => {
                 Err(HandlerError::new(
                     ResponseCode::SERVICE_NOT_AVAILABLE,
-                    "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that another one \
-                     may be master: ask the broker that the route names",
+                    format!("{NO_LEASE}: ask the broker that the route names"),
                 ))
             }
             _ => Ok(()),

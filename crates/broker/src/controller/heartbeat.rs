@@ -76,7 +76,7 @@ fn heartbeat(manager: &ReplicasManager) -> Option<RemotingCommand> {
         broker_addr: identity.broker_addr.clone(),
         broker_name: identity.broker_name.clone(),
         broker_id: Some(group.id()?),
-        epoch: Some(group.epochs().last_number()),
+        epoch: Some(group.last_epoch()),
         max_offset: Some(end.to_i64()),
         confirm_offset: Some(group.confirmed().to_i64()),
         heartbeat_timeout_mills: Some(config.controller_heart_beat_timeout_mills),

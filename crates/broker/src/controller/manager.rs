@@ -76,8 +76,7 @@ impl ReplicasManager {
     pub(crate) fn start(self: &Arc<Self>) {
         let settled = self.parts.settled.clone();
         self.parts.group.on_cut(Box::new(move |end| {
-            let Settled { store, offsets, .. } = &settled;
-            offsets.cut(|topic, queue_id| store.queue_range(topic, queue_id).max.0);
+            settled.cut_offsets();
             tracing::info!(log_offset = %end, "what consumers have consumed ends no later than the queues");
         }));
         for controller in self.controllers.addresses() {

@@ -11,6 +11,6 @@ mod identity;
 mod manager;
 mod open;
 
-pub(crate) use handler::ControllerHandler;
+pub(crate) use handler::{ControllerHandler, NO_LEASE};
 pub(crate) use manager::{ManagerParts, ReplicasManager};
 pub(crate) use open::open_group;

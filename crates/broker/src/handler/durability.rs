@@ -12,11 +12,10 @@ use eruca_replication::{
 use eruca_store::{FlushMode, MessageStore};
 
 use super::{FlushTimeouts, send::WaitingSend};
-use crate::{config::BrokerConfig, reply::HandlerError};
+use crate::{config::BrokerConfig, controller::NO_LEASE, reply::HandlerError};
 
-/// Why a master with a controller does not acknowledge what it alone, or some of its slaves have.
-const NO_LEASE: &str = "this broker has not heard from its controllers for 80% of controllerHeartBeatTimeoutMills, so that another \
-                        one may be master (with allAckInSyncStateSet=true no word of theirs is needed)";
+/// What helps where [`NO_LEASE`] is no news.
+const WHOLE_SET_HELPS: &str = "(with allAckInSyncStateSet=true no word of theirs is needed)";
 
 /// Decides what an acknowledgement waits for, and gives it.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl Durability {
             true => Ok(()),
             false => Err(HandlerError::new(
                 ResponseCode::SERVICE_NOT_AVAILABLE,
-                format!("{NO_LEASE}, the message is not stored: send to another broker"),
+                format!("{NO_LEASE} {WHOLE_SET_HELPS}, the message is not stored: send to another broker"),
             )),
         }
     }
@@ -145,7 +144,10 @@ impl Durability {
             let replicas = self.replicas.clone();
             let waiter = Box::new(move |outcome| {
                 let has_lease = slaves == WHOLE_SET || replicas.has_lease();
-                let outcome = if has_lease { outcome } else { Outcome::Missing(NO_LEASE.to_owned()) };
+                let outcome = match has_lease {
+                    true => outcome,
+                    false => Outcome::Missing(format!("{NO_LEASE} {WHOLE_SET_HELPS}")),
+                };
                 send.replicated(outcome, timeout_ms);
             });
             self.replicas.wait(end, slaves, timeout_ms, waiter);

@@ -132,8 +132,7 @@ impl RoleSwitch {
 
     /// What waits is known from the store again, as after a start.
     fn take_up(&self) {
-        let store = self.store();
-        self.parts.settled.offsets.cut(|topic, queue_id| store.queue_range(topic, queue_id).max.0);
+        self.parts.settled.cut_offsets();
         self.parts.delay.take_up();
         self.parts.timers.take_up();
         self.parts.transactions.take_up();

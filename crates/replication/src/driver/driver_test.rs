@@ -10,8 +10,11 @@ use eruca_message::{LogOffset, SystemClock};
 use eruca_store::{MessageStore, RealDisk, StoreConfig};
 use tokio::sync::watch;
 
-use super::{HaSettings, Replicas, Replication, ReplicationParts, testing::send};
-use crate::{classic::Shipped, in_sync::Outcome};
+use super::{
+    Replicas, Replication, ReplicationParts,
+    testing::{send, settings},
+};
+use crate::in_sync::Outcome;
 
 /// A hang ends.
 const BOUND: Duration = Duration::from_secs(60);
@@ -21,21 +24,6 @@ struct Node {
     replication: Replication,
     master: watch::Sender<Option<String>>,
     directory: Arc<tempfile::TempDir>,
-}
-
-fn settings(acknowledges_flushed: bool) -> HaSettings {
-    HaSettings {
-        shipped: Shipped {
-            batch_bytes: 32 << 10,
-            heartbeat_ms: 1_000,
-            silence_max_ms: 20_000,
-            bytes_per_second: None,
-        },
-        gap_max_bytes: 1 << 20,
-        acknowledges_flushed,
-        sync_from_last_file: false,
-        is_learner: false,
-    }
 }
 
 fn node(directory: Arc<tempfile::TempDir>, is_slave: bool) -> Node {

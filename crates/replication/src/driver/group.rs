@@ -132,6 +132,11 @@ impl GroupLog {
         self.state().epochs.clone()
     }
 
+    /// Number of the newest of them; -1 where there is none.
+    pub fn last_epoch(&self) -> i32 {
+        self.state().epochs.last_number()
+    }
+
     /// Up to where everyone has the log who may become master; the log's end where that is this broker alone.
     pub fn confirmed(&self) -> LogOffset {
         match self.confirmed.load(Ordering::Acquire) {
@@ -253,7 +258,6 @@ impl GroupLog {
     /// disk has, so that nobody has seen what a power cut takes.
     pub(super) fn with_source<T>(
         &self,
-        segment_bytes: u64,
         flushed_only: bool,
         use_it: impl FnOnce(&SourceLog<'_>) -> T,
     ) -> Option<T> {
@@ -262,7 +266,8 @@ impl GroupLog {
         let confirmed = self.confirmed().min(shown).min(end);
         let state = &mut *self.state();
         state.member.sync()?;
-        let last_segment = LogOffset(end.0 - end.0 % segment_bytes.max(1)).max(begin);
+        let segment_bytes = self.store.config().segment_size_bytes;
+        let last_segment = LogOffset(end.0 - end.0 % segment_bytes).max(begin);
         Some(use_it(&SourceLog { begin, last_segment, end, epochs: &state.epochs, confirmed }))
     }
 

@@ -1,7 +1,7 @@
 //! The log as a slave of a group with a controller keeps it.
 
 use eruca_message::LogOffset;
-use eruca_store::{CopyError, MessageStore, WriteStopped};
+use eruca_store::{CopyError, MessageStore};
 
 use super::{group::GroupLog, replicas::Replicas};
 use crate::auto_switch::{Epoch, EpochError, Epochs, ReplicaLog};
@@ -11,8 +11,6 @@ use crate::auto_switch::{Epoch, EpochError, Epochs, ReplicaLog};
 pub(super) enum GroupCopyError {
     #[error("{0}")]
     Copy(#[from] CopyError),
-    #[error("{0}")]
-    Stopped(#[from] WriteStopped),
     #[error("{0}")]
     Epoch(#[from] EpochError),
     #[error("the epochs of the log cannot be written: {0}")]
@@ -57,7 +55,6 @@ impl ReplicaLog for GroupCopy<'_> {
     }
 
     fn truncate(&mut self, end: LogOffset) -> Result<(), GroupCopyError> {
-        let before = self.store.log_range().1;
         let mut epochs = self.epochs.clone();
         epochs.truncate(end);
         self.next = self.change(|| {
@@ -67,7 +64,6 @@ impl ReplicaLog for GroupCopy<'_> {
             Ok(self.store.begin_copy()?)
         })?;
         self.epochs = epochs;
-        tracing::warn!(from = %end, to = %before, "this broker's log had what the master's has not: it was cut off");
         self.group.was_cut(end);
         self.replicas.tell_group();
         Ok(())

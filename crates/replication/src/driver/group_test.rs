@@ -15,10 +15,12 @@ use eruca_message::{Clock, LogOffset, SystemClock, Timestamp};
 use eruca_store::{MessageStore, RealDisk, StoreConfig};
 use tokio::sync::watch;
 
-use super::{GroupLog, GroupParts, HaSettings, Replicas, Replication, ReplicationParts, testing::send};
+use super::{
+    GroupLog, GroupParts, Replicas, Replication, ReplicationParts,
+    testing::{send, settings},
+};
 use crate::{
     auto_switch::{Answer, Ask, Effect, Epochs, GroupView, Identity, Member, MemberTimes},
-    classic::Shipped,
     in_sync::{Outcome, WHOLE_SET},
 };
 
@@ -33,21 +35,6 @@ struct Node {
     master: watch::Sender<Option<String>>,
     cuts: Arc<AtomicUsize>,
     _directory: tempfile::TempDir,
-}
-
-fn settings() -> HaSettings {
-    HaSettings {
-        shipped: Shipped {
-            batch_bytes: 32 << 10,
-            heartbeat_ms: 1_000,
-            silence_max_ms: 20_000,
-            bytes_per_second: None,
-        },
-        gap_max_bytes: 1 << 20,
-        acknowledges_flushed: false,
-        sync_from_last_file: false,
-        is_learner: false,
-    }
 }
 
 fn wait_for(what: &str, is_so: impl Fn() -> bool) {
@@ -90,7 +77,7 @@ impl Node {
             counted.fetch_add(1, Ordering::SeqCst);
         }));
         let clock = Arc::new(SystemClock);
-        let replicas = Replicas::new(store.clone(), clock, settings, Some(group.clone()));
+        let replicas = Replicas::new(store.clone(), clock, || settings(false), Some(group.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (master, copied) = watch::channel(None);
         let parts = ReplicationParts { replicas, listener, master: copied };

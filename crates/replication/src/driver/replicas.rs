@@ -259,7 +259,7 @@ impl Replicas {
     }
 
     /// Ends all waits.
-    pub fn give_up(&self, why: &str) {
+    pub(super) fn give_up(&self, why: &str) {
         let all = self.in_sync().give_up(why);
         all.into_iter().for_each(|(waiter, outcome)| waiter(outcome));
     }

@@ -89,9 +89,8 @@ impl<'a> GroupShip<'a> {
 
     fn next(&mut self, how: &Shipped, allowed: usize, now: Timestamp) -> Result<Option<Send>, Ended> {
         let GroupShip { replicas, group, session, .. } = self;
-        let segment_bytes = replicas.store().config().segment_size_bytes;
         let flushed_only = replicas.settings().acknowledges_flushed;
-        let next = group.with_source(segment_bytes, flushed_only, |log| {
+        let next = group.with_source(flushed_only, |log| {
             session.next(log, how.batch_bytes.min(allowed), how.heartbeat_ms, now)
         });
         Ok(next.ok_or(Ended::NoMaster)??)

@@ -3,6 +3,9 @@
 use eruca_message::{LogOffset, Timestamp};
 use eruca_store::{AppendMessage, MessageStore};
 
+use super::HaSettings;
+use crate::classic::Shipped;
+
 /// Appends a message to queue 0 of topic `T` and settles it. Where it ends.
 pub(super) fn send(store: &MessageStore, body: &[u8]) -> LogOffset {
     let host = "127.0.0.1:10911".parse().unwrap();
@@ -22,4 +25,20 @@ pub(super) fn send(store: &MessageStore, body: &[u8]) -> LogOffset {
     let appended = store.append(&message).unwrap();
     store.settle().unwrap();
     appended.log_offset_end
+}
+
+/// What the tests are set to.
+pub(super) fn settings(acknowledges_flushed: bool) -> HaSettings {
+    HaSettings {
+        shipped: Shipped {
+            batch_bytes: 32 << 10,
+            heartbeat_ms: 1_000,
+            silence_max_ms: 20_000,
+            bytes_per_second: None,
+        },
+        gap_max_bytes: 1 << 20,
+        acknowledges_flushed,
+        sync_from_last_file: false,
+        is_learner: false,
+    }
 }

@@ -166,6 +166,7 @@ impl Broker {
             parts.settled.store.clone(),
             control.clone(),
         ));
+        let slave_sync = Arc::new(parts.slave_sync());
         let manager = membered.map(|(group, files, controllers)| {
             let manager = ManagerParts {
                 identity: identity.clone(),
@@ -173,6 +174,7 @@ impl Broker {
                 files,
                 replicas: parts.replicas.clone(),
                 role: role.clone(),
+                slave_sync: slave_sync.clone(),
                 membership: membership.clone(),
                 settled: parts.settled.clone(),
                 settings: parts.settings.clone(),
@@ -210,7 +212,7 @@ impl Broker {
         let (replicas, settings) = (parts.replicas.clone(), parts.settings.clone());
         let replication = ha::start(ha_listen, replicas, &parts.role, settings.clone(), &control)?;
         let (settled, hold) = (parts.settled.clone(), parts.hold.clone());
-        control.spawn("slave", Arc::new(parts.slave_sync()).run());
+        control.spawn("slave", slave_sync.run());
         let (pop_hold, queues) = (parts.pop_hold.clone(), parts.queues.clone());
         let schedule = Schedule::start(parts.into_work()).map_err(StartError::Thread)?;
         match &manager {

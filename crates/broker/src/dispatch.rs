@@ -179,7 +179,7 @@ impl Dispatcher {
             Code::GET_EARLIEST_MSG_STORETIME => to.offset.earliest_store_time(request),
             Code::QUERY_CORRECTION_OFFSET => to.offset.correction(request),
             Code::NOTIFY_MIN_BROKER_ID_CHANGE => to.membership.notified(request),
-            Code::NOTIFY_BROKER_ROLE_CHANGED => to.controller.role_changed(request),
+            Code::NOTIFY_BROKER_ROLE_CHANGED => to.controller.role_changed(caller, request),
             Code::GET_BROKER_EPOCH_CACHE => to.controller.epochs(request),
             Code::EXCHANGE_BROKER_HA_INFO => to.membership.exchange(request),
             Code::QUERY_MESSAGE => to.query.query(caller, request),

@@ -14,6 +14,7 @@ use eruca_protocol::{
     body::{SyncStateSet, to_json},
     request::NotifyBrokerRoleChangedRequest,
 };
+use eruca_remoting::Client;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     liveness: Mutex<LivenessTable>,
     /// Oneway requests for brokers.
     notices: mpsc::Sender<(String, RemotingCommand)>,
+    /// For questions to them.
+    pub(crate) client: Client,
     /// Brokers that are gone.
     gone: mpsc::Sender<BrokerKey>,
     /// This controller closes the connections itself: they say nothing of brokers.
@@ -57,12 +60,13 @@ impl Core {
         node: RaftNode,
         keys: ControllerKeys,
         clock: Arc<dyn Clock>,
+        client: Client,
         notices: mpsc::Sender<(String, RemotingCommand)>,
         gone: mpsc::Sender<BrokerKey>,
     ) -> Core {
         let liveness = Mutex::new(LivenessTable::new(clock.now()));
         let is_stopping = AtomicBool::new(false);
-        Core { node, keys: RwLock::new(Arc::new(keys)), clock, liveness, notices, gone, is_stopping }
+        Core { node, keys: RwLock::new(Arc::new(keys)), clock, liveness, client, notices, gone, is_stopping }
     }
 
     /// From now on nobody is taken for dead: the connections are about to be closed.
@@ -192,6 +196,7 @@ impl Core {
             master_epoch: Some(master.epoch),
             sync_state_set_epoch: Some(set.epoch),
             master_broker_id: Some(master.broker_id),
+            hand_over_to: None,
         };
         let body = SyncStateSet { sync_state_set: set.ids.clone(), sync_state_set_epoch: set.epoch };
         let notice = RemotingCommand::request(&header).with_body(to_json(&body));

@@ -161,7 +161,8 @@ impl Control {
                 let ControllerConfig { keys, peers, dir } = config;
                 let node = RaftNode::start(&dir, Arc::new(peers), keys.raft_times(), client.clone()).await;
                 let core = node.map(|node| {
-                    Arc::new(Core::new(node, keys, Arc::new(Uptime(Instant::now())), notices, gone))
+                    let clock = Arc::new(Uptime(Instant::now()));
+                    Arc::new(Core::new(node, keys, clock, client.clone(), notices, gone))
                 });
                 let running = core.as_ref().ok().map(Arc::clone);
                 // An error means that the starter is gone: the next line ends the thread then, too.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
     body::{self, EpochEntry, EpochEntryCache, SyncStateSet},
-    request::NotifyBrokerRoleChangedRequest,
+    request::{NotifyBrokerRoleChangedRequest, NotifyBrokerRoleChangedResponse},
 };
-use eruca_remoting::Reply;
+use eruca_remoting::{Caller, Reply};
 
-use super::{ask::view, manager::ReplicasManager};
+use super::{ask::view, hand_over::HandOver, manager::ReplicasManager};
 use crate::{HandlerError, registration::Identity, role::RoleState};
 
 /// Why a master that may have been replaced does not acknowledge.
@@ -56,10 +56,25 @@ impl ControllerHandler {
         }
     }
 
-    /// `NOTIFY_BROKER_ROLE_CHANGED`, one-way from a controller.
-    pub(crate) fn role_changed(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+    /// `NOTIFY_BROKER_ROLE_CHANGED`, one-way from a controller; answered later where it asks to hand over.
+    pub(crate) fn role_changed(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+    ) -> Result<Reply, HandlerError> {
         let manager = self.manager()?;
         let header: NotifyBrokerRoleChangedRequest = request.header()?;
+        if let Some(to) = header.hand_over_to {
+            let epoch = header.master_epoch.unwrap_or(-1);
+            let responder = caller.responder(request);
+            let request = request.clone();
+            let answer = Box::new(move |lacking_bytes: Option<u64>| {
+                let lacking_bytes = lacking_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+                responder.send(request.reply_with(&NotifyBrokerRoleChangedResponse { lacking_bytes }));
+            });
+            manager.hand_over(HandOver { to, epoch, answer });
+            return Ok(Reply::Later);
+        }
         let set: SyncStateSet = match request.body.is_empty() {
             true => SyncStateSet::default(),
             false => body::from_json(&request.body)?,

@@ -12,13 +12,14 @@ use eruca_replication::{
 };
 use tokio::sync::{Notify, watch};
 
-use super::{ask::Controllers, heartbeat, identity::IdentityFiles};
+use super::{ask::Controllers, hand_over::HandOver, heartbeat, identity::IdentityFiles};
 use crate::{
     control::Control,
     dispatch::Settled,
     registration::{Identity, Membership},
     role::{MasterAddresses, RoleSwitch},
     settings::Settings,
+    slave_sync::SlaveSync,
 };
 
 /// Pause before another try where the disk refused.
@@ -36,6 +37,7 @@ pub(crate) struct ManagerParts {
     pub(crate) files: IdentityFiles,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) role: Arc<RoleSwitch>,
+    pub(crate) slave_sync: Arc<SlaveSync>,
     pub(crate) membership: Arc<Membership>,
     pub(crate) settled: Settled,
     pub(crate) settings: Arc<Settings>,
@@ -51,6 +53,8 @@ pub(crate) struct ReplicasManager {
     /// What a controller said by itself and was not looked at yet.
     notice: Mutex<Option<GroupView>>,
     noticed: Notify,
+    /// A planned change of the master that was not begun yet.
+    hand_over: Mutex<Option<HandOver>>,
     is_decided: watch::Sender<bool>,
     /// Rung when controllers should know at once how this broker is.
     beat: Notify,
@@ -66,6 +70,7 @@ impl ReplicasManager {
             controllers: Controllers::new(controllers),
             notice: Mutex::default(),
             noticed: Notify::new(),
+            hand_over: Mutex::default(),
             is_decided: watch::Sender::new(false),
             beat: Notify::new(),
             told: Mutex::default(),
@@ -151,6 +156,35 @@ impl ReplicasManager {
         self.noticed.notify_one();
     }
 
+    /// A controller plans another master. An earlier plan that was not begun is given up.
+    pub(crate) fn hand_over(&self, hand_over: HandOver) {
+        let given_up = self.hand_over.lock().unwrap_or_else(PoisonError::into_inner).replace(hand_over);
+        if let Some(given_up) = given_up {
+            (given_up.answer)(None);
+        }
+        self.noticed.notify_one();
+    }
+
+    pub(super) fn slave_sync(&self) -> &SlaveSync {
+        &self.parts.slave_sync
+    }
+
+    pub(super) fn role(&self) -> &Arc<RoleSwitch> {
+        &self.parts.role
+    }
+
+    /// Whether a controller said something that was not looked at yet.
+    pub(super) fn has_news(&self) -> bool {
+        self.notice.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Returns when a controller has said something.
+    pub(super) async fn news(&self) {
+        while !self.has_news() {
+            self.noticed.notified().await;
+        }
+    }
+
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
@@ -160,12 +194,24 @@ impl ReplicasManager {
     }
 
     async fn run(self: Arc<Self>) {
+        // Whether a hand-over ended with news, which say whether messages are taken again.
+        let mut is_paused = false;
         loop {
             let notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(view) = notice {
                 let now = self.now();
                 let effects = self.with_member(|member| member.notified(view, now));
                 self.carry_out(effects).await;
+                if is_paused {
+                    self.resume().await;
+                    is_paused = false;
+                }
+                continue;
+            }
+            let hand_over = self.hand_over.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(hand_over) = hand_over {
+                is_paused = true;
+                self.do_hand_over(hand_over).await;
                 continue;
             }
             if self.with_member(|member| member.is_chosen()) {
@@ -338,7 +384,7 @@ fn name(ask: &Ask) -> &'static str {
 }
 
 /// What `work` gives, on a thread that may wait for the disk; `None` after a panic, which is told.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.inspect_err(|_| tracing::error!("the role could not be changed: the thread ended with a panic")).ok()
 }

@@ -106,6 +106,29 @@ impl RoleSwitch {
         closed
     }
 
+    /// A master takes no messages for now, so that a slave can have all of its log; whether this broker is one. The next change of
+    /// the role ends it, or [`RoleSwitch::resume`].
+    ///
+    /// # Errors
+    /// What was appended could not be written.
+    pub(crate) fn pause(&self) -> Result<bool, WriteStopped> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_master = self.state.is_master();
+        if is_master {
+            self.store().set_replica(true)?;
+        }
+        Ok(is_master)
+    }
+
+    /// Ends [`RoleSwitch::pause`] where the broker is still a master.
+    ///
+    /// # Errors
+    /// The store cannot write.
+    pub(crate) fn resume(&self) -> Result<(), WriteStopped> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state.is_master() { self.store().set_replica(false) } else { Ok(()) }
+    }
+
     /// A slave stands in for its master from now on, or does so no more (Java: `changeSpecialServiceStatus`): delayed messages
     /// and such with times of their own are delivered, to another group. Half messages and pops wait for the master.
     pub(crate) fn act(&self, is_acting: bool) {
@@ -132,6 +155,8 @@ impl RoleSwitch {
 
     /// What waits is known from the store again, as after a start.
     fn take_up(&self) {
+        // A topic that was made just before the former master was lost came with the log, and with no table.
+        self.parts.settled.topics.adopt_queues(&self.store().topics_with_queues());
         self.parts.settled.cut_offsets();
         self.parts.delay.take_up();
         self.parts.timers.take_up();

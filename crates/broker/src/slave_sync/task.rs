@@ -110,6 +110,18 @@ impl SlaveSync {
         }
     }
 
+    /// Asks the master once more, before this slave takes its place: what of topics, groups and offsets came since the last time. Whether
+    /// it told in time.
+    pub(crate) async fn last_look(&self, timeout: Duration) -> bool {
+        let Some(addr) = master_of(&self.role.now()) else { return false };
+        let config = ClientConfig { name: "slave", ..ClientConfig::default() };
+        let master = Master { client: Client::new(config, None), addr };
+        let mut round = Round::default();
+        let looked = tokio::time::timeout(timeout, self.step(&master, &mut round)).await;
+        master.client.close();
+        matches!(looked, Ok(Ok(()))) && round.waiting.is_none()
+    }
+
     async fn step(&self, master: &Master, round: &mut Round) -> Result<(), AskError> {
         if is_due(round.tables_due) {
             let began = Instant::now();

@@ -258,7 +258,7 @@ impl TopicTable {
     }
 
     /// Creates what the store has queues of but the table does not know, after a table was lost or replaced by an
-    /// older one; and gives topics the queues that hold messages.
+    /// older one, or its master was; and gives topics the queues that hold messages.
     pub fn adopt_queues(&self, queues: &[(String, Vec<i32>)]) {
         for (topic, ids) in queues {
             let queue_nums = ids.iter().max().map_or(1, |max| max.saturating_add(1));
@@ -268,7 +268,7 @@ impl TopicTable {
                 None if is_lmq(topic) => {}
                 None if is_retry_topic(topic) || is_dlq_topic(topic) => {
                     self.ensure(topic, queue_nums);
-                    tracing::warn!(%topic, "topic was missing in topics.json but has messages, created again");
+                    tracing::warn!(%topic, "a topic that has messages was not in the table, created again");
                 }
                 None => {
                     let queue_nums = queue_nums.max(4);
@@ -276,7 +276,7 @@ impl TopicTable {
                     tracing::warn!(
                         %topic,
                         queue_nums,
-                        "topic was missing in topics.json but has messages, created again"
+                        "a topic that has messages was not in the table, created again"
                     );
                 }
             }

@@ -40,6 +40,22 @@ pub(crate) fn is_worth_another_broker(error: &CallError) -> bool {
     }
 }
 
+/// Whether the route that led there is worth another look: the broker is gone, or does not take messages, perhaps as a slave of the
+/// group's new master.
+pub(crate) fn may_be_master_no_more(error: &CallError) -> bool {
+    match error {
+        CallError::BrokerUnknown { .. } => true,
+        CallError::Invoke(error) => matches!(
+            error,
+            InvokeError::Connect { .. } | InvokeError::Closed { .. } | InvokeError::GoAway { .. }
+        ),
+        CallError::Refused { code, .. } => {
+            matches!(*code, ResponseCode::SERVICE_NOT_AVAILABLE | ResponseCode::NO_PERMISSION)
+        }
+        _ => false,
+    }
+}
+
 /// What to do after attempt number `attempts` (from 1) of `max_attempts` failed with `error`, with `left` of the
 /// time-out.
 pub(crate) fn after_failure(
@@ -93,6 +109,14 @@ mod tests {
             assert_eq!(experience(&refused(code), 7), Experience::Answered { latency_ms: 7 });
         }
         assert_eq!(experience(&refused(ResponseCode::SYSTEM_BUSY), 7), Experience::Failed);
+    }
+
+    #[test]
+    fn a_broker_that_takes_no_messages_may_have_a_successor() {
+        assert!(may_be_master_no_more(&refused(ResponseCode::SERVICE_NOT_AVAILABLE)));
+        assert!(may_be_master_no_more(&CallError::Invoke(InvokeError::Closed { addr: "a:1".into() })));
+        assert!(!may_be_master_no_more(&refused(ResponseCode::SYSTEM_BUSY)), "it is one");
+        assert!(!may_be_master_no_more(&refused(ResponseCode::TOPIC_NOT_EXIST)));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use eruca_protocol::{
     body::{HeartbeatData, ProducerData},
     request::{SendMessageRequestV2, SendMessageResponse},
 };
-use eruca_remoting::InvokeError;
 use tokio::time::Instant;
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
     fault::Experience,
     prepare::{BodyRules, Prepared},
     request::PendingReplies,
-    retry::{AfterFailure, after_failure, experience},
+    retry::{AfterFailure, after_failure, experience, may_be_master_no_more},
     select::Selector,
     trace::SendTrace,
 };
@@ -167,14 +166,7 @@ impl Sender {
 
     fn note_failure(&self, queue: &MessageQueue, error: &CallError, latency_ms: i64) {
         lock(&self.selector).report(&queue.broker_name, experience(error, latency_ms), self.session.now());
-        let is_gone = matches!(
-            error,
-            CallError::BrokerUnknown { .. }
-                | CallError::Invoke(
-                    InvokeError::Connect { .. } | InvokeError::Closed { .. } | InvokeError::GoAway { .. }
-                )
-        );
-        if is_gone {
+        if may_be_master_no_more(error) {
             self.session.routes_stale.notify_one();
         }
     }

@@ -17,7 +17,10 @@ use eruca_protocol::{
     },
 };
 
-use super::refusal::{Answered, Refusal};
+use super::{
+    hand_over::hand_over,
+    refusal::{Answered, Refusal},
+};
 use crate::{
     core::Core,
     state::{Answer, Command, Group, Liveness, REPLICAS_MAX, SyncStateSetView},
@@ -80,6 +83,9 @@ async fn alter(core: &Core, request: &RemotingCommand) -> Answered {
 
 async fn elect(core: &Core, request: &RemotingCommand) -> Answered {
     let header: ControllerElectMasterRequest = request.header()?;
+    if header.designate_elect {
+        hand_over(core, &header.broker_name, header.broker_id).await?;
+    }
     let command = Command::ElectMaster {
         liveness: core.view(&header.broker_name),
         broker_name: header.broker_name.clone(),

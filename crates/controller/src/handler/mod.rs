@@ -2,6 +2,7 @@
 
 mod config;
 mod group;
+mod hand_over;
 mod refusal;
 mod service;
 

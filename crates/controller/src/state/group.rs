@@ -76,6 +76,11 @@ impl Group {
         }
     }
 
+    /// Whether a broker would be elected where it is named.
+    pub fn can_elect(&self, broker_id: i64, liveness: &Liveness, unclean: bool) -> bool {
+        elect(self, liveness, Some(broker_id), unclean).is_some()
+    }
+
     pub(super) fn set_master(&mut self, master: Option<i64>) {
         self.master = master;
         self.master_epoch = self.master_epoch.saturating_add(1);

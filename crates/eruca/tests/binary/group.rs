@@ -1,6 +1,16 @@
 //! A group of brokers whose master is elected.
 
-use std::{path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use eruca_client::{Message, Producer};
 
 use crate::support::*;
 
@@ -18,11 +28,26 @@ fn broker_with(dir: &Path, number: usize, namesrv: &str, more: &str) -> Command 
     command
 }
 
-fn broker(dir: &Path, number: usize, namesrv: &str, controller: &str) -> Command {
+fn broker(dir: &Path, number: usize, namesrv: &str, controller: &str, all_ack: bool) -> Command {
     let more = format!(
-        "brokerId=-1\nbrokerRole=SLAVE\nenableControllerMode=true\ncontrollerAddr={controller}\nallAckInSyncStateSet=true\n"
+        "brokerId=-1\nbrokerRole=SLAVE\nenableControllerMode=true\ncontrollerAddr={controller}\nallAckInSyncStateSet={all_ack}\n"
     );
     broker_with(dir, number, namesrv, &more)
+}
+
+/// A name server with a controller, and where both are.
+fn name_server(dir: &Path) -> (Running, String, String) {
+    let (port, namesrv_port) = (free_port(), free_port());
+    let (controller, addr) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{namesrv_port}"));
+    let conf = format!(
+        "bindAddress=127.0.0.1\nenableControllerInNamesrv=true\nlistenPort={namesrv_port}\ncontrollerDLegerGroup=g\n\
+         controllerDLegerPeers=n0-{controller}\ncontrollerDLegerSelfId=n0\ncontrollerStorePath={}\n",
+        dir.join("controller").display()
+    );
+    let namesrv =
+        Running::start(eruca().env("HOME", dir).args(["namesrv", "-c", &file(dir, "namesrv.conf", &conf)]));
+    namesrv.line();
+    (namesrv, addr, controller)
 }
 
 /// Number of the master, and how many brokers are in sync.
@@ -49,16 +74,7 @@ fn consume(namesrv: &str, count: &str) -> Vec<String> {
 #[test]
 fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     let temp = tempfile::tempdir().unwrap();
-    let (port, namesrv_port) = (free_port(), free_port());
-    let (controller, addr) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{namesrv_port}"));
-    let conf = format!(
-        "bindAddress=127.0.0.1\nenableControllerInNamesrv=true\nlistenPort={namesrv_port}\ncontrollerDLegerGroup=g\n\
-         controllerDLegerPeers=n0-{controller}\ncontrollerDLegerSelfId=n0\ncontrollerStorePath={}\n",
-        temp.path().join("controller").display()
-    );
-    let conf = file(temp.path(), "namesrv.conf", &conf);
-    let namesrv = Running::start(eruca().env("HOME", temp.path()).args(["namesrv", "-c", &conf]));
-    namesrv.line();
+    let (_namesrv, addr, controller) = name_server(temp.path());
     // It had no controller before.
     let alone = Running::start(&mut broker_with(temp.path(), 0, &addr, "brokerId=0\n"));
     assert!(alone.line().starts_with("ready in "));
@@ -66,7 +82,7 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     alone.stop();
     let mut brokers = Vec::new();
     for number in 0..2 {
-        let broker = Running::start(&mut broker(temp.path(), number, &addr, &controller));
+        let broker = Running::start(&mut broker(temp.path(), number, &addr, &controller, true));
         assert!(broker.line().starts_with("ready in "));
         brokers.push(Some(broker));
     }
@@ -81,7 +97,7 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     send(&addr, "second");
     assert_eq!(consume(&addr, "3"), ["before", "first", "second"]);
 
-    brokers[killed] = Some(Running::start(&mut broker(temp.path(), killed, &addr, &controller)));
+    brokers[killed] = Some(Running::start(&mut broker(temp.path(), killed, &addr, &controller, true)));
     wait_until("it is in sync again", || group(&controller).1 == 2);
     let epochs = run_ok(&["admin", "getBrokerEpoch", "-n", &addr, "-b", "broker-a"]);
     let of_each: Vec<&str> = epochs.lines().filter(|line| line.starts_with("#Epoch: ")).collect();
@@ -94,4 +110,77 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     send(&addr, "third");
     assert_eq!(consume(&addr, "4"), ["before", "first", "second", "third"]);
     wait_until("both are in sync again", || group(&controller).1 == 2);
+}
+
+/// Sends until it is told to stop; what was acknowledged.
+fn load(namesrv: String, is_over: Arc<AtomicBool>, acknowledged: Arc<Mutex<BTreeSet<String>>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let builder = Producer::builder().name_servers(namesrv).group("load");
+        let producer = Arc::new(builder.build().await.unwrap());
+        let senders = (0..16).map(|sender| {
+            let (producer, is_over, acknowledged) = (producer.clone(), is_over.clone(), acknowledged.clone());
+            tokio::spawn(async move {
+                for number in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let body = format!("{sender}-{number}");
+                    // Refused while there is no master, or while the client knows the old one.
+                    if producer.send(Message::new("kept", body.clone())).await.is_ok() {
+                        acknowledged.lock().unwrap().insert(body);
+                    }
+                }
+            })
+        });
+        for sender in senders.collect::<Vec<_>>() {
+            sender.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_planned_change_loses_nothing_where_nobody_waits_for_slaves() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_namesrv, addr, controller) = name_server(temp.path());
+    let start = |number| {
+        let broker = Running::start(&mut broker(temp.path(), number, &addr, &controller, false));
+        assert!(broker.line().starts_with("ready in "));
+        broker
+    };
+    let brokers = [start(0), start(1)];
+    wait_until("both are in sync", || group(&controller).1 == 2);
+    send(&addr, "first");
+
+    let (is_over, acknowledged) =
+        (Arc::new(AtomicBool::new(false)), Arc::<Mutex<BTreeSet<String>>>::default());
+    let loading = std::thread::spawn({
+        let (addr, is_over, acknowledged) = (addr.clone(), is_over.clone(), acknowledged.clone());
+        move || load(addr, is_over, acknowledged)
+    });
+    for _ in 0..6 {
+        let count = || acknowledged.lock().unwrap().len();
+        let before = count();
+        wait_until("messages are acknowledged", || count() > before + 500);
+        wait_until("both are in sync", || group(&controller).1 == 2);
+        let other = if group(&controller).0 == "1" { "2" } else { "1" };
+        run_ok(&["admin", "electMaster", "-a", &controller, "-c", "c", "-bn", "broker-a", "-b", other]);
+        assert_eq!(group(&controller).0, other);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    loading.join().unwrap();
+
+    let mut missing = acknowledged.lock().unwrap().clone();
+    assert!(missing.len() > 3_000, "{}", missing.len());
+    let mut consumer = eruca();
+    let consumer = Running::start(consumer.args(["consume", "-n", &addr, "-t", "kept", "--from", "first"]));
+    while !missing.is_empty() {
+        // Fails where nothing comes any more.
+        missing.remove(&consumer.line());
+    }
+    for broker in &brokers {
+        let told = broker.stderr();
+        assert!(told.contains("the successor has all of the log"), "each was asked to hand over: {told}");
+        assert!(!told.contains("created again"), "the topic was known: {told}");
+    }
 }

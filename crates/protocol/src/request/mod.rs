@@ -154,7 +154,7 @@ pub use invoke_broker_to_reset_offset::InvokeBrokerToResetOffsetRequest;
 pub use lite_subscription_ctl::LiteSubscriptionCtlRequest;
 pub use lock_batch_mq::LockBatchMqRequest;
 pub use notification::{NotificationRequest, NotificationResponse};
-pub use notify_broker_role_changed::NotifyBrokerRoleChangedRequest;
+pub use notify_broker_role_changed::{NotifyBrokerRoleChangedRequest, NotifyBrokerRoleChangedResponse};
 pub use notify_consumer_ids_changed::NotifyConsumerIdsChangedRequest;
 pub use notify_min_broker_id_change::NotifyMinBrokerIdChangeRequest;
 pub use notify_unsubscribe_lite::NotifyUnsubscribeLiteRequest;

@@ -61,6 +61,8 @@ struct State {
     /// The newest epoch that the controller told of.
     newest_epoch: i32,
     in_sync: BTreeSet<i64>,
+    /// The slave whose every acknowledgement is waited for.
+    awaited: Option<i64>,
 }
 
 /// Shared by the connections, the broker's talk with its controller, and those who wait for the whole in-sync set.
@@ -88,7 +90,14 @@ impl GroupLog {
         epochs.truncate(end);
         epochs.forget_before(begin);
         store.set_read_limit(Some(LogOffset(0)));
-        let state = State { epochs, member, told: LogOffset(0), newest_epoch: -1, in_sync: BTreeSet::new() };
+        let state = State {
+            epochs,
+            member,
+            told: LogOffset(0),
+            newest_epoch: -1,
+            in_sync: BTreeSet::new(),
+            awaited: None,
+        };
         GroupLog {
             store,
             clock,
@@ -119,6 +128,16 @@ impl GroupLog {
     /// Woken when the set of in-sync brokers may have to change.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// From now on [`GroupLog::changed`] is woken by each acknowledgement of this slave, too.
+    pub fn await_slave(&self, slave: Option<i64>) {
+        self.state().awaited = slave;
+    }
+
+    /// Up to where a slave has this master's log, as far as it said; `None` where it is not connected, or this is no master.
+    pub fn acknowledged_by(&self, slave: i64) -> Option<LogOffset> {
+        self.state().member.sync()?.acknowledged_by(slave)
     }
 
     /// Changes what the broker knows of its group; what became readable then, or may be acknowledged, is told by
@@ -285,7 +304,7 @@ impl GroupLog {
                 Said::Has(has) => {
                     let was_joining = sync.is_joining();
                     sync.acknowledged(slave, session, has, end, now);
-                    sync.has_joiner() || sync.is_joining() != was_joining
+                    sync.has_joiner() || sync.is_joining() != was_joining || state.awaited == Some(slave)
                 }
             }
         };

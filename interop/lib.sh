@@ -18,7 +18,7 @@ build_java_client() {
 java_client_command() {
   local target=$interop_dir/java/target/$1 home=$2
   mkdir -p "$home"
-  java_client=(java -Xmx768m -Duser.home="$home" -Drocketmq.client.localOffsetStoreDir="$home/offsets"
+  java_client=(java "-Xmx${JAVA_CLIENT_HEAP:-768m}" -Duser.home="$home" -Drocketmq.client.localOffsetStoreDir="$home/offsets"
     --add-opens=java.base/java.lang=ALL-UNNAMED -cp "$target/classes:$target/lib/*")
 }
 

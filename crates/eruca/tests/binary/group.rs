@@ -92,10 +92,14 @@ fn a_master_that_dies_has_a_successor_with_all_that_was_acknowledged() {
     let (master, _) = group(&controller);
     let is_master = |broker: &Running| broker.stderr().contains("this broker is the master of its group now");
     let killed = brokers.iter().position(|broker| broker.as_ref().is_some_and(is_master)).unwrap();
+    // Its slave asks for topics every three seconds, and does not know this one.
+    run_ok(&["send", "-n", &addr, "-t", "young", "last words"]);
     brokers[killed].take().unwrap().kill();
     wait_until("another one is master", || ![&master, "-1", ""].contains(&group(&controller).0.as_str()));
     send(&addr, "second");
     assert_eq!(consume(&addr, "3"), ["before", "first", "second"]);
+    let young = ["consume", "-n", &addr, "-t", "young", "--from", "first", "--count", "1"];
+    assert_eq!(Running::start(eruca().args(young)).line(), "last words");
 
     brokers[killed] = Some(Running::start(&mut broker(temp.path(), killed, &addr, &controller, true)));
     wait_until("it is in sync again", || group(&controller).1 == 2);

@@ -122,9 +122,10 @@ fn load(namesrv: String, is_over: Arc<AtomicBool>, acknowledged: Arc<Mutex<BTree
     runtime.block_on(async {
         let builder = Producer::builder().name_servers(namesrv).group("load");
         let producer = Arc::new(builder.build().await.unwrap());
-        let senders = (0..16).map(|sender| {
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..16 {
             let (producer, is_over, acknowledged) = (producer.clone(), is_over.clone(), acknowledged.clone());
-            tokio::spawn(async move {
+            senders.spawn(async move {
                 for number in 0.. {
                     if is_over.load(Ordering::Relaxed) {
                         return;
@@ -135,11 +136,9 @@ fn load(namesrv: String, is_over: Arc<AtomicBool>, acknowledged: Arc<Mutex<BTree
                         acknowledged.lock().unwrap().insert(body);
                     }
                 }
-            })
-        });
-        for sender in senders.collect::<Vec<_>>() {
-            sender.await.unwrap();
+            });
         }
+        senders.join_all().await;
     });
 }
 

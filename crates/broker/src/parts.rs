@@ -230,6 +230,8 @@ impl Parts {
         let escape = Arc::new(Escape::new(role, settings, self.clock.clone(), control, name_servers));
         self.delay.set_escape(escape.clone());
         self.timers.set_escape(escape.clone());
+        self.transactions.set_escape(escape.clone());
+        self.pop.set_escape(escape.clone());
         escape
     }
 

@@ -20,5 +20,6 @@ mod state;
 pub use handle::AckHandle;
 pub use in_order::OrderVerdict;
 pub use position::Position;
+pub(crate) use recover::Timers;
 pub use service::{PopParts, PopService, Turn};
 pub use state::{Acked, CheckPoint, PopKey, QueueKey};

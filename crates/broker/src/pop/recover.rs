@@ -24,6 +24,16 @@ const SEARCHED_MS: i64 = 10 * 60 * 1000;
 /// And at most so many.
 const SEARCHED_RECORDS_MAX: u64 = 200_000;
 
+/// Who delivers the records that wait in the timer topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timers {
+    /// This broker, into the revive topic, or it has.
+    Ours,
+    /// Nobody where the time came while the group had no master: a slave that stands in has no revive topic of its own to
+    /// put them in, and its timers pass them over. So all that is not in the revive topic is looked for.
+    PassedOver,
+}
+
 /// What a search of the timer topic found.
 struct Waiting {
     /// The latest first.
@@ -36,12 +46,18 @@ struct Waiting {
 
 impl PopService {
     /// Searches the log, and begins to read the revive topic.
-    pub(super) fn recover(&self, now: Timestamp) {
+    pub(super) fn recover(&self, now: Timestamp, timers: Timers) {
         self.begin_revive(now);
-        let Waiting { mut records, perhaps_delivered, since } = self.search(now);
+        let Waiting { mut records, perhaps_delivered, since } = self.search(now, timers);
         let delivered = match perhaps_delivered.is_empty() {
             true => Some(HashSet::new()),
-            false => self.delivered_lately(now),
+            false => {
+                let searched_ms = match timers {
+                    Timers::Ours => CHECK_POINT_LEAD_MS,
+                    Timers::PassedOver => SEARCHED_MS,
+                };
+                self.delivered_since(now.add_ms(-searched_ms), now)
+            }
         };
         // What the timer delivered is read in the revive topic, or was, and is done with.
         records.retain(|record| match record {
@@ -88,7 +104,7 @@ impl PopService {
     }
 
     /// The records that wait in the timer topic.
-    fn search(&self, now: Timestamp) -> Waiting {
+    fn search(&self, now: Timestamp, timers: Timers) -> Waiting {
         let oldest = now.add_ms(-SEARCHED_MS);
         let range = self.parts.store.queue_range(TIMER_TOPIC, 0);
         let lowest = range.min.max(QueueOffset(range.max.0.saturating_sub(SEARCHED_RECORDS_MAX)));
@@ -96,7 +112,7 @@ impl PopService {
         let mut reached = oldest;
         let _ = for_each_backwards(&self.parts.store, TIMER_TOPIC, 0, lowest, |_, entry| {
             self.look_at(entry.log_offset, oldest, &mut reached, |record| {
-                self.note_waiting(record, now, &mut found)
+                self.note_waiting(record, now, timers, &mut found)
             })
         });
         let was_cut = lowest > range.min && reached > oldest;
@@ -130,7 +146,7 @@ impl PopService {
         ControlFlow::Continue(())
     }
 
-    fn note_waiting(&self, record: &Record<'_>, now: Timestamp, found: &mut Waiting) {
+    fn note_waiting(&self, record: &Record<'_>, now: Timestamp, timers: Timers, found: &mut Waiting) {
         let text = |name| properties::find_str(record.fields.properties, name);
         if text(REAL_TOPIC) != Some(self.log.topic()) {
             return;
@@ -139,7 +155,8 @@ impl PopService {
         let Some(deliver_at) = deliver_at else { return };
         match record::decode(text(TAGS).unwrap_or_default(), record.fields.body) {
             // One whose time is over is dealt with when it is read in the revive topic, or has been.
-            Ok(ReviveRecord::CheckPoint(check_point)) if deliver_at <= now && check_point.due() <= now => {}
+            Ok(ReviveRecord::CheckPoint(check_point))
+                if timers == Timers::Ours && deliver_at <= now && check_point.due() <= now => {}
             Ok(record) => {
                 if let ReviveRecord::CheckPoint(check_point) = &record
                     && deliver_at <= now
@@ -152,10 +169,9 @@ impl PopService {
         }
     }
 
-    /// The check points that the timer delivered within the last second, in which those still in flight are that it delivered
-    /// at all; `None` where there are too many to look at.
-    fn delivered_lately(&self, now: Timestamp) -> Option<HashSet<PopKey>> {
-        let oldest = now.add_ms(-CHECK_POINT_LEAD_MS);
+    /// The check points that the timer delivered since `oldest`: within the last second where only those still in flight
+    /// matter; `None` where there are too many to look at.
+    fn delivered_since(&self, oldest: Timestamp, now: Timestamp) -> Option<HashSet<PopKey>> {
         let mut delivered = HashSet::new();
         let (mut looked_at, mut reached) = (0, now);
         for queue in 0..self.revive_queue_nums {
@@ -178,3 +194,7 @@ impl PopService {
         (looked_at <= SEARCHED_RECORDS_MAX).then_some(delivered)
     }
 }
+
+#[cfg(test)]
+#[path = "recover_test.rs"]
+mod tests;

@@ -1,6 +1,8 @@
 //! What becomes of messages whose time is over: they are copied to their group's retry topic. And reading the revive
 //! topic, in which each check point is dealt with, and the group's offset moves on.
 
+use std::sync::Arc;
+
 use eruca_message::{
     Properties, QueueOffset, Record, Timestamp,
     names::{REVIVE_GROUP, is_retry_topic, pop_origin_topic, pop_retry_topic_v1, pop_retry_topic_v2},
@@ -9,15 +11,14 @@ use eruca_message::{
         TIMER_DELIVER_MS,
     },
 };
-use eruca_store::{
-    AppendError, AppendMessage, EveryMessage, FlushMode, MessageStore, ReadLimits, ReadStatus, WriteState,
-};
+use eruca_store::{AppendError, AppendMessage, EveryMessage, FlushMode, ReadLimits, ReadStatus};
 
 use super::{
     record::{self, ReviveRecord},
     service::PopService,
     state::{CheckPoint, EntryId, QueueKey, Revival},
 };
+use crate::role::put_retry;
 
 /// Records of one revive queue read at a time.
 const READ_RECORDS: usize = 1024;
@@ -52,9 +53,8 @@ impl PopService {
             if !is_more {
                 break;
             }
-            let is_writeable = matches!(self.parts.store.write_state(), WriteState::Open);
             // While nothing can be revived, what is read would only pile up.
-            let has_read_more = is_writeable && self.state().has_room() && self.read_revive_topic(now);
+            let has_read_more = self.takes_copies() && self.state().has_room() && self.read_revive_topic(now);
             is_more = self.revive_due(now) || has_read_more;
         }
         self.commit_revive_offsets();
@@ -180,6 +180,10 @@ impl PopService {
     fn make_safe(&self) -> bool {
         let store = &self.parts.store;
         self.parts.topics.settle();
+        if store.is_replica() {
+            // They went to another group, which acknowledged them.
+            return true;
+        }
         let settled = store.settle().and_then(|()| match store.config().flush_mode {
             FlushMode::Sync => store.flush_step().map(drop),
             FlushMode::Async => Ok(()),
@@ -216,13 +220,14 @@ impl PopService {
             false if self.config().enable_retry_topic_v2 => pop_retry_topic_v2(topic, group),
             false => pop_retry_topic_v1(topic, group),
         };
-        if !parts.topics.contains(&to) {
+        // A slave has its master's topics, and does not pop itself.
+        if !parts.store.is_replica() && !parts.topics.contains(&to) {
             parts.topics.ensure(&to, 1);
             if parts.offsets.committed(group, &to, 0).is_none() {
                 parts.offsets.commit(group, &to, 0, 0);
             }
         }
-        match copy(&parts.store, &record, &to, check_point, parts.store_host) {
+        match self.copy(&record, &to, check_point) {
             Ok(()) => Fate::Copied,
             Err(error @ AppendError::Stopped(_)) => {
                 tracing::warn!(%topic, %group, %error, "messages that were not acknowledged wait: the store does not take them");
@@ -252,33 +257,29 @@ impl PopService {
         }
         offsets.settle();
     }
-}
 
-/// Appends a copy of a message, which tells that it was tried before.
-fn copy(
-    store: &MessageStore,
-    record: &Record<'_>,
-    topic: &str,
-    check_point: &CheckPoint,
-    store_host: std::net::SocketAddr,
-) -> Result<(), AppendError> {
-    let fields = &record.fields;
-    let mut properties = Properties::decode(fields.properties);
-    if fields.reconsume_times == 0 || properties.get(FIRST_POP_TIME).is_none() {
-        properties.set(FIRST_POP_TIME, check_point.key.pop_time.to_string());
+    /// Appends a copy of a message, which tells that it was tried before; or sends it to another group.
+    fn copy(&self, record: &Record<'_>, topic: &str, check_point: &CheckPoint) -> Result<(), AppendError> {
+        let QueueKey { topic: popped_from, group, .. } = &check_point.key.queue;
+        let fields = &record.fields;
+        let mut properties = Properties::decode(fields.properties);
+        if fields.reconsume_times == 0 || properties.get(FIRST_POP_TIME).is_none() {
+            properties.set(FIRST_POP_TIME, check_point.key.pop_time.to_string());
+        }
+        properties.set(ORIGIN_GROUP, &**group);
+        // The copy is for this group alone, not for the light queues of the original.
+        properties.remove(INNER_MULTI_DISPATCH);
+        properties.remove(INNER_MULTI_QUEUE_OFFSET);
+        let tried = i32::from(!check_point.suspend);
+        let properties = properties.to_bytes();
+        let message = AppendMessage {
+            born_host: self.parts.store_host,
+            store_host: self.parts.store_host,
+            reconsume_times: fields.reconsume_times.saturating_add(tried),
+            prepared_transaction_offset: 0,
+            ..AppendMessage::moved(record, topic, 0, &properties)
+        };
+        let escape = self.escape.get().map(Arc::as_ref);
+        put_retry(&self.parts.store, escape, &message, pop_origin_topic(popped_from, group)).map(drop)
     }
-    properties.set(ORIGIN_GROUP, &*check_point.key.queue.group);
-    // The copy is for this group alone, not for the light queues of the original.
-    properties.remove(INNER_MULTI_DISPATCH);
-    properties.remove(INNER_MULTI_QUEUE_OFFSET);
-    let tried = i32::from(!check_point.suspend);
-    let properties = properties.to_bytes();
-    store.append(&AppendMessage {
-        born_host: store_host,
-        store_host,
-        reconsume_times: fields.reconsume_times.saturating_add(tried),
-        prepared_transaction_offset: 0,
-        ..AppendMessage::moved(record, topic, 0, &properties)
-    })?;
-    Ok(())
 }

@@ -10,24 +10,25 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use eruca_message::{Clock, LogOffset, names::revive_topic};
-use eruca_store::{MessageStore, WriteStopped};
+use eruca_store::{MessageStore, WriteState, WriteStopped};
 
 use super::{
     handle::AckHandle,
     log::PopLog,
     orders::Orders,
+    recover::Timers,
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
 use crate::{
     HandlerError, config::BrokerConfig, delay::Parking, groups::GroupTable, handler::ParkedPop,
-    lite::LiteRegistry, long_poll::PopHold, offsets::OffsetTable, persist::PersistError, settings::Settings,
-    topics::TopicTable,
+    lite::LiteRegistry, long_poll::PopHold, offsets::OffsetTable, persist::PersistError, role::Escape,
+    settings::Settings, topics::TopicTable,
 };
 
 /// Check points kept in memory, about 300 bytes each; of more only the log knows.
@@ -85,6 +86,8 @@ pub struct PopService {
     pub(super) committed: AtomicBool,
     /// Whether what is not acknowledged in time comes again: on a slave its master sees to that.
     is_on_duty: AtomicBool,
+    /// The way to another group, of a slave that stands in for its master.
+    pub(super) escape: OnceLock<Arc<Escape>>,
 }
 
 /// The right to pop from a queue.
@@ -141,23 +144,39 @@ impl PopService {
                 .map_or(config.revive_queue_num, |topic| topic.read_queue_nums.max(1)),
             committed: AtomicBool::new(false),
             is_on_duty: AtomicBool::new(!parts.store.is_replica()),
+            escape: OnceLock::new(),
             parts,
         };
         if service.is_on_duty() {
-            service.recover(now);
+            service.recover(now, Timers::Ours);
         }
         Ok(service)
     }
 
-    /// The broker became a master: what is in flight is known from the log.
-    pub(crate) fn take_up(&self) {
+    pub(crate) fn set_escape(&self, escape: Arc<Escape>) {
+        // Once, at the start.
+        let _ = self.escape.set(escape);
+    }
+
+    /// The broker became a master, or stands in for one: what is in flight is known from the log.
+    pub(crate) fn take_up(&self, timers: Timers) {
         *self.state() = PopState::new(CHECK_POINTS_MAX);
         self.cursors().clear();
-        self.recover(self.parts.clock.now());
+        self.recover(self.parts.clock.now(), timers);
+    }
+
+    /// Whether copies of what is not acknowledged may be put somewhere.
+    pub(super) fn takes_copies(&self) -> bool {
+        let is_open = matches!(self.parts.store.write_state(), WriteState::Open);
+        is_open || self.escape.get().is_some_and(|escape| escape.is_open())
     }
 
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
         self.is_on_duty.store(is_on_duty, Ordering::Release);
+        if !is_on_duty {
+            // Another broker sees to it from now on.
+            *self.state() = PopState::new(CHECK_POINTS_MAX);
+        }
         self.parts.hold.call_before(self.parts.clock.now());
     }
 

@@ -12,10 +12,10 @@ use std::{
 
 use eruca_message::{
     Clock, Properties, Timestamp,
-    names::{AUTO_CREATE_TOPIC, TIMER_TOPIC, is_revive_topic},
+    names::{AUTO_CREATE_TOPIC, TIMER_TOPIC, TRANS_HALF_TOPIC, is_revive_topic},
     properties::{
         PRODUCER_GROUP, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
-        TIMER_OUT_MS,
+        TIMER_OUT_MS, TRANSACTION_PREPARED, TRANSACTION_PREPARED_QUEUE_OFFSET,
     },
     sys_flag,
 };
@@ -94,7 +94,7 @@ impl Escape {
     }
 
     /// Whether messages may go this way now.
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         let config = self.settings.now();
         self.role.role() == Role::ActingMaster
             && config.enable_slave_acting_master
@@ -106,14 +106,23 @@ impl Escape {
         *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// Sends a message that is due; it is acknowledged when this returns. For threads of this crate's schedule, which may wait.
-    fn send(&self, message: &AppendMessage<'_>) -> Result<(), WriteStopped> {
-        let Some(request) = self.request(message) else { return Ok(()) };
+    /// Moves a half message, as it lies in the half topic, to another group, whose master asks the producer for the outcome. It
+    /// is acknowledged when this returns.
+    pub(crate) fn move_half(&self, half: &AppendMessage<'_>) -> Result<(), WriteStopped> {
+        if !self.is_open() {
+            return Err(WriteStopped::Replica);
+        }
+        self.request(half).map_or(Ok(()), |request| self.send(&request))
+    }
+
+    /// Sends what [`Escape::request`] made; it is acknowledged when this returns. For threads of this crate's schedule, which may
+    /// wait.
+    fn send(&self, request: &Escaping) -> Result<(), WriteStopped> {
         let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
             return Err(WriteStopped::ShuttingDown);
         }
-        self.control.block_on(self.send_request(&request)).map_err(|why| {
+        self.control.block_on(self.send_request(request)).map_err(|why| {
             let now = self.clock.now();
             if now.ms_since(Timestamp(self.told_at.load(Ordering::Relaxed))) >= TELL_MS {
                 self.told_at.store(now.0, Ordering::Relaxed);
@@ -127,8 +136,8 @@ impl Escape {
         })
     }
 
-    /// As it is sent. `None` for what is this group's own business: check points of pops, which its master delivers when it
-    /// is back.
+    /// As it is sent. `None` for what is this group's own business: records of pops, which are looked for in the log when a
+    /// slave begins to stand in (`pop/recover.rs`).
     fn request(&self, message: &AppendMessage<'_>) -> Option<Escaping> {
         if is_revive_topic(message.topic) {
             return None;
@@ -147,6 +156,18 @@ impl Escape {
             }
             properties.set(TIMER_DELIVER_MS, out);
         }
+        let mut flags = message.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6);
+        // What was committed still says that it was half a message; what was none yet must say so.
+        properties.remove(TRANSACTION_PREPARED);
+        if topic == TRANS_HALF_TOPIC {
+            topic = properties.get(REAL_TOPIC)?.to_owned();
+            // Where it was copied from says nothing in another half queue.
+            for name in [REAL_TOPIC, REAL_QUEUE_ID, TRANSACTION_PREPARED_QUEUE_OFFSET] {
+                properties.remove(name);
+            }
+            properties.set(TRANSACTION_PREPARED, "true".to_owned());
+            flags = flags & !sys_flag::TRANSACTION_MASK | sys_flag::TRANSACTION_PREPARED;
+        }
         let standing = self.role.now();
         let group = properties.get(PRODUCER_GROUP).map(str::to_owned).unwrap_or_else(|| {
             format!("InnerProducerGroup_{}_{}", self.settings.now().broker_name, standing.broker_id)
@@ -156,25 +177,34 @@ impl Escape {
             topic: topic.clone(),
             default_topic: AUTO_CREATE_TOPIC.to_owned(),
             default_topic_queue_nums: 8,
-            sys_flag: message.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6),
+            sys_flag: flags,
             born_timestamp: message.born_timestamp.0,
             flag: message.flag,
             reconsume_times: Some(message.reconsume_times),
             properties: Some(String::from_utf8_lossy(&properties.to_bytes()).into_owned()),
             ..SendMessageRequestV2::default()
         };
-        Some(Escaping { topic, header, body: message.body.to_vec() })
+        Some(Escaping {
+            route_of: topic.clone(),
+            is_one_queue: false,
+            topic,
+            header,
+            body: message.body.to_vec(),
+        })
     }
 
     async fn send_request(&self, escaping: &Escaping) -> Result<(), String> {
         let client = self.client.get();
-        let places = self.places(&client, &escaping.topic).await?;
+        let places = self.places(&client, &escaping.route_of).await?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let place = places.get(turn % places.len().max(1)).ok_or_else(|| {
-            format!("topic {} is on no other group that has a master and lets it be written", escaping.topic)
+            format!(
+                "topic {} is on no other group that has a master and lets it be written",
+                escaping.route_of
+            )
         })?;
         let header = SendMessageRequestV2 {
-            queue_id: place.queue_id,
+            queue_id: if escaping.is_one_queue { 0 } else { place.queue_id },
             broker_name: Some(place.broker_name.clone()),
             ..escaping.header.clone()
         };
@@ -239,6 +269,10 @@ impl Escape {
 /// A message on its way.
 struct Escaping {
     topic: String,
+    /// It goes where this topic is.
+    route_of: String,
+    /// Its topic has one queue, whatever the other has.
+    is_one_queue: bool,
     header: SendMessageRequestV2,
     body: Vec<u8>,
 }
@@ -253,10 +287,37 @@ pub(crate) fn put(
     escape: Option<&Escape>,
     message: &AppendMessage<'_>,
 ) -> Result<Option<u64>, AppendError> {
+    put_or(store, escape, message, |escape| escape.request(message))
+}
+
+/// As [`put`], for the copy of a popped message in its retry topic, which need not be in another group yet: it goes where
+/// `origin` is, the topic from which it was popped, as its group pops there.
+pub(crate) fn put_retry(
+    store: &MessageStore,
+    escape: Option<&Escape>,
+    message: &AppendMessage<'_>,
+    origin: &str,
+) -> Result<Option<u64>, AppendError> {
+    let request = |escape: &Escape| {
+        let request = escape.request(message)?;
+        Some(Escaping { route_of: origin.to_owned(), is_one_queue: true, ..request })
+    };
+    put_or(store, escape, message, request)
+}
+
+fn put_or(
+    store: &MessageStore,
+    escape: Option<&Escape>,
+    message: &AppendMessage<'_>,
+    request: impl FnOnce(&Escape) -> Option<Escaping>,
+) -> Result<Option<u64>, AppendError> {
     match store.append(message) {
         Ok(appended) => Ok(Some(appended.log_offset_end.0 - appended.log_offset.0)),
         Err(AppendError::Stopped(WriteStopped::Replica)) => match escape.filter(|escape| escape.is_open()) {
-            Some(escape) => escape.send(message).map(|()| None).map_err(AppendError::Stopped),
+            Some(escape) => match request(escape) {
+                Some(request) => escape.send(&request).map(|()| None).map_err(AppendError::Stopped),
+                None => Ok(None),
+            },
             None => Err(AppendError::Stopped(WriteStopped::Replica)),
         },
         Err(error) => Err(error),

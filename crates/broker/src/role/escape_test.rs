@@ -44,6 +44,21 @@ fn a_message_goes_out_as_it_was_delivered_and_one_that_waits_is_parked_there() {
 }
 
 #[test]
+fn a_half_message_is_one_in_the_other_group_and_a_retry_copy_is_none() {
+    let escape = escape(Role::ActingMaster);
+    let half = b"UNIQ_KEY\x01FD01\x02PGROUP\x01p\x02TRAN_MSG\x01true\x02TRAN_PREPARED_QUEUE_OFFSET\x017\x02REAL_TOPIC\x01T\x02\
+        REAL_QID\x013\x02";
+    let sent = escape.request(&message(TRANS_HALF_TOPIC, 0, "half", half)).unwrap();
+    assert_eq!((sent.topic.as_str(), sent.header.producer_group.as_str()), ("T", "p"));
+    let properties = sent.header.properties.as_deref();
+    assert_eq!(properties, Some("UNIQ_KEY\u{1}FD01\u{2}PGROUP\u{1}p\u{2}TRAN_MSG\u{1}true\u{2}"));
+    assert_eq!(sys_flag::transaction(sent.header.sys_flag), sys_flag::TRANSACTION_PREPARED);
+    // It was committed before it was popped.
+    let copy = escape.request(&message("%RETRY%g_T", 0, "body", b"TRAN_MSG\x01true\x02k\x01v\x02")).unwrap();
+    assert_eq!(copy.header.properties.as_deref(), Some("k\u{1}v\u{2}"));
+}
+
+#[test]
 fn only_masters_of_other_groups_that_may_be_written_are_chosen() {
     let route = TopicRouteData {
         queue_datas: [("own", 6), ("other", 6), ("slaves", 6), ("readable", 4)]

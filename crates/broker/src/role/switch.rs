@@ -7,7 +7,11 @@ use eruca_store::{MessageStore, WriteStopped};
 
 use super::state::{MasterAddresses, Role, RoleState};
 use crate::{
-    delay::DelaySchedule, dispatch::Settled, pop::PopService, timer::TimerSchedule, transaction::Transactions,
+    delay::DelaySchedule,
+    dispatch::Settled,
+    pop::{PopService, Timers},
+    timer::TimerSchedule,
+    transaction::Transactions,
 };
 
 /// What begins and ends with the role.
@@ -59,7 +63,10 @@ impl RoleSwitch {
         let _following = self.state.stop_following();
         let was = self.state.role();
         if was != Role::Master {
-            self.take_up();
+            // A topic that was made just before the former master was lost came with the log, and with no table.
+            self.parts.settled.topics.adopt_queues(&self.store().topics_with_queues());
+            self.parts.settled.cut_offsets();
+            self.take_up(if was == Role::ActingMaster { Timers::PassedOver } else { Timers::Ours });
         }
         let opened = self.store().set_replica(false);
         self.state.update(|standing| {
@@ -129,23 +136,19 @@ impl RoleSwitch {
         if self.state.is_master() { self.store().set_replica(false) } else { Ok(()) }
     }
 
-    /// A slave stands in for its master from now on, or does so no more (Java: `changeSpecialServiceStatus`): delayed messages
-    /// and such with times of their own are delivered, to another group. Half messages and pops wait for the master.
+    /// A slave stands in for its master from now on, or does so no more (Java: `changeSpecialServiceStatus`): delayed messages,
+    /// such with times of their own, half messages and pops that are not acknowledged go to another group.
     pub(crate) fn act(&self, is_acting: bool) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (delay, timers) = (&self.parts.delay, &self.parts.timers);
         match (self.state.role(), is_acting) {
             (Role::Slave, true) => {
-                delay.take_up();
-                timers.take_up();
+                self.take_up(Timers::PassedOver);
                 self.state.update(|standing| standing.role = Role::ActingMaster);
-                delay.set_on_duty(true);
-                timers.set_on_duty(true);
+                self.set_on_duty(true);
                 tracing::warn!("the group has no master: this slave stands in for it, it takes no messages");
             }
             (Role::ActingMaster, false) => {
-                delay.set_on_duty(false);
-                timers.set_on_duty(false);
+                self.set_on_duty(false);
                 self.state.update(|standing| standing.role = Role::Slave);
                 tracing::info!("this slave stands in for its master no more");
             }
@@ -154,30 +157,28 @@ impl RoleSwitch {
     }
 
     /// What waits is known from the store again, as after a start.
-    fn take_up(&self) {
-        // A topic that was made just before the former master was lost came with the log, and with no table.
-        self.parts.settled.topics.adopt_queues(&self.store().topics_with_queues());
-        self.parts.settled.cut_offsets();
+    fn take_up(&self, timers: Timers) {
         self.parts.delay.take_up();
         self.parts.timers.take_up();
         self.parts.transactions.take_up();
-        self.parts.pop.take_up();
+        self.parts.pop.take_up(timers);
+    }
+
+    fn set_on_duty(&self, is_on_duty: bool) {
+        self.parts.delay.set_on_duty(is_on_duty);
+        self.parts.timers.set_on_duty(is_on_duty);
+        self.parts.transactions.set_on_duty(is_on_duty);
+        self.parts.pop.set_on_duty(is_on_duty);
     }
 
     fn begin(&self) {
         self.parts.settled.offsets.set_following(false);
-        self.parts.delay.set_on_duty(true);
-        self.parts.timers.set_on_duty(true);
-        self.parts.transactions.set_on_duty(true);
-        self.parts.pop.set_on_duty(true);
+        self.set_on_duty(true);
     }
 
     fn end(&self) {
         self.parts.settled.offsets.set_following(true);
-        self.parts.delay.set_on_duty(false);
-        self.parts.timers.set_on_duty(false);
-        self.parts.transactions.set_on_duty(false);
-        self.parts.pop.set_on_duty(false);
+        self.set_on_duty(false);
     }
 }
 

@@ -20,9 +20,9 @@ use super::{
 use crate::{HandlerError, delay::NextStep};
 
 /// Most half messages that are dealt with between two settlements.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 /// Pause between two looks whether the disk has what is settled.
-const PROGRESS_PAUSE_MS: i64 = 1_000;
+pub(super) const PROGRESS_PAUSE_MS: i64 = 1_000;
 const MS_PER_HOUR: i64 = 3_600_000;
 
 /// What was done about half messages, until the store has settled.
@@ -48,7 +48,7 @@ struct Question {
 }
 
 /// Why nothing came of an action.
-enum NotDone {
+pub(super) enum NotDone {
     /// It may go later.
     Later,
     /// It never will: why.
@@ -84,6 +84,9 @@ impl Transactions {
 
     /// Does what is due about a batch of half messages.
     pub fn check_step(&self, now: Timestamp) -> NextStep {
+        if self.store.is_replica() {
+            return self.move_step(now);
+        }
         let config = self.settings.now();
         let rules = Rules {
             check_max: u32::try_from(config.transaction_check_max).unwrap_or(0),
@@ -150,7 +153,7 @@ impl Transactions {
         }
     }
 
-    fn look(&self, at: LogOffset) -> Result<Bytes, NotDone> {
+    pub(super) fn look(&self, at: LogOffset) -> Result<Bytes, NotDone> {
         match self.store.record_at(at) {
             Ok(Some(record)) => Ok(record),
             Ok(None) => Err(NotDone::Never("its record is not in the log any more".to_owned())),

@@ -43,6 +43,9 @@ pub(super) fn refused(
             "was given up after too many checks and lies in TRANS_CHECK_MAX_TIME_TOPIC: bring it back with \
              RESUME_CHECK_HALF_MESSAGE, or send the message again",
         ),
+        (Refusal::Closed(Closed::Moved), _) => illegal(
+            "is with another group's master while this one has none: the producer group will be asked for the outcome there",
+        ),
         (Refusal::NotOpen, _) => illegal(
             "is not open any more: it was ended before, or its producer group will be asked for the outcome under another offset",
         ),

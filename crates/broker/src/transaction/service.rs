@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -32,6 +32,7 @@ use crate::{
     clients::ProducerTable,
     delay::{Parking, Wake},
     offsets::OffsetTable,
+    role::Escape,
     settings::Settings,
     stats::BrokerStats,
     topics::TopicTable,
@@ -101,6 +102,8 @@ pub struct Transactions {
     pub(super) wake: Wake,
     /// Whose turn it is in a group.
     pub(super) turn: AtomicU64,
+    /// The way to another group, of a slave that stands in for its master.
+    pub(super) escape: OnceLock<Arc<Escape>>,
 }
 
 #[derive(Debug)]
@@ -145,6 +148,7 @@ impl Transactions {
             counters: Counters::default(),
             wake: Wake::default(),
             turn: AtomicU64::new(0),
+            escape: OnceLock::new(),
         };
         if transactions.store.is_replica() {
             transactions.set_on_duty(false);
@@ -155,7 +159,7 @@ impl Transactions {
         transactions
     }
 
-    /// Finds out what is open: at a start, and when the broker became a master.
+    /// Finds out what is open: at a start, and when the broker became a master, or stands in for one.
     pub(crate) fn take_up(&self) {
         let found = rebuild(&self.store, &self.offsets, self.times(), &*self.clock);
         let Found { table, progress, from, unnoted } = found;
@@ -164,9 +168,10 @@ impl Transactions {
         self.commit_offsets(from);
     }
 
-    /// Whether producers are asked: a slave asks none, and its store must take messages before it does.
+    /// Whether producers are asked, for which the store must take messages; or, on a slave that stands in for its master, half
+    /// messages are moved. A slave does neither.
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
-        if is_on_duty {
+        if is_on_duty && !self.store.is_replica() {
             let unnoted = std::mem::take(&mut self.state().unnoted);
             self.note_at_start(&unnoted);
         }

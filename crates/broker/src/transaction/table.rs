@@ -83,6 +83,8 @@ pub(super) enum Closed {
     Committed,
     RolledBack,
     GivenUp,
+    /// It is in another group, whose master sees to it.
+    Moved,
 }
 
 /// Why a half message cannot be ended now.
@@ -169,6 +171,12 @@ impl HalfTable {
     /// All half messages before it are settled.
     pub(super) fn settled_up_to(&self) -> QueueOffset {
         self.open.first_key_value().map_or(self.end, |(offset, _)| *offset)
+    }
+
+    /// The first open half messages that nobody is ending, at most `most`: where they lie.
+    pub(super) fn first_open(&self, most: usize) -> Vec<(QueueOffset, LogOffset)> {
+        let free = self.open.iter().filter(|(_, open)| open.state != State::Ending);
+        free.map(|(offset, open)| (*offset, open.log_offset)).take(most).collect()
     }
 
     /// A half message was stored.

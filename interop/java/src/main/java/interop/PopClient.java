@@ -20,11 +20,11 @@ import org.apache.rocketmq.remoting.protocol.header.PopMessageRequestHeader;
 
 /** The requests of POP, as the Java system's proxy sends them. */
 public final class PopClient {
-    private static final String BROKER = "broker-a";
     private static final long TIMEOUT_MS = 30_000;
 
     private final MQClientAPIExt api;
     private final String broker;
+    private final String brokerName;
     private final String topic;
     private final String group;
 
@@ -33,12 +33,17 @@ public final class PopClient {
     }
 
     public PopClient(Case c, String topic, String group) throws Exception {
+        this(c.cluster.namesrv, "broker-a", c.cluster.brokerAddr(), topic, group);
+        c.onClose(api::shutdown);
+    }
+
+    public PopClient(String namesrv, String brokerName, String broker, String topic, String group) throws Exception {
         ClientConfig config = new ClientConfig();
-        config.setNamesrvAddr(c.cluster.namesrv);
+        config.setNamesrvAddr(namesrv);
         this.api = new MQClientAPIExt(config, new NettyClientConfig(), new ClientRemotingProcessor(null), null);
         this.api.start();
-        c.onClose(api::shutdown);
-        this.broker = c.cluster.brokerAddr();
+        this.broker = broker;
+        this.brokerName = brokerName;
         this.topic = topic;
         this.group = group;
     }
@@ -60,13 +65,13 @@ public final class PopClient {
         header.setExpType("TAG");
         header.setExp("*");
         header.setOrder(false);
-        header.setBrokerName(BROKER);
+        header.setBrokerName(brokerName);
         return header;
     }
 
     public Popped pop(PopMessageRequestHeader header) throws Exception {
         header.setBornTime(System.currentTimeMillis());
-        PopResult result = get(api.popMessageAsync(broker, BROKER, header, TIMEOUT_MS));
+        PopResult result = get(api.popMessageAsync(broker, brokerName, header, TIMEOUT_MS));
         List<MessageExt> found = result.getMsgFoundList();
         return new Popped(result.getPopStatus(), found == null ? List.of() : found);
     }
@@ -87,7 +92,7 @@ public final class PopClient {
         header.setQueueId(ExtraInfoUtil.getQueueId(parts));
         header.setOffset(ExtraInfoUtil.getQueueOffset(parts));
         header.setExtraInfo(handle);
-        header.setBrokerName(BROKER);
+        header.setBrokerName(brokerName);
         return get(api.ackMessageAsync(broker, header, TIMEOUT_MS));
     }
 
@@ -106,8 +111,8 @@ public final class PopClient {
         header.setOffset(ExtraInfoUtil.getQueueOffset(parts));
         header.setExtraInfo(handle);
         header.setInvisibleTime(invisibleMs);
-        header.setBrokerName(BROKER);
-        return get(api.changeInvisibleTimeAsync(broker, BROKER, header, TIMEOUT_MS));
+        header.setBrokerName(brokerName);
+        return get(api.changeInvisibleTimeAsync(broker, brokerName, header, TIMEOUT_MS));
     }
 
     public boolean notification(long pollMs) throws Exception {
@@ -117,7 +122,7 @@ public final class PopClient {
         header.setQueueId(-1);
         header.setPollTime(pollMs);
         header.setBornTime(System.currentTimeMillis());
-        header.setBrokerName(BROKER);
+        header.setBrokerName(brokerName);
         return get(api.notification(broker, header, TIMEOUT_MS));
     }
 

@@ -1,0 +1,49 @@
+//! What is in flight when nobody delivers what waits in the timer topic.
+
+use std::sync::Arc;
+
+use eruca_message::Clock;
+
+use super::*;
+use crate::{
+    handler::test_parts::TestParts,
+    long_poll::PopHold,
+    pop::{AckHandle, CheckPoint, QueueKey},
+};
+
+#[test]
+fn a_slave_that_stands_in_knows_what_came_due_while_there_was_no_master() {
+    let parts = TestParts::new();
+    let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
+    let queue = QueueKey::new("T", "g", 0);
+    let pop_time = parts.clock.now().0;
+    let popped = |start: i64, invisible_ms| CheckPoint {
+        key: PopKey { queue: queue.clone(), start, pop_time },
+        invisible_ms,
+        offsets: vec![start, start + 1],
+        suspend: false,
+    };
+    let (short, long) = (popped(0, 10_000), popped(2, 60_000));
+    for check_point in [&short, &long] {
+        let turn = pop.turn(&queue);
+        pop.popped(&turn, check_point.clone(), 0, check_point.key.start + 2).unwrap();
+    }
+    let handle = AckHandle { due: short.due(), revive_queue: 0 };
+    pop.ack(&short.key, &handle, &[1]).unwrap();
+    pop.settling(|| parts.store.settle()).unwrap();
+
+    parts.clock.advance_ms(20_000);
+    let now = parts.clock.now();
+    let due = |timers| {
+        pop.take_up(timers);
+        let due = pop.state().take_due(now, 10);
+        due.into_iter().map(|revival| revival.check_point.offsets).collect::<Vec<_>>()
+    };
+    assert_eq!(due(Timers::Ours), Vec::<Vec<i64>>::new(), "it is looked for in the revive topic");
+    assert_eq!(pop.check_points(), 1);
+    assert_eq!(due(Timers::PassedOver), [[0]], "what was acknowledged does not come again");
+    assert_eq!(pop.check_points(), 2);
+    parts.store.set_replica(true).unwrap();
+    pop.set_on_duty(false);
+    assert_eq!(pop.check_points(), 0, "its master sees to them");
+}

@@ -235,7 +235,11 @@ public final class Acting {
         TopicConfig topic = new TopicConfig(name);
         topic.setReadQueueNums(2);
         topic.setWriteQueueNums(2);
-        admin.createAndUpdateTopicConfig(addr, topic);
+        // A machine that is busy with the servers' starts may need longer than a call may take.
+        Await.until("topic " + name + " at " + addr, () -> {
+            admin.createAndUpdateTopicConfig(addr, topic);
+            return true;
+        });
     }
 
     /** All of them are received, each of them from the group that has a master. */

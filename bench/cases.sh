@@ -23,6 +23,7 @@ cases=(
   'catchup   eruca,java      a slave copies a large log, beside cp of the same bytes'
   'topics    eruca,java      many topics of 8 queues beside one topic'
   'queues    eruca           a million queues: memory, start, p99 beside one queue'
+  'lite      eruca,java      a hundred thousand lite topics below one parent: memory, processor time, start'
   'idle      up,eruca,java   memory and processor time without load'
 )
 
@@ -251,6 +252,22 @@ case_queues() {
   "$servers" stop-broker "$dir" clean
   note clean_stop_ms "$(awk -v b="$stopping" -v e="$EPOCHREALTIME" 'BEGIN { print (e - b) * 1000 }')"
   start_broker_and_time clean_
+  stop
+}
+
+case_lite() {
+  local settings=(enableLmq=true enableMultiDispatch=true maxLiteSubscriptionCount=1000000 maxLmqConsumeQueueNum=1000000)
+  start "${settings[@]}"
+  "$ERUCA" admin updateTopic -n "$namesrv" -b "$broker" -t bench-lite -r 8 -w 8 -a +message.type=LITE,+lite.topic.expiration=600 >/dev/null
+  "$ERUCA" admin updateSubGroup -n "$namesrv" -b "$broker" -g bench-lite-group --attributes +lite.bind.topic=bench-lite >/dev/null
+  java_properties=(-Dbench.lites="$LITES" -Dbench.rate="$RATE")
+  java_client bench.Load lite "$namesrv" "$pids" "$broker" | record
+  java_properties=()
+  "$servers" stop-broker "$dir" kill
+  start_broker_and_time killed_ "${settings[@]}"
+  note rss_restarted_mb "$(memory_mb VmRSS "$broker_pid")"
+  "$servers" stop-broker "$dir" clean
+  start_broker_and_time clean_ "${settings[@]}"
   stop
 }
 

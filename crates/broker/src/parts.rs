@@ -43,7 +43,7 @@ use crate::{
     stuck::StuckQueues,
     timer::TimerSchedule,
     topics::{BATCH, QUEUE_TYPE, TopicTable},
-    transaction::Transactions,
+    transaction::{TransactionMetrics, Transactions},
 };
 
 /// What handlers and threads share.
@@ -63,6 +63,7 @@ pub(crate) struct Parts {
     parking: Arc<Parking>,
     timers: Arc<TimerSchedule>,
     transactions: Arc<Transactions>,
+    transaction_metrics: Arc<TransactionMetrics>,
     pub(crate) hold: Arc<PullHold<ParkedPull>>,
     pub(crate) pop_hold: Arc<PopHold<ParkedPop>>,
     pop: Arc<PopService>,
@@ -205,6 +206,7 @@ impl Parts {
             consumer_filters: Arc::new(consumer_filters),
             producers,
             transactions,
+            transaction_metrics: Arc::new(TransactionMetrics::open(&directory)),
             notice: Arc::new(notice),
             delay,
             parking,
@@ -467,6 +469,7 @@ impl Parts {
             delay: self.delay,
             timers: self.timers,
             transactions: self.transactions,
+            transaction_metrics: self.transaction_metrics,
             hold: self.hold,
             pop_hold: self.pop_hold,
             pop: self.pop,

@@ -36,7 +36,7 @@ use crate::{
     stats::{BrokerStats, SAMPLE_INTERVAL_MS},
     stuck::StuckQueues,
     timer::TimerSchedule,
-    transaction::Transactions,
+    transaction::{TransactionMetrics, Transactions},
 };
 
 /// Pause between two looks of the store and pull threads when nothing else wakes them.
@@ -63,6 +63,8 @@ pub struct Work {
     pub timers: Arc<TimerSchedule>,
     /// Half messages.
     pub transactions: Arc<Transactions>,
+    /// How many half messages of each topic are open, for a Java broker.
+    pub(crate) transaction_metrics: Arc<TransactionMetrics>,
     /// Waiting pulls.
     pub hold: Arc<PullHold<ParkedPull>>,
     /// Waiting pops.
@@ -311,6 +313,7 @@ impl Work {
         let mut retention = Every::from(now, RETENTION_PERIOD_MS);
         let mut tables = Every::from(now, 0);
         let mut delay = Every::from(now, 0);
+        let mut metrics = Every::from(now, 0);
         let mut timers = Every::from(now, 0);
         let mut index = Every::from(now, INDEX_PERIOD_MS);
         let mut flushed_up_to = None;
@@ -335,6 +338,7 @@ impl Work {
                 self.timers.expire_step();
             }
             let config = self.settings.now();
+            self.store().set_read_ahead(config.data_read_ahead_enable);
             if timers.is_due(now, config.timer_flush_interval) {
                 self.timers.flush_step();
             }
@@ -343,6 +347,9 @@ impl Work {
                 self.persist_tables();
             }
             self.lite_expiry.step(now);
+            if metrics.is_due(now, config.transaction_metric_flush_interval) {
+                self.persist_transaction_metrics();
+            }
             if delay.is_due(now, config.flush_delay_offset_interval) {
                 note("delayOffset.json", self.delay.persist_step());
             }
@@ -404,8 +411,18 @@ impl Work {
         note("consumerFilter.json", filters);
     }
 
+    fn persist_transaction_metrics(&self) {
+        if !self.transactions.is_on_duty() {
+            return;
+        }
+        let (open, topics) = (self.transactions.open_by_topic(), &self.settled.topics);
+        let is_topic = |topic: &str| topics.get(topic).is_some();
+        note("transactionMetrics", self.transaction_metrics.persist(&open, is_topic, self.clock.now()));
+    }
+
     fn persist_all(&self) {
         self.transactions.persist();
+        self.persist_transaction_metrics();
         self.settled.topics.settle();
         self.settled.groups.settle();
         self.settled.offsets.settle();

@@ -77,7 +77,7 @@ const BROKER_MEANINGFUL: &str = "\
     enableBuildConsumeQueueConcurrently enableCalcFilterBitMap enableCleanExpiredOffset enableCompaction \
     enableConnectionMetrics enableConsumeQueueExt enableControllerMode enableCreateSysGroup \
     enableDLegerCommitLog enableDetailStat enableFastChannelEventProcess enableLagAndDlqMetrics \
-    enableLiteEventMode enableLmq enableLmqQuota enableLmqStats \
+    enableLmq enableLmqQuota enableLmqStats \
     enableLogConsumeQueueRepeatedlyBuildWhenRecover enableMessageStoreMetrics enableMixedMessageType \
     enableMultiDispatch enableNetWorkFlowControl enableNotifyAfterPopOrderLockRelease \
     enableNotifyBeforePopCalculateLag enablePopBatchAck enablePopBufferMerge enablePopMessageThreshold \
@@ -98,8 +98,8 @@ const BROKER_MEANINGFUL: &str = "\
     haTransferBatchSize highSpeedMode inSyncReplicas indexFileReadEnable indexFileWriteEnable \
     indexRocksDBEnable initAuthenticationUser initPopOffsetByCheckMsgInMem \
     innerClientAuthenticationCredentials isBrokerContainer isInBrokerContainer isScanAvailableNameSrv \
-    iteratorWhenUseRocksdbConsumeQueue listenPort liteEventCheckInterval liteEventFullDispatchDelayTime \
-    liteEventFullDispatchDelayTimeForWildcardGroup liteLagCountMetricsEnable liteLagLatencyCollectEnable \
+    iteratorWhenUseRocksdbConsumeQueue listenPort \
+    liteLagCountMetricsEnable liteLagLatencyCollectEnable \
     liteLagLatencyMetricsEnable liteLagLatencyTopK litePullMessageEnable liteSubscriptionCheckInterval \
     liteSubscriptionCheckTimeoutMills liteTtlCheckInterval loadBalancePollNameServerInterval \
     lockInStrictMode logicalDiskSpaceCleanForciblyThreshold longPollingEnable mappedFileSizeCommitLog \
@@ -179,9 +179,10 @@ const BROKER_TUNING: &str = "\
     clientSocketRcvBufSize clientSocketSndBufSize clientWorkerThreads commitIntervalCommitLog \
     commitLogForceSwapMapInterval commitLogSwapMapInterval commitLogSwapMapReserveFileNum \
     consumerManageThreadPoolNums consumerManagerThreadPoolQueueCapacity debugLockEnable \
-    disableNettyWorkerGroup dispatchCqThreads enableLitePopLog enablePopLog enableRocksDBLog \
+    disableNettyWorkerGroup dispatchCqThreads enableLiteEventMode enableLitePopLog enablePopLog enableRocksDBLog \
     endTransactionPoolQueueCapacity endTransactionThreadPoolNums heartbeatThreadPoolNums \
-    heartbeatThreadPoolQueueCapacity isolateLogEnable litePullMessageThreadPoolNums \
+    heartbeatThreadPoolQueueCapacity isolateLogEnable liteEventCheckInterval liteEventFullDispatchDelayTime \
+    liteEventFullDispatchDelayTimeForWildcardGroup litePullMessageThreadPoolNums \
     litePullThreadPoolQueueCapacity loadBalanceProcessorThreadPoolNums \
     loadBalanceThreadPoolQueueCapacity logicQueueForceSwapMapInterval logicQueueSwapMapInterval \
     logicQueueSwapMapReserveFileNum mappedFileSwapEnable maxRecoveryCommitlogFiles \

@@ -12,7 +12,10 @@
 use std::{
     collections::VecDeque,
     ops::Range,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::{
@@ -37,11 +40,15 @@ pub(crate) enum Wait {
 
 /// The chunks that the kernel was asked for, the one first that nobody has read for longest.
 #[derive(Debug, Default)]
-pub(crate) struct ColdChunks(Mutex<VecDeque<u64>>);
+pub(crate) struct ColdChunks {
+    chunks: Mutex<VecDeque<u64>>,
+    /// The kernel is not asked for any.
+    is_off: AtomicBool,
+}
 
 impl ColdChunks {
     fn chunks(&self) -> MutexGuard<'_, VecDeque<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many there are.
@@ -77,6 +84,11 @@ impl ColdChunks {
 }
 
 impl MessageStore {
+    /// Whether the kernel is asked for more than a reader far behind the end has read; it is, unless this says otherwise.
+    pub fn set_read_ahead(&self, is_on: bool) {
+        self.cold.is_off.store(!is_on, Ordering::Relaxed);
+    }
+
     /// Appends `len` bytes of the log from `at` to `into`; `false` where the log does not hold them in one segment.
     pub(crate) fn read_log(
         &self,
@@ -105,7 +117,7 @@ impl MessageStore {
 
     /// To be called before `wanted_bytes` of a range of the log are read.
     pub(crate) fn prepare_read(&self, range: Range<u64>, wanted_bytes: usize, wait: Wait) {
-        if !self.is_cold(range.start) {
+        if !self.is_cold(range.start) || self.cold.is_off.load(Ordering::Relaxed) {
             return;
         }
         let mut chunk = range.start / CHUNK_BYTES;

@@ -19,6 +19,7 @@ mod consumer_status;
 mod controller;
 mod delete_sub_group;
 mod delete_topic;
+mod engines;
 mod get_consumer_config;
 mod ha_status;
 mod kv_config;
@@ -137,6 +138,11 @@ pub static COMMANDS: &[&Command] = &[
     &controller::UPDATE_CONFIG,
     &controller::ELECT_MASTER,
     &controller::CLEAN_BROKER,
+    &engines::COLD_DATA,
+    &engines::UPDATE_THRESHOLD,
+    &engines::REMOVE_THRESHOLD,
+    &engines::READ_AHEAD,
+    &engines::TIMER_ENGINE,
     &lite::BROKER,
     &lite::PARENT_TOPIC,
     &lite::LITE_TOPIC,

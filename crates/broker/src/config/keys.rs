@@ -137,6 +137,8 @@ eruca_config::keys! {
         transaction_check_max: i32 = "transactionCheckMax", 15, [0..=10_000], live;
         /// Pause between two questions for the same transaction, in ms.
         transaction_check_interval: i64 = "transactionCheckInterval", 30_000, [1..=86_400_000], live;
+        /// Pause between two looks at whether the file `transactionMetrics` has to be written, in ms.
+        transaction_metric_flush_interval: i64 = "transactionMetricFlushInterval", 10_000, [100..=3_600_000], live;
         /// Most bytes of a record that says which transactions are ended.
         transaction_op_msg_max_size: usize = "transactionOpMsgMaxSize", 4096, [1..=1_048_576], live;
         /// Time (ms since 1970) before which no message is taken.
@@ -248,6 +250,12 @@ eruca_config::keys! {
         server_load_balancer_enable: bool = "serverLoadBalancerEnable", true, live;
         /// How long the broker goes by what name servers said of a topic's queues, in ms.
         load_balance_poll_name_server_interval: i64 = "loadBalancePollNameServerInterval", 30_000, [1_000..], live;
+        /// Whether the disk is asked for more of the log than a consumer of old messages has read so far.
+        data_read_ahead_enable: bool = "dataReadAheadEnable", true, live;
+        /// What a group may read of old messages, in bytes: told (getColdDataFlowCtrInfo), and slowing nobody down.
+        cg_cold_read_threshold: i64 = "cgColdReadThreshold", 3_145_728, live;
+        /// The same of all groups.
+        global_cold_read_threshold: i64 = "globalColdReadThreshold", 104_857_600, live;
         /// Most messages that a query by unique id answers.
         default_query_max_num: i32 = "defaultQueryMaxNum", 32, [1..=1024], live;
         /// Most messages that any query by key answers.

@@ -1,7 +1,7 @@
 //! The lite topics that may have messages for somebody, each once, in the order in which they came.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -12,6 +12,9 @@ pub(super) struct Ready {
     known: HashSet<Arc<str>>,
     /// There were more than may be kept: all that is subscribed has to be looked at.
     is_over: bool,
+    /// What there was when everything was looked at, less what was taken out since: so a backlog in very many queues is looked
+    /// for once, and not each time that `order` is empty.
+    found: BTreeSet<Arc<str>>,
 }
 
 /// What there is to look at next.
@@ -42,10 +45,19 @@ impl Ready {
         self.is_over = true;
     }
 
+    /// Everything was looked at, and there is something in these.
+    pub(super) fn found(&mut self, queues: impl IntoIterator<Item = Arc<str>>) {
+        self.found.extend(queues);
+    }
+
     /// Takes out what is next.
     pub(super) fn take(&mut self) -> Option<Next> {
         if let Some(queue) = self.order.pop_front() {
             self.known.remove(&queue);
+            self.found.remove(&queue);
+            return Some(Next::Queue(queue));
+        }
+        if let Some(queue) = self.found.pop_first() {
             return Some(Next::Queue(queue));
         }
         std::mem::take(&mut self.is_over).then_some(Next::Everything)
@@ -53,6 +65,7 @@ impl Ready {
 
     /// Forgets a queue.
     pub(super) fn remove(&mut self, queue: &str) {
+        self.found.remove(queue);
         if self.known.remove(queue) {
             self.order.retain(|known| &**known != queue);
         }
@@ -60,7 +73,7 @@ impl Ready {
 
     /// Whether there is nothing to look at.
     pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty() && !self.is_over
+        self.order.is_empty() && self.found.is_empty() && !self.is_over
     }
 }
 
@@ -83,5 +96,16 @@ mod tests {
         assert!(!ready.is_empty());
         assert_eq!(ready.take(), Some(Next::Everything), "c was too much");
         assert!(ready.is_empty());
+        ready.found([names[1].clone(), names[2].clone(), names[0].clone()]);
+        ready.add(&names[1], 2);
+        ready.remove("a");
+        assert_eq!(
+            ready.take(),
+            Some(Next::Queue(names[1].clone())),
+            "what came last is not asked for everything"
+        );
+        assert!(!ready.is_empty());
+        assert_eq!(ready.take(), Some(Next::Queue(names[2].clone())));
+        assert!(ready.is_empty() && ready.take().is_none());
     }
 }

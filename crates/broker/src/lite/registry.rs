@@ -121,6 +121,11 @@ impl LiteRegistry {
         self.lock().put_back(client_id, queue);
     }
 
+    /// All that a client subscribes to was looked at, and there is something in these.
+    pub(crate) fn found(&self, client_id: &str, queues: Vec<Arc<str>>) {
+        self.lock().found(client_id, queues);
+    }
+
     /// Whether there is something for a client to look at.
     pub(crate) fn has_ready(&self, client_id: &str) -> bool {
         self.lock().has_ready(client_id)

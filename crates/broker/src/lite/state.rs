@@ -348,6 +348,19 @@ impl LiteState {
         ready.add(queue, most);
     }
 
+    /// All that a client subscribes to was looked at, and there is something in these.
+    pub(super) fn found(&mut self, client_id: &str, queues: Vec<Arc<str>>) {
+        let Some(client) = self.clients.get_mut(client_id) else { return };
+        match wildcard_of(&mut self.wildcards, client) {
+            Some(wildcard) => wildcard.ready.found(queues),
+            None => {
+                // What it left meanwhile is not its own any more.
+                let ours = queues.into_iter().filter(|queue| client.queues.contains(queue));
+                client.ready.found(ours);
+            }
+        }
+    }
+
     /// Whether there is something for a client to look at.
     pub(super) fn has_ready(&mut self, client_id: &str) -> bool {
         let Some(client) = self.clients.get_mut(client_id) else { return false };

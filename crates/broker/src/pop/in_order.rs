@@ -88,17 +88,19 @@ impl PopService {
         self.orders.len()
     }
 
-    /// A message that was given out in order becomes visible at `visible_at`; false where the handle is stale.
+    /// A message that was given out in order becomes visible at `visible_at`, with `suspend` all of its pop do, and the pop does not
+    /// count; false where the handle is stale.
     pub fn change_in_order(
         &self,
         queue: &QueueKey,
         offset: i64,
         pop_time: i64,
         visible_at: Timestamp,
+        suspend: bool,
     ) -> bool {
         let _turn = self.turn(queue);
         let is_over = self.look(queue).is_some_and(|committed| offset < committed);
-        let changed = !is_over && self.orders.change(queue, offset, pop_time, visible_at);
+        let changed = !is_over && self.orders.change(queue, offset, pop_time, visible_at, suspend);
         if changed {
             self.parts.hold.call_before(visible_at);
         }

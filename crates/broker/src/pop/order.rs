@@ -175,6 +175,20 @@ impl OrderInfo {
         true
     }
 
+    /// A consumer puts the queue off: all messages of the pop become visible at another time, and as in Java a message that was
+    /// given out before does not count this time. False where the pop is not the one that gave the message.
+    pub(super) fn suspend(&mut self, offset: i64, pop_time: i64, visible_at: Timestamp) -> bool {
+        if !self.change(offset, pop_time, visible_at) {
+            return false;
+        }
+        self.visible_at = None;
+        self.invisible_ms = Some(visible_at.0.saturating_sub(self.pop_time));
+        for count in self.given_before.iter_mut().flat_map(BTreeMap::values_mut).filter(|count| **count > 0) {
+            *count -= 1;
+        }
+        true
+    }
+
     /// When it was given out.
     pub(super) fn given_at(&self) -> Timestamp {
         Timestamp(self.given_at)

@@ -116,10 +116,20 @@ impl Orders {
     }
 
     /// A message becomes visible at another time; false where that pop does not have it in flight.
-    pub(super) fn change(&self, queue: &QueueKey, offset: i64, pop_time: i64, visible_at: Timestamp) -> bool {
+    pub(super) fn change(
+        &self,
+        queue: &QueueKey,
+        offset: i64,
+        pop_time: i64,
+        visible_at: Timestamp,
+        suspend: bool,
+    ) -> bool {
         let mut inner = self.lock();
         let Some(mut info) = inner.infos.get(queue).cloned() else { return false };
-        let changed = info.change(offset, pop_time, visible_at);
+        let changed = match suspend {
+            true => info.suspend(offset, pop_time, visible_at),
+            false => info.change(offset, pop_time, visible_at),
+        };
         if changed {
             self.set(&mut inner, queue, Some(info));
         }
@@ -262,8 +272,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let orders = Orders::open(dir.path()).unwrap();
         orders.given(&queue(0), None, 1_000, 500, &[3]);
-        assert!(orders.change(&queue(0), 3, 1_000, Timestamp(5_000)));
-        assert!(!orders.change(&queue(0), 3, 999, Timestamp(6_000)));
+        assert!(orders.change(&queue(0), 3, 1_000, Timestamp(5_000), false));
+        assert!(!orders.change(&queue(0), 3, 999, Timestamp(6_000), false));
         assert_eq!(orders.take_freed(Timestamp(4_999)), []);
         assert_eq!(orders.take_freed(Timestamp(5_000)), [queue(0)]);
         assert_eq!(orders.take_freed(Timestamp(9_000)), []);

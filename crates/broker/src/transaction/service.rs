@@ -411,6 +411,11 @@ impl Transactions {
         self.counters.counts(open, orphaned)
     }
 
+    /// Whether what is open is known: on a slave it is the master's.
+    pub(crate) fn is_on_duty(&self) -> bool {
+        self.wake.is_on_duty()
+    }
+
     /// By topic, how many half messages are open.
     pub fn open_by_topic(&self) -> Vec<(String, u64)> {
         let counts = self.state().table.open_by_topic();

@@ -43,6 +43,17 @@ pub struct TimerMetricsSerializeWrapper {
     pub timing_count: BTreeMap<String, TimerMetric>,
 }
 
+/// Half messages that are open, by topic (Java: `TransactionMetricsSerializeWrapper`, the file `transactionMetrics`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TransactionMetricsSerializeWrapper {
+    /// How new the counts are.
+    pub data_version: Option<DataVersion>,
+    /// Topic to its count; in files of older brokers under another name.
+    #[serde(alias = "timingCount")]
+    pub transaction_count: BTreeMap<String, TimerMetric>,
+}
+
 /// Messages of a topic that wait (Java: `TimerMetrics.Metric`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -5,6 +5,7 @@
 
 mod assignment;
 mod broker_stats;
+mod cold_data;
 mod connection;
 mod consume_queue;
 mod consume_stats;
@@ -32,6 +33,7 @@ pub use assignment::{
     QueryAssignmentResponseBody, SetMessageRequestModeRequestBody,
 };
 pub use broker_stats::{BrokerStatsData, BrokerStatsItem};
+pub use cold_data::{ColdDataFlowCtrInfo, ColdReads};
 pub use connection::{
     Connection, ConsumerConnection, GetConsumerListByGroupResponseBody, ProducerConnection, ProducerInfo,
     ProducerTableInfo,
@@ -42,7 +44,7 @@ pub use consume_stats::{
 };
 pub use consumer_offset::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, QueryCorrectionOffsetBody, TimerMetric,
-    TimerMetricsSerializeWrapper,
+    TimerMetricsSerializeWrapper, TransactionMetricsSerializeWrapper,
 };
 pub use controller::{
     BrokerReplicasInfo, ElectMasterResponseBody, EpochEntry, EpochEntryCache, ReplicaIdentity, ReplicasInfo,

@@ -56,6 +56,17 @@ fn only_what_the_disk_was_read_for_may_be_forgotten() {
 }
 
 #[test]
+fn nothing_is_asked_for_where_reading_ahead_is_switched_off() {
+    let bench = filled(1000);
+    bench.disk.set_cold(true);
+    bench.store().set_read_ahead(false);
+    let read = || bench.store().read("T", 0, QueueOffset(0), &ReadLimits::default(), &EveryMessage);
+    assert_eq!((read().message_count, bench.store().cold.count()), (30, 0));
+    bench.store().set_read_ahead(true);
+    assert_eq!((read().message_count, bench.store().cold.count()), (30, 1));
+}
+
+#[test]
 fn entries_that_are_on_the_disk_only_are_not_waited_for_either() {
     let config = StoreConfig { segment_size_bytes: 1 << 20, ..small_config() };
     let bench = Bench::with(config, SimDisk::new(7));

@@ -13,6 +13,7 @@ use super::{
     broker::BrokerAdmin,
     connections::ConnectionsHandler,
     consume_stats::{ConsumeStatsHandler, Progress},
+    engines::EnginesHandler,
     group::GroupAdmin,
     relay::RelayHandler,
     reset_offset::ResetOffsetHandler,
@@ -95,6 +96,7 @@ pub struct AdminHandler {
     connections: ConnectionsHandler,
     relay: RelayHandler,
     broker: BrokerAdmin,
+    engines: EnginesHandler,
     ha_status: HaStatusHandler,
 }
 
@@ -170,6 +172,7 @@ impl AdminHandler {
                 control.clone(),
             ),
             ha_status: HaStatusHandler { replicas: parts.replicas.clone(), role: parts.role.clone() },
+            engines: EnginesHandler::new(store.clone(), settings.clone()),
             broker: BrokerAdmin {
                 runtime_info: RuntimeInfo {
                     store: store.clone(),
@@ -239,6 +242,12 @@ impl AdminHandler {
             Code::VIEW_BROKER_STATS_DATA => to.broker.stats(request),
             Code::DELETE_EXPIRED_COMMITLOG => to.broker.delete_expired(request),
             Code::CLEAN_EXPIRED_CONSUMEQUEUE => to.broker.clean_queues(request),
+            Code::UPDATE_COLD_DATA_FLOW_CTR_CONFIG => to.engines.set_thresholds(request),
+            Code::REMOVE_COLD_DATA_FLOW_CTR_CONFIG => to.engines.remove_threshold(request),
+            Code::GET_COLD_DATA_FLOW_CTR_INFO => to.engines.told(request),
+            Code::SET_COMMITLOG_READ_MODE => to.engines.set_read_ahead(request),
+            Code::SWITCH_TIMER_ENGINE => to.engines.switch_timers(request),
+            Code::UPDATE_AND_CREATE_STATIC_TOPIC => to.engines.static_topic(request),
             Code::GET_BROKER_HA_STATUS => to.ha_status.handle(request),
             _ => return None,
         })

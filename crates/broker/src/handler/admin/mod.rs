@@ -6,6 +6,7 @@ mod broker;
 mod connections;
 mod consume_stats;
 mod dispatch;
+mod engines;
 mod group;
 mod relay;
 mod reset_offset;

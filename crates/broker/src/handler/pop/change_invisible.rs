@@ -50,7 +50,7 @@ impl PopMessageHandler {
         let queue = QueueKey::new(topic.as_str(), group.as_str(), *queue_id);
         let changed = if handle.is_order() {
             let visible_at = self.clock.now().add_ms(header.invisible_time);
-            let is_changed = self.pop.change_in_order(&queue, *offset, handle.pop_time, visible_at);
+            let is_changed = self.pop.change_in_order(&queue, *offset, handle.pop_time, visible_at, false);
             let invisible_ms = visible_at.0.saturating_sub(handle.pop_time);
             is_changed.then_some((handle.pop_time, invisible_ms))
         } else {

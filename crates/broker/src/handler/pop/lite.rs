@@ -89,34 +89,41 @@ impl PopMessageHandler {
         let now = self.clock.now();
         let mut gathered = Gathered::new(now.0, ORDER_REVIVE_QUEUE, Vec::new());
         let mut looked_at = HashSet::new();
-        while gathered.messages < plan.max_messages {
+        // Those that were looked at and are noted again meanwhile: for the next pop, and as many at most.
+        let mut again = Vec::new();
+        let mut stop = None;
+        while gathered.messages < plan.max_messages && again.len() <= looked_at.len() {
             match self.lite.take(&client.client_id, &plan.group, now) {
                 None => break,
-                Some(Found::Queue(queue)) if !looked_at.insert(queue.clone()) => {
-                    self.lite.put_back(&client.client_id, &queue);
-                    break;
-                }
+                Some(Found::Queue(queue)) if !looked_at.insert(queue.clone()) => again.push(queue),
                 Some(Found::Queue(queue)) => match self.pop_queue(plan, &queue, 0, &mut gathered, wait) {
                     Ok(()) => {}
                     Err(stopped) => {
-                        self.lite.put_back(&client.client_id, &queue);
-                        match stopped {
-                            // What was taken is given out.
-                            _ if gathered.messages > 0 => break,
-                            Stopped::WouldWait => return Served::WouldWait,
-                            Stopped::Refused(error) => return Served::Refused(error),
+                        again.push(queue);
+                        // What was taken is given out.
+                        if gathered.messages == 0 {
+                            stop = Some(stopped);
                         }
+                        break;
                     }
                 },
-                Some(Found::Queues(queues)) => self.note_those_with_messages(plan, client, queues),
+                Some(Found::Queues(queues)) => {
+                    let found = self.those_with_messages(plan, queues);
+                    self.lite.found(&client.client_id, found);
+                }
                 Some(Found::AllOf(parent)) => {
                     let all = lite_queues_of(&self.store, &parent).map(Arc::from);
-                    self.note_those_with_messages(plan, client, all);
+                    let found = self.those_with_messages(plan, all);
+                    self.lite.found(&client.client_id, found);
                 }
             }
         }
-        if gathered.messages == 0 {
-            return Served::Nothing;
+        again.iter().for_each(|queue| self.lite.put_back(&client.client_id, queue));
+        match stop {
+            Some(Stopped::WouldWait) => return Served::WouldWait,
+            Some(Stopped::Refused(error)) => return Served::Refused(error),
+            None if gathered.messages == 0 => return Served::Nothing,
+            None => {}
         }
         self.lite.given(&client.client_id, now);
         if self.lite.has_ready(&client.client_id) {
@@ -134,20 +141,15 @@ impl PopMessageHandler {
         Served::Found(reply, None)
     }
 
-    fn note_those_with_messages(
-        &self,
-        plan: &Plan,
-        client: &LiteClient,
-        queues: impl IntoIterator<Item = Arc<str>>,
-    ) {
-        for queue in queues {
+    /// Those of which the group lacks messages that nobody has in flight.
+    fn those_with_messages(&self, plan: &Plan, queues: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+        let has_messages = |queue: &Arc<str>| {
             let key = QueueKey::new(queue.clone(), plan.group.clone(), 0);
-            let max = self.store.readable_queue_range(&queue, 0).max.to_i64();
+            let max = self.store.readable_queue_range(queue, 0).max.to_i64();
             let is_behind = self.pop.look(&key).is_none_or(|next| next < max);
-            if max > 0 && is_behind && !self.pop.is_blocked(&key, plan.attempt_id.as_deref()) {
-                self.lite.put_back(&client.client_id, &queue);
-            }
-        }
+            max > 0 && is_behind && !self.pop.is_blocked(&key, plan.attempt_id.as_deref())
+        };
+        queues.into_iter().filter(has_messages).collect()
     }
 
     /// A message of a lite topic was consumed.
@@ -190,7 +192,7 @@ impl PopMessageHandler {
         let handle = parse(&header.extra_info)?;
         refuse_other_queue(*queue_id, &handle)?;
         let visible_at = self.clock.now().add_ms(header.invisible_time);
-        if !self.pop.change_in_order(&queue, *offset, handle.pop_time, visible_at) {
+        if !self.pop.change_in_order(&queue, *offset, handle.pop_time, visible_at, header.suspend) {
             return Err(HandlerError::new(
                 ResponseCode::NO_MESSAGE,
                 format!(

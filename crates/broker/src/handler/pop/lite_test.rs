@@ -203,6 +203,37 @@ fn an_invisible_time_is_changed() {
 }
 
 #[test]
+fn a_lite_topic_is_put_off_as_a_whole_and_that_does_not_count() {
+    let popper = popper();
+    subscribe(&popper, "one", "g", &["a"]);
+    ["a0", "a1"].iter().for_each(|body| send(&popper, "a", body));
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let got = pop(&popper, "one", "g", 32);
+        assert_eq!(bodies(&got), ["a0", "a1"]);
+        times.push((got[0].times, got[1].times));
+        let header = ChangeInvisibleTimeRequest {
+            consumer_group: "g".into(),
+            topic: "P".into(),
+            queue_id: 0,
+            extra_info: got[0].handle.to_string(),
+            offset: 0,
+            invisible_time: 2_000,
+            lite_topic: Some("a".into()),
+            suspend: true,
+        };
+        let request = RemotingCommand::request(&header);
+        let change =
+            |request: &RemotingCommand| popper.handler.change_invisible_time(&popper.caller, request);
+        assert_eq!(popper.call(&request, change).unwrap().response_code(), ResponseCode::SUCCESS);
+        popper.pass(1_999);
+        assert!(pop(&popper, "one", "g", 32).is_empty());
+        popper.pass(1);
+    }
+    assert_eq!(times, [(0, 0), (1, 1), (1, 1)], "as Java counts: only the first time");
+}
+
+#[test]
 fn a_pop_waits_for_what_comes() {
     let popper = popper();
     subscribe(&popper, "one", "g", &["a"]);

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * {@code Load send|consume NAMESRV BROKER-PID[,NAMESRV-PID]}: measures one running system and prints
+ * {@code Load send|consume|lite NAMESRV BROKER-PID[,NAMESRV-PID] [BROKER]}: measures one running system and prints
  * {@code metric TAB value} lines. Sizes come from system properties, see {@code bench/run}.
  */
 public final class Load {
@@ -26,7 +26,13 @@ public final class Load {
                 servers.startSampling();
                 ConsumeLoad.run(args[1], servers);
             }
-            default -> throw new IllegalArgumentException("send or consume, not " + args[0]);
+            case "lite" -> {
+                servers.startSampling();
+                try (LiteLoad lite = new LiteLoad(args[1], args[3], servers)) {
+                    lite.run();
+                }
+            }
+            default -> throw new IllegalArgumentException("send, consume or lite, not " + args[0]);
         }
         servers.stopSampling();
         report("rss_peak_mb", servers.residentPeak());

@@ -59,6 +59,7 @@ public final class Main {
         all.addAll(PullScenarios.LIST);
         all.addAll(LitePullScenarios.LIST);
         all.addAll(AdminScenarios.LIST);
+        all.addAll(sinceVersion5("MachineryScenarios"));
         all.addAll(QueryScenarios.LIST);
         all.addAll(RequestReplyScenarios.LIST);
         all.addAll(RestartScenarios.LIST);

@@ -100,6 +100,11 @@ public final class PopLiteClient {
     }
 
     public AckStatus change(MessageExt message, long invisibleMs) throws Exception {
+        return change(message, invisibleMs, false);
+    }
+
+    /** @param suspend all of the pop, which does not count then */
+    public AckStatus change(MessageExt message, long invisibleMs, boolean suspend) throws Exception {
         ChangeInvisibleTimeRequestHeader header = new ChangeInvisibleTimeRequestHeader();
         header.setConsumerGroup(group);
         header.setTopic(topic);
@@ -107,6 +112,7 @@ public final class PopLiteClient {
         header.setOffset(message.getQueueOffset());
         header.setExtraInfo(handle(message));
         header.setInvisibleTime(invisibleMs);
+        header.setSuspend(suspend);
         header.setLiteTopic(message.getProperty(MessageConst.PROPERTY_LITE_TOPIC));
         header.setBrokerName(BROKER);
         return get(api.changeInvisibleTimeAsync(broker, BROKER, header, TIMEOUT_MS)).getStatus();

@@ -7,11 +7,16 @@ import interop.PopLiteClient;
 import interop.Scenario;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.rocketmq.client.consumer.AckStatus;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
@@ -30,15 +35,20 @@ public final class PopLiteScenarios {
     private static final long LONG_MS = 120_000;
     private static final int ILLEGAL_OPERATION = 604;
     private static final int INVALID_PARAMETER = 29;
+    private static final int KILLS = 3;
+    private static final int ROUND_MESSAGES = 40;
+    private static final long INVISIBLE_MS = 3_000;
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("lite-subscribe-pop-ack", PopLiteScenarios::subscribed),
         Scenario.of("lite-in-order-and-again", PopLiteScenarios::inOrder),
+        Scenario.of("lite-put-off", PopLiteScenarios::putOff),
         Scenario.of("lite-waits", PopLiteScenarios::waits),
         Scenario.of("lite-begins-where-it-is-told", PopLiteScenarios::begins),
         Scenario.of("lite-everything", PopLiteScenarios::everything),
         Scenario.of("lite-told-to-administrators", PopLiteScenarios::told),
-        Scenario.of("lite-bad-input", PopLiteScenarios::badInput));
+        Scenario.of("lite-bad-input", PopLiteScenarios::badInput),
+        Scenario.of("lite-killed", PopLiteScenarios::killed, "exclusive"));
 
     private PopLiteScenarios() {
     }
@@ -139,6 +149,23 @@ public final class PopLiteScenarios {
         Check.equal(List.of("a1", "a2"), bodies(popAll(client, 2)), "the others");
     }
 
+    /** A consumer puts a lite topic off: all of the pop comes again then, and only the first time counts. */
+    private static void putOff(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient client = lite.client("one");
+        lite.send(producer, "a", "a0");
+        lite.send(producer, "a", "a1");
+        client.subscribe("a");
+        for (int times : new int[] {0, 1, 1}) {
+            List<MessageExt> both = popAll(client, 2);
+            Check.equal(List.of("a0", "a1"), bodies(both), "what comes");
+            both.forEach(message -> Check.equal(times, message.getReconsumeTimes(), "how often " + bodies(List.of(message)) + " came before"));
+            Check.equal(AckStatus.OK, client.change(both.get(0), 1_000, true), "putting it off");
+            Check.equal(0, client.pop(32, LONG_MS, 0).size(), "messages before that time");
+        }
+    }
+
     private static MessageExt popOne(PopLiteClient client) {
         List<MessageExt> popped = new ArrayList<>();
         Await.until("a message", () -> {
@@ -236,5 +263,104 @@ public final class PopLiteScenarios {
         lite.c.cluster.admin().createAndUpdateSubscriptionGroupConfig(lite.c.cluster.brokerAddr(), config);
         PopLiteClient other = new PopLiteClient(lite.c, lite.topic, unbound, "y-" + lite.topic);
         Check.failsWithCode(INVALID_PARAMETER, "a pop of a group that is not bound", () -> other.pop(1, LONG_MS, 0));
+    }
+
+    /**
+     * The broker is killed again and again, at sends and at acknowledgements that a seed chooses. What was acknowledged to the
+     * producer is consumed, of each lite topic in order; what the consumer acknowledged comes again from a Java broker only, which
+     * writes progress later.
+     */
+    private static void killed(Case main) throws Exception {
+        Lite lite = Lite.of(main, Map.of());
+        long seed = Long.getLong("interop.kills", System.nanoTime());
+        System.out.println("     lite-killed: seed " + seed);
+        Random random = new Random(seed);
+        DefaultMQProducer producer = lite.c.producer();
+        PopLiteClient client = lite.client("one");
+        Set<String> names = Set.of("a", "b", "c", "d");
+        Await.until("subscribed", () -> resubscribed(client, names));
+        Map<String, Integer> sent = new TreeMap<>();
+        Consumed consumed = new Consumed();
+        for (int round = 0; round < KILLS; round++) {
+            int atSend = random.nextInt(ROUND_MESSAGES);
+            int atAck = random.nextInt(ROUND_MESSAGES / 2);
+            for (int i = 0; i < ROUND_MESSAGES; i++) {
+                String name = "abcd".substring(i % 4, i % 4 + 1);
+                int number = sent.merge(name, 1, Integer::sum) - 1;
+                CompletableFuture<Void> kill = i == atSend ? kill(lite) : null;
+                // One that was taken and not acknowledged is there twice then.
+                Await.until("sent " + name + number, () -> {
+                    lite.send(producer, name, name + ":" + number);
+                    return true;
+                });
+                join(kill);
+            }
+            AtomicInteger acknowledged = new AtomicInteger();
+            AtomicReference<CompletableFuture<Void>> kill = new AtomicReference<>();
+            Await.until("half of them are consumed", () -> {
+                resubscribed(client, names);
+                for (MessageExt message : client.pop(4, INVISIBLE_MS, 500)) {
+                    if (acknowledged.get() >= atAck && kill.get() == null) {
+                        kill.set(kill(lite));
+                    }
+                    if (consumed.take(client, message)) {
+                        acknowledged.incrementAndGet();
+                    }
+                }
+                return acknowledged.get() >= ROUND_MESSAGES / 2;
+            });
+            join(kill.get());
+        }
+        Await.until("everything is consumed", () -> {
+            resubscribed(client, names);
+            client.pop(32, INVISIBLE_MS, 500).forEach(message -> consumed.take(client, message));
+            return consumed.next.equals(sent);
+        });
+    }
+
+    /** What a consumer of several lite topics has seen and acknowledged. */
+    private static final class Consumed {
+        final Map<String, Integer> next = new TreeMap<>();
+        private final Set<String> acknowledged = new HashSet<>();
+        private final boolean mayComeAgain = "persisted".equals(System.getProperty("interop.offsets"));
+
+        /** Takes and acknowledges one message, which is the next of its lite topic or an old one; whether the broker says so. */
+        boolean take(PopLiteClient client, MessageExt message) {
+            String[] body = new String(message.getBody(), StandardCharsets.UTF_8).split(":");
+            int number = Integer.parseInt(body[1]);
+            int due = next.getOrDefault(body[0], 0);
+            Check.that(number <= due, body[0] + number + " comes while " + body[0] + due + " is still to come");
+            String place = body[0] + "@" + message.getQueueOffset();
+            Check.that(mayComeAgain || !acknowledged.contains(place), place + " comes again, but was acknowledged");
+            next.put(body[0], Math.max(due, number + 1));
+            try {
+                return client.ack(message) == AckStatus.OK && acknowledged.add(place);
+            } catch (Exception e) {
+                // Killed meanwhile: it may come again.
+                return false;
+            }
+        }
+    }
+
+    /** A broker that was killed does not know it any more: clients tell again and again. */
+    private static boolean resubscribed(PopLiteClient client, Set<String> names) throws Exception {
+        client.subscription(LiteSubscriptionAction.COMPLETE_ADD, names, null);
+        return true;
+    }
+
+    private static CompletableFuture<Void> kill(Lite lite) {
+        return CompletableFuture.runAsync(() -> {
+            try {
+                lite.c.cluster.restartBroker("kill");
+            } catch (Exception e) {
+                throw new IllegalStateException("the broker cannot be killed and started again", e);
+            }
+        });
+    }
+
+    private static void join(CompletableFuture<Void> kill) throws Exception {
+        if (kill != null) {
+            kill.get(150, TimeUnit.SECONDS);
+        }
     }
 }

@@ -14,7 +14,7 @@ import java.util.List;
  * Checks that all is there which the broker before it left, adds a message of each kind, and notes what is there now.
  *
  * <p>{@code takeover.state} is the file of the notes; {@code takeover.features} are the kinds beside those that every
- * version has: {@code batchcq}, {@code many-queues}, {@code timers}, {@code pop}; {@code takeover.left} is how the broker before this one
+ * version has: {@code batchcq}, {@code many-queues}, {@code timers}, {@code pop}, {@code lite}; {@code takeover.left} is how the broker before this one
  * ended: {@code clean} or {@code kill}.
  */
 public final class Takeover {
@@ -39,8 +39,12 @@ public final class Takeover {
         boolean hasTimers = features.contains("timers");
         Inventory inventory = new Inventory(c);
         PopTraffic pops = features.contains("pop") ? new PopTraffic(c) : null;
+        LiteTraffic lites = features.contains("lite") ? new LiteTraffic(c) : null;
         if (phase == 0) {
             traffic.createTopics();
+            if (lites != null) {
+                lites.createTopics();
+            }
             if (pops != null) {
                 pops.createTopics();
             }
@@ -63,8 +67,14 @@ public final class Takeover {
             if (hasTimers) {
                 timers.check(phase - 1, "kill".equals(System.getProperty("takeover.left")));
             }
+            if (lites != null) {
+                lites.check(phase - 1);
+            }
         }
         new FilterTraffic(c).run(phase);
+        if (lites != null) {
+            lites.send(phase);
+        }
         traffic.send(phase);
         traffic.checkKeys(phase);
         transactions.send(phase);

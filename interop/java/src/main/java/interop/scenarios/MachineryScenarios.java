@@ -1,0 +1,77 @@
+package interop.scenarios;
+
+import interop.Await;
+import interop.Case;
+import interop.Check;
+import interop.Received;
+import interop.Scenario;
+import java.util.List;
+import java.util.Properties;
+import org.apache.rocketmq.remoting.protocol.subscription.GroupForbidden;
+import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** What administrators set about a broker's machinery, and prohibitions. */
+public final class MachineryScenarios {
+    private static final int INVALID_PARAMETER = 29;
+
+    public static final List<Scenario> LIST = List.of(
+        Scenario.of("machinery-cold-data", MachineryScenarios::coldData),
+        Scenario.of("machinery-read-ahead", MachineryScenarios::readAhead),
+        Scenario.of("machinery-timer-engine", MachineryScenarios::timerEngine),
+        Scenario.of("machinery-pop-records", MachineryScenarios::popRecords),
+        Scenario.of("machinery-forbidden-group", MachineryScenarios::forbidden));
+
+    private MachineryScenarios() {
+    }
+
+    private static void coldData(Case c) throws Exception {
+        DefaultMQAdminExt admin = c.cluster.admin();
+        String broker = c.cluster.brokerAddr();
+        String group = c.freshName();
+        Properties thresholds = new Properties();
+        thresholds.setProperty(group, "1000");
+        admin.updateColdDataFlowCtrGroupConfig(broker, thresholds);
+        String told = admin.getColdDataFlowCtrInfo(broker).replaceAll("\\s", "");
+        Check.that(told.contains("\"" + group + "\":1000"), "the threshold is not told: " + told);
+        Check.that(told.contains("\"cgColdReadThreshold\":3145728"), "that of the others is not told: " + told);
+        admin.removeColdDataFlowCtrGroupConfig(broker, group);
+        Check.that(!admin.getColdDataFlowCtrInfo(broker).contains(group), "the threshold is still there");
+    }
+
+    private static void readAhead(Case c) throws Exception {
+        for (String mode : List.of("1", "0")) {
+            String told = c.cluster.admin().setCommitLogReadAheadMode(c.cluster.brokerAddr(), mode);
+            Check.that(told.contains("success, mode: " + mode), "what is told: " + told);
+        }
+        Check.failsWithCode(INVALID_PARAMETER, "an unknown mode", () -> c.cluster.admin().setCommitLogReadAheadMode(c.cluster.brokerAddr(), "7"));
+    }
+
+    private static void timerEngine(Case c) throws Exception {
+        c.cluster.admin().switchTimerEngine(c.cluster.brokerAddr(), "F");
+    }
+
+    private static void popRecords(Case c) throws Exception {
+        c.cluster.admin().exportPopRecords(c.cluster.brokerAddr(), 10_000);
+    }
+
+    private static void forbidden(Case c) throws Exception {
+        DefaultMQAdminExt admin = c.cluster.admin();
+        String broker = c.cluster.brokerAddr();
+        String topic = c.freshTopic(1);
+        String group = c.freshName();
+        SubscriptionGroupConfig config = new SubscriptionGroupConfig();
+        config.setGroupName(group);
+        admin.createAndUpdateSubscriptionGroupConfig(broker, config);
+        GroupForbidden told = admin.updateAndGetGroupReadForbidden(broker, group, topic, false);
+        Check.equal(false, told.getReadable(), "whether the group may read");
+        Received received = new Received();
+        c.startPush(group, topic, "*", received);
+        Await.until("the broker knows the consumer", () -> !admin.examineConsumerConnectionInfo(group).getConnectionSet().isEmpty());
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 3);
+        Check.equal(0, received.count(), "messages that a forbidden group gets");
+        told = admin.updateAndGetGroupReadForbidden(broker, group, topic, true);
+        Check.equal(true, told.getReadable(), "whether the group may read again");
+        received.awaitExactly(sent);
+    }
+}

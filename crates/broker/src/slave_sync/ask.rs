@@ -11,7 +11,10 @@ use eruca_protocol::{
         TopicConfigAndMappingSerializeWrapper,
     },
     decode_field,
-    request::{GetAllSubscriptiongroupConfigRequest, GetAllTopicConfigRequest, UpdateConsumerOffsetRequest},
+    request::{
+        GetAllSubscriptiongroupConfigRequest, GetAllTopicConfigRequest, QueryConsumerOffsetRequest,
+        QueryConsumerOffsetResponse, UpdateConsumerOffsetRequest,
+    },
 };
 use eruca_remoting::{Client, InvokeError};
 
@@ -219,9 +222,13 @@ impl Master {
         end.ok_or_else(|| self.unreadable(WHAT, "there is no commitLogMaxOffset in it".to_owned()))
     }
 
-    /// Tells the master an offset that a consumer brought to the slave. False where it does not take it. A group that began
-    /// here, of which it never heard, is made there as its first consumer would make it.
+    /// Tells the master an offset that a consumer brought to the slave. False where it does not take it, or is as far: since it was
+    /// asked for its offsets the log had to be awaited, and the group went on. A group that began here, of which it never heard, is
+    /// made there as its first consumer would make it.
     pub(super) async fn bring(&self, own: &OwnOffset, may_create: bool) -> Result<bool, AskError> {
+        if self.committed(own).await?.is_some_and(|committed| committed >= own.offset) {
+            return Ok(false);
+        }
         match self.tell(own).await? {
             ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST if may_create => {}
             code => return Ok(code == ResponseCode::SUCCESS),
@@ -232,6 +239,28 @@ impl Master {
         match self.ask("a consumer group", request).await {
             Ok(_) => Ok(self.tell(own).await? == ResponseCode::SUCCESS),
             Err(AskError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the group is at the master now; `None` where it never was.
+    async fn committed(&self, own: &OwnOffset) -> Result<Option<i64>, AskError> {
+        const WHAT: &str = "a consumer's offset";
+        let request = RemotingCommand::request(&QueryConsumerOffsetRequest {
+            consumer_group: own.group.clone(),
+            topic: own.topic.clone(),
+            queue_id: own.queue_id,
+            set_zero_if_not_found: Some(false),
+        });
+        match self.ask(WHAT, request).await {
+            Ok(answer) => {
+                let header: Result<QueryConsumerOffsetResponse, _> = answer.header();
+                header
+                    .map(|header| Some(header.offset))
+                    .map_err(|error| self.unreadable(WHAT, error.to_string()))
+            }
+            // QUERY_NOT_FOUND, or a group or topic that it does not know.
+            Err(AskError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

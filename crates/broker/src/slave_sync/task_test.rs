@@ -13,12 +13,14 @@ use eruca_protocol::body::{
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode, body, request::UpdateConsumerOffsetRequest,
 };
-use eruca_remoting::{Caller, Reply};
+use eruca_remoting::{Caller, Client, ClientConfig, Reply};
 use eruca_store::RealDisk;
 
+use super::ask::Master;
 use crate::{
     Broker, BrokerConfig, Environment,
     config::BrokerRole,
+    offsets::OwnOffset,
     role::{MasterAddresses, Role},
 };
 
@@ -159,5 +161,27 @@ fn a_slave_gets_all_from_its_master_and_brings_what_consumers_left_with_it() {
     assert_eq!(slave.role().state().role(), Role::Master);
     assert_eq!(offset(&slave, 1), Some(0), "of messages that never came here, nothing counts as consumed");
     slave.shutdown();
+    master.shutdown();
+}
+
+#[test]
+fn a_master_whose_group_went_on_meanwhile_is_not_set_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let master = broker(directory.path(), BrokerRole::AsyncMaster);
+    let topics = body::CreateTopicListRequestBody { topic_config_list: vec![TopicConfig::new("T", 8)] };
+    put(&master, RequestCode::UPDATE_AND_CREATE_TOPIC_LIST, body::to_json(&topics));
+    let group = SubscriptionGroupConfig { group_name: "g".to_owned(), ..SubscriptionGroupConfig::default() };
+    put(&master, RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body::to_json(&group));
+    commit(&master, 1, 9);
+    let client = Client::new(ClientConfig { name: "slave", ..ClientConfig::default() }, None);
+    let told = Master { client: client.clone(), addr: master.listen_addr().to_string() };
+    let own = |queue_id, offset| OwnOffset { group: "g".to_owned(), topic: "T".to_owned(), queue_id, offset };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        assert!(!told.bring(&own(1, 5), true).await.unwrap());
+        assert!(told.bring(&own(2, 5), true).await.unwrap());
+        client.close();
+    });
+    assert_eq!((offset(&master, 1), offset(&master, 2)), (Some(9), Some(5)));
     master.shutdown();
 }

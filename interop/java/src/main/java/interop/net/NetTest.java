@@ -62,7 +62,12 @@ public final class NetTest {
     public static void main(String[] args) throws Exception {
         long seed = Long.getLong("net.seed", System.nanoTime() % 100_000);
         System.out.println("SEED=" + seed);
-        boolean good = new NetTest(seed).run(Path.of(System.getProperty("net.dir"), "ledger"));
+        boolean good = false;
+        try {
+            good = new NetTest(seed).run(Path.of(System.getProperty("net.dir"), "ledger"));
+        } catch (Throwable died) {
+            died.printStackTrace();
+        }
         // Clients leave threads behind, so the end has to be said.
         System.exit(good ? 0 : 1);
     }

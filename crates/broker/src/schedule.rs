@@ -415,8 +415,8 @@ impl Work {
         if !self.transactions.is_on_duty() {
             return;
         }
-        let (open, topics) = (self.transactions.open_by_topic(), &self.settled.topics);
-        let is_topic = |topic: &str| topics.get(topic).is_some();
+        let open = self.transactions.open_by_topic();
+        let is_topic = |topic: &str| self.settled.topics.contains(topic);
         note("transactionMetrics", self.transaction_metrics.persist(&open, is_topic, self.clock.now()));
     }
 

@@ -9,11 +9,7 @@ use std::{
 };
 
 use eruca_message::{Clock, Timestamp};
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    body::{SyncStateSet, to_json},
-    request::NotifyBrokerRoleChangedRequest,
-};
+use eruca_protocol::{RemotingCommand, ResponseCode, request::NotifyBrokerRoleChangedRequest};
 use eruca_remoting::Client;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -22,7 +18,7 @@ use crate::{
     ControllerKeys,
     liveness::{BrokerKey, LivenessTable},
     raft::{ProposeError, RaftNode},
-    state::{Answer, Command, Liveness, Replicas},
+    state::{Answer, Command, Liveness, Master, Replicas, SyncStateSetView},
 };
 
 /// No request waits longer for the Raft group. Java: 5 s.
@@ -191,15 +187,7 @@ impl Core {
         if !self.keys().notify_broker_role_changed {
             return;
         }
-        let header = NotifyBrokerRoleChangedRequest {
-            master_address: Some(master.address.clone()),
-            master_epoch: Some(master.epoch),
-            sync_state_set_epoch: Some(set.epoch),
-            master_broker_id: Some(master.broker_id),
-            hand_over_to: None,
-        };
-        let body = SyncStateSet { sync_state_set: set.ids.clone(), sync_state_set_epoch: set.epoch };
-        let notice = RemotingCommand::request(&header).with_body(to_json(&body));
+        let notice = role_notice(master, set, None);
         let liveness = self.view(broker_name);
         for (_, addr) in answer.members.iter().filter(|(id, _)| liveness.is_alive(**id)) {
             if self.notices.try_send((addr.clone(), notice.clone())).is_err() {
@@ -207,4 +195,20 @@ impl Core {
             }
         }
     }
+}
+
+/// Who is master of a group, for its brokers; with `hand_over_to` the question to prepare for that one.
+pub(crate) fn role_notice(
+    master: &Master,
+    set: &SyncStateSetView,
+    hand_over_to: Option<i64>,
+) -> RemotingCommand {
+    let header = NotifyBrokerRoleChangedRequest {
+        master_address: Some(master.address.clone()),
+        master_epoch: Some(master.epoch),
+        sync_state_set_epoch: Some(set.epoch),
+        master_broker_id: Some(master.broker_id),
+        hand_over_to,
+    };
+    RemotingCommand::request(&header).with_body(set.to_body())
 }

@@ -33,7 +33,7 @@ impl fmt::Debug for HandOver {
 }
 
 impl ReplicasManager {
-    /// Returns when there is news of the group, or none is to be expected any more.
+    /// Returns when the news of the election were heeded, or none are to be expected any more.
     pub(super) async fn do_hand_over(&self, HandOver { to, epoch, answer }: HandOver) {
         if self.group().id() == Some(to) {
             if !self.slave_sync().last_look(LAST_LOOK).await {
@@ -77,8 +77,11 @@ impl ReplicasManager {
             );
             answer(Some(lacking));
         }
-        if !self.has_news() {
-            self.resume().await;
+        self.heed_news().await;
+        // As the master that it still is, where it is.
+        let role = self.role().clone();
+        if let Some(Err(error)) = blocking(move || role.resume()).await {
+            tracing::error!(%error, "this broker takes no messages");
         }
     }
 
@@ -100,13 +103,5 @@ impl ReplicasManager {
         .await;
         group.await_slave(None);
         lacking()
-    }
-
-    /// Messages are taken again, where this broker is still master.
-    pub(super) async fn resume(&self) {
-        let role = self.role().clone();
-        if let Some(Err(error)) = blocking(move || role.resume()).await {
-            tracing::error!(%error, "this broker takes no messages");
-        }
     }
 }

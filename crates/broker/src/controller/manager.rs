@@ -194,23 +194,12 @@ impl ReplicasManager {
     }
 
     async fn run(self: Arc<Self>) {
-        // Whether a hand-over ended with news, which say whether messages are taken again.
-        let mut is_paused = false;
         loop {
-            let notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(view) = notice {
-                let now = self.now();
-                let effects = self.with_member(|member| member.notified(view, now));
-                self.carry_out(effects).await;
-                if is_paused {
-                    self.resume().await;
-                    is_paused = false;
-                }
+            if self.heed_news().await {
                 continue;
             }
             let hand_over = self.hand_over.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(hand_over) = hand_over {
-                is_paused = true;
                 self.do_hand_over(hand_over).await;
                 continue;
             }
@@ -228,6 +217,16 @@ impl ReplicasManager {
                 None => self.sleep(now).await,
             }
         }
+    }
+
+    /// Does what follows from what a controller said by itself; whether it had said something.
+    pub(super) async fn heed_news(&self) -> bool {
+        let notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(view) = notice else { return false };
+        let now = self.now();
+        let effects = self.with_member(|member| member.notified(view, now));
+        self.carry_out(effects).await;
+        true
     }
 
     async fn sleep(&self, now: Timestamp) {

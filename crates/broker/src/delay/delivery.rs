@@ -134,7 +134,7 @@ fn deliver_one(
         Ok(message) => message,
         Err(why) => return lost(&why),
     };
-    match put(store, escape, &message) {
+    match put(store, escape, &message, None) {
         Ok(_) => Ok(true),
         Err(error @ AppendError::Stopped(_)) => Err(NotNow::Append(error)),
         Err(error) => lost(&error),

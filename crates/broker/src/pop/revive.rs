@@ -18,7 +18,7 @@ use super::{
     service::PopService,
     state::{CheckPoint, EntryId, QueueKey, Revival},
 };
-use crate::role::put_retry;
+use crate::role::put;
 
 /// Records of one revive queue read at a time.
 const READ_RECORDS: usize = 1024;
@@ -180,10 +180,6 @@ impl PopService {
     fn make_safe(&self) -> bool {
         let store = &self.parts.store;
         self.parts.topics.settle();
-        if store.is_replica() {
-            // They went to another group, which acknowledged them.
-            return true;
-        }
         let settled = store.settle().and_then(|()| match store.config().flush_mode {
             FlushMode::Sync => store.flush_step().map(drop),
             FlushMode::Async => Ok(()),
@@ -280,6 +276,7 @@ impl PopService {
             ..AppendMessage::moved(record, topic, 0, &properties)
         };
         let escape = self.escape.get().map(Arc::as_ref);
-        put_retry(&self.parts.store, escape, &message, pop_origin_topic(popped_from, group)).map(drop)
+        let origin = pop_origin_topic(popped_from, group);
+        put(&self.parts.store, escape, &message, Some(origin)).map(drop)
     }
 }

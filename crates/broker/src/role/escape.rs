@@ -112,7 +112,15 @@ impl Escape {
         if !self.is_open() {
             return Err(WriteStopped::Replica);
         }
-        self.request(half).map_or(Ok(()), |request| self.send(&request))
+        self.pass_on(half, None)
+    }
+
+    /// Sends a message to another group, unless it is this group's own business; `popped_from` as for [`put`].
+    fn pass_on(&self, message: &AppendMessage<'_>, popped_from: Option<&str>) -> Result<(), WriteStopped> {
+        match self.request(message, popped_from) {
+            Some(request) => self.send(&request),
+            None => Ok(()),
+        }
     }
 
     /// Sends what [`Escape::request`] made; it is acknowledged when this returns. For threads of this crate's schedule, which may
@@ -127,7 +135,7 @@ impl Escape {
             if now.ms_since(Timestamp(self.told_at.load(Ordering::Relaxed))) >= TELL_MS {
                 self.told_at.store(now.0, Ordering::Relaxed);
                 tracing::warn!(
-                    topic = request.topic,
+                    topic = request.header.topic,
                     why,
                     "a message that is due does not get to another broker, it waits"
                 );
@@ -138,7 +146,7 @@ impl Escape {
 
     /// As it is sent. `None` for what is this group's own business: records of pops, which are looked for in the log when a
     /// slave begins to stand in (`pop/recover.rs`).
-    fn request(&self, message: &AppendMessage<'_>) -> Option<Escaping> {
+    fn request(&self, message: &AppendMessage<'_>, popped_from: Option<&str>) -> Option<Escaping> {
         if is_revive_topic(message.topic) {
             return None;
         }
@@ -185,9 +193,8 @@ impl Escape {
             ..SendMessageRequestV2::default()
         };
         Some(Escaping {
-            route_of: topic.clone(),
-            is_one_queue: false,
-            topic,
+            route_of: popped_from.map_or(topic, str::to_owned),
+            is_one_queue: popped_from.is_some(),
             header,
             body: message.body.to_vec(),
         })
@@ -268,7 +275,6 @@ impl Escape {
 
 /// A message on its way.
 struct Escaping {
-    topic: String,
     /// It goes where this topic is.
     route_of: String,
     /// Its topic has one queue, whatever the other has.
@@ -280,44 +286,21 @@ struct Escaping {
 /// Puts a message that is due into the store, or, where this broker stands in for its master, to another group. What the
 /// record takes in the log; `None` where it went elsewhere.
 ///
+/// The copy of a popped message in its retry topic, which need not be in another group yet, goes where `popped_from` is, as its
+/// group pops there.
+///
 /// # Errors
 /// As [`MessageStore::append`].
 pub(crate) fn put(
     store: &MessageStore,
     escape: Option<&Escape>,
     message: &AppendMessage<'_>,
-) -> Result<Option<u64>, AppendError> {
-    put_or(store, escape, message, |escape| escape.request(message))
-}
-
-/// As [`put`], for the copy of a popped message in its retry topic, which need not be in another group yet: it goes where
-/// `origin` is, the topic from which it was popped, as its group pops there.
-pub(crate) fn put_retry(
-    store: &MessageStore,
-    escape: Option<&Escape>,
-    message: &AppendMessage<'_>,
-    origin: &str,
-) -> Result<Option<u64>, AppendError> {
-    let request = |escape: &Escape| {
-        let request = escape.request(message)?;
-        Some(Escaping { route_of: origin.to_owned(), is_one_queue: true, ..request })
-    };
-    put_or(store, escape, message, request)
-}
-
-fn put_or(
-    store: &MessageStore,
-    escape: Option<&Escape>,
-    message: &AppendMessage<'_>,
-    request: impl FnOnce(&Escape) -> Option<Escaping>,
+    popped_from: Option<&str>,
 ) -> Result<Option<u64>, AppendError> {
     match store.append(message) {
         Ok(appended) => Ok(Some(appended.log_offset_end.0 - appended.log_offset.0)),
         Err(AppendError::Stopped(WriteStopped::Replica)) => match escape.filter(|escape| escape.is_open()) {
-            Some(escape) => match request(escape) {
-                Some(request) => escape.send(&request).map(|()| None).map_err(AppendError::Stopped),
-                None => Ok(None),
-            },
+            Some(escape) => escape.pass_on(message, popped_from).map(|()| None).map_err(AppendError::Stopped),
             None => Err(AppendError::Stopped(WriteStopped::Replica)),
         },
         Err(error) => Err(error),

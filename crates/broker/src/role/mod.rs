@@ -10,7 +10,7 @@ mod state;
 mod switch;
 
 pub(crate) use acting::{Group, Minimum, Step};
-pub(crate) use escape::{Escape, put, put_retry};
+pub(crate) use escape::{Escape, put};
 pub(crate) use refusals::refused_by_slave;
 pub use state::{MasterAddresses, Role, RoleState, Standing};
 pub use switch::{RoleParts, RoleSwitch};

@@ -16,7 +16,7 @@ use eruca_protocol::{
         QueryConsumerOffsetResponse, UpdateConsumerOffsetRequest,
     },
 };
-use eruca_remoting::{Client, InvokeError};
+use eruca_remoting::{Client, ClientConfig, InvokeError};
 
 use super::tables::Progress;
 use crate::offsets::OwnOffset;
@@ -55,6 +55,12 @@ struct Pages<T> {
 }
 
 impl Master {
+    /// With a client of its own, which its user closes.
+    pub(super) fn at(addr: String) -> Self {
+        let config = ClientConfig { name: "slave", ..ClientConfig::default() };
+        Master { client: Client::new(config, None), addr }
+    }
+
     /// Returns when the connection to the master ends; at once where there is none.
     pub(super) async fn lost(&self) {
         if let Ok(connection) = self.client.connect(&self.addr, TIMEOUT).await {

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use eruca_message::Clock;
-use eruca_remoting::{Client, ClientConfig};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -69,8 +68,7 @@ impl SlaveSync {
 
     /// Follows one master until there is another; true when the broker stops.
     async fn follow(&self, addr: String, changes: &mut watch::Receiver<Arc<Standing>>) -> bool {
-        let config = ClientConfig { name: "slave", ..ClientConfig::default() };
-        let master = Master { client: Client::new(config, None), addr };
+        let master = Master::at(addr);
         let mut round = Round::default();
         loop {
             let stepped = self.step(&master, &mut round).await;
@@ -114,8 +112,7 @@ impl SlaveSync {
     /// it told in time.
     pub(crate) async fn last_look(&self, timeout: Duration) -> bool {
         let Some(addr) = master_of(&self.role.now()) else { return false };
-        let config = ClientConfig { name: "slave", ..ClientConfig::default() };
-        let master = Master { client: Client::new(config, None), addr };
+        let master = Master::at(addr);
         let mut round = Round::default();
         let looked = tokio::time::timeout(timeout, self.step(&master, &mut round)).await;
         master.client.close();

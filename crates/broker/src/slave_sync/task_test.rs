@@ -13,7 +13,7 @@ use eruca_protocol::body::{
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode, body, request::UpdateConsumerOffsetRequest,
 };
-use eruca_remoting::{Caller, Client, ClientConfig, Reply};
+use eruca_remoting::{Caller, Reply};
 use eruca_store::RealDisk;
 
 use super::ask::Master;
@@ -173,14 +173,13 @@ fn a_master_whose_group_went_on_meanwhile_is_not_set_back() {
     let group = SubscriptionGroupConfig { group_name: "g".to_owned(), ..SubscriptionGroupConfig::default() };
     put(&master, RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body::to_json(&group));
     commit(&master, 1, 9);
-    let client = Client::new(ClientConfig { name: "slave", ..ClientConfig::default() }, None);
-    let told = Master { client: client.clone(), addr: master.listen_addr().to_string() };
+    let told = Master::at(master.listen_addr().to_string());
     let own = |queue_id, offset| OwnOffset { group: "g".to_owned(), topic: "T".to_owned(), queue_id, offset };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         assert!(!told.bring(&own(1, 5), true).await.unwrap());
         assert!(told.bring(&own(2, 5), true).await.unwrap());
-        client.close();
+        told.client.close();
     });
     assert_eq!((offset(&master, 1), offset(&master, 2)), (Some(9), Some(5)));
     master.shutdown();

@@ -130,7 +130,7 @@ impl Engine {
                 Err(why) => return lost(&why),
             },
         };
-        match put(store, self.escape.as_deref(), &message) {
+        match put(store, self.escape.as_deref(), &message, None) {
             Ok(size_bytes) => {
                 if let Some(size_bytes) = size_bytes.filter(|_| !out.is_roll) {
                     tally.add(message.topic, size_bytes);

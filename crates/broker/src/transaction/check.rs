@@ -64,6 +64,12 @@ impl From<AppendError> for NotDone {
     }
 }
 
+/// An operator should know of a half message that nobody will settle.
+pub(super) fn tell_passed_over(offset: QueueOffset, log_offset: LogOffset, why: &str) {
+    let (queue_offset, log_offset) = (offset.0, log_offset.0);
+    tracing::error!(queue_offset, log_offset, why, "a half message can never be settled, it is passed over");
+}
+
 impl Transactions {
     /// Asks until [`Transactions::stop`]: for a thread of its own, which sleeps as long as nothing is due.
     pub fn run(&self) {
@@ -121,12 +127,7 @@ impl Transactions {
             Ok(()) => {}
             Err(NotDone::Later) => self.reopen(&[action.offset]),
             Err(NotDone::Never(why)) => {
-                tracing::error!(
-                    queue_offset = action.offset.0,
-                    log_offset = action.log_offset.0,
-                    why,
-                    "a half message can never be settled, it is passed over"
-                );
+                tell_passed_over(action.offset, action.log_offset, &why);
                 self.close(action, done);
             }
         }

@@ -3,24 +3,17 @@
 //!
 //! The slave's log takes no operations. That they are settled here is told by the offsets of `CID_RMQ_SYS_TRANS` alone.
 
-use std::sync::Arc;
-
 use eruca_message::{LogOffset, Record, Timestamp, names::TRANS_HALF_TOPIC};
 use eruca_store::AppendMessage;
 
 use super::{
-    check::{BATCH, NotDone, PROGRESS_PAUSE_MS},
+    check::{BATCH, NotDone, PROGRESS_PAUSE_MS, tell_passed_over},
     service::Transactions,
     table::{Closed, RETRY_MS},
 };
-use crate::{delay::NextStep, role::Escape};
+use crate::delay::NextStep;
 
 impl Transactions {
-    pub(crate) fn set_escape(&self, escape: Arc<Escape>) {
-        // Once, at the start.
-        let _ = self.escape.set(escape);
-    }
-
     /// Moves a batch of half messages, whenever they are due here: an end comes to nothing on a slave.
     pub(super) fn move_step(&self, now: Timestamp) -> NextStep {
         let halves = self.state().table.first_open(BATCH);
@@ -33,14 +26,7 @@ impl Transactions {
                     self.progress_step();
                     return NextStep::At(now.add_ms(RETRY_MS));
                 }
-                Err(NotDone::Never(why)) => {
-                    tracing::error!(
-                        queue_offset = offset.0,
-                        log_offset = log_offset.0,
-                        why,
-                        "a half message can never be settled, it is passed over"
-                    );
-                }
+                Err(NotDone::Never(why)) => tell_passed_over(*offset, *log_offset, &why),
             }
             self.state().table.close(key, Closed::Moved);
         }

@@ -23,7 +23,7 @@ use super::{
     counters::{Counters, TransactionCounts},
     groups::ORPHAN_PAUSE_MS,
     progress::{Progress, Settled},
-    rebuild::{Found, Times, rebuild},
+    rebuild::Times,
     refusals::{refused, too_many},
     table::{Closed, HalfTable, NewHalf},
 };
@@ -89,7 +89,7 @@ pub struct Transactions {
     number: u64,
     pub(super) store: Arc<MessageStore>,
     pub(super) topics: Arc<TopicTable>,
-    offsets: Arc<OffsetTable>,
+    pub(super) offsets: Arc<OffsetTable>,
     pub(super) producers: Arc<ProducerTable>,
     parking: Arc<Parking>,
     pub(super) settings: Arc<Settings>,
@@ -111,7 +111,7 @@ pub(super) struct State {
     pub(super) table: HalfTable,
     pub(super) progress: Progress,
     /// Half messages that are committed and not yet noted as settled, since they were taken up.
-    unnoted: Vec<QueueOffset>,
+    pub(super) unnoted: Vec<QueueOffset>,
 }
 
 impl Transactions {
@@ -157,25 +157,6 @@ impl Transactions {
             transactions.set_on_duty(true);
         }
         transactions
-    }
-
-    /// Finds out what is open: at a start, and when the broker became a master, or stands in for one.
-    pub(crate) fn take_up(&self) {
-        let found = rebuild(&self.store, &self.offsets, self.times(), &*self.clock);
-        let Found { table, progress, from, unnoted } = found;
-        *self.state() = State { table, progress, unnoted };
-        // Where they were outside of the queues, they are no more.
-        self.commit_offsets(from);
-    }
-
-    /// Whether producers are asked, for which the store must take messages; or, on a slave that stands in for its master, half
-    /// messages are moved. A slave does neither.
-    pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
-        if is_on_duty && !self.store.is_replica() {
-            let unnoted = std::mem::take(&mut self.state().unnoted);
-            self.note_at_start(&unnoted);
-        }
-        self.wake.set_on_duty(is_on_duty);
     }
 
     /// Stores a half message: `message` as it was sent, but for topic and queue, which `half` has. As with
@@ -284,7 +265,7 @@ impl Transactions {
         self.unsettled(|unsettled| unsettled.waiters.push(waiter));
     }
 
-    fn note_at_start(&self, offsets: &[QueueOffset]) {
+    pub(super) fn note_at_start(&self, offsets: &[QueueOffset]) {
         if offsets.is_empty() {
             return;
         }
@@ -411,11 +392,6 @@ impl Transactions {
         self.counters.counts(open, orphaned)
     }
 
-    /// Whether what is open is known: on a slave it is the master's.
-    pub(crate) fn is_on_duty(&self) -> bool {
-        self.wake.is_on_duty()
-    }
-
     /// By topic, how many half messages are open.
     pub fn open_by_topic(&self) -> Vec<(String, u64)> {
         let counts = self.state().table.open_by_topic();
@@ -454,7 +430,7 @@ impl Transactions {
         }
     }
 
-    fn commit_offsets(&self, settled: Settled) {
+    pub(super) fn commit_offsets(&self, settled: Settled) {
         for (topic, offset) in [(TRANS_HALF_TOPIC, settled.half), (TRANS_OP_HALF_TOPIC, settled.op)] {
             let offset = offset.to_i64();
             if self.offsets.committed(TRANS_GROUP, topic, 0) != Some(offset) {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     core::Core,
-    state::{Answer, Command, Group, Liveness, REPLICAS_MAX, SyncStateSetView},
+    state::{Answer, Command, Group, Liveness, REPLICAS_MAX},
 };
 
 /// Groups that one question may name.
@@ -50,10 +50,6 @@ fn reply<H: HeaderFields>(request: &RemotingCommand, answer: &Answer, header: &H
     reply
 }
 
-fn set_body(set: &SyncStateSetView) -> Vec<u8> {
-    to_json(&SyncStateSet { sync_state_set: set.ids.clone(), sync_state_set_epoch: set.epoch })
-}
-
 async fn alter(core: &Core, request: &RemotingCommand) -> Answered {
     let header: ControllerAlterSyncStateSetRequest = request.header()?;
     let body: SyncStateSet = from_json(&request.body)?;
@@ -78,7 +74,7 @@ async fn alter(core: &Core, request: &RemotingCommand) -> Answered {
         return Ok(reply(request, &answer, &ControllerAlterSyncStateSetResponse::default()));
     };
     let header = ControllerAlterSyncStateSetResponse { new_sync_state_set_epoch: set.epoch };
-    Ok(reply(request, &answer, &header).with_body(set_body(set)))
+    Ok(reply(request, &answer, &header).with_body(set.to_body()))
 }
 
 async fn elect(core: &Core, request: &RemotingCommand) -> Answered {
@@ -135,7 +131,7 @@ async fn register(core: &Core, request: &RemotingCommand) -> Answered {
     };
     let reply = reply(request, &answer, &response);
     Ok(match &answer.sync_state_set {
-        Some(set) => reply.with_body(set_body(set)),
+        Some(set) => reply.with_body(set.to_body()),
         None => reply,
     })
 }
@@ -155,7 +151,7 @@ async fn replica_info(core: &Core, request: &RemotingCommand) -> Answered {
         master_address: master.map(|master| master.address),
         master_epoch: Some(master_epoch),
     };
-    Ok(request.reply_with(&response).with_body(set_body(&set)))
+    Ok(request.reply_with(&response).with_body(set.to_body()))
 }
 
 async fn sync_state_data(core: &Core, request: &RemotingCommand) -> Answered {

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    body::{SyncStateSet, to_json},
-    request::{NotifyBrokerRoleChangedRequest, NotifyBrokerRoleChangedResponse},
-};
+use eruca_protocol::{ResponseCode, request::NotifyBrokerRoleChangedResponse};
 use tracing::{info, warn};
 
 use super::refusal::Refusal;
-use crate::core::Core;
+use crate::core::{Core, role_notice};
 
 /// A master that answers does so within a second; one that does not is replaced as if it were dead.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,15 +27,7 @@ pub(super) async fn hand_over(core: &Core, broker_name: &str, successor: i64) ->
         is_change.then(|| (master, successor_addr, group.sync_state_set()))
     });
     let Some((master, successor_addr, set)) = planned.await? else { return Ok(()) };
-    let question = NotifyBrokerRoleChangedRequest {
-        master_address: Some(master.address.clone()),
-        master_epoch: Some(master.epoch),
-        sync_state_set_epoch: Some(set.epoch),
-        master_broker_id: Some(master.broker_id),
-        hand_over_to: Some(successor),
-    };
-    let body = SyncStateSet { sync_state_set: set.ids, sync_state_set_epoch: set.epoch };
-    let question = RemotingCommand::request(&question).with_body(to_json(&body));
+    let question = role_notice(&master, &set, Some(successor));
     // First nothing comes any more, then the successor looks what it lacks.
     for addr in [&master.address, &successor_addr] {
         let lacking = match core.client.invoke(addr, question.clone(), ANSWER_TIMEOUT).await {

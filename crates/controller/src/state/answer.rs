@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eruca_protocol::ResponseCode;
+use eruca_protocol::{
+    ResponseCode,
+    body::{SyncStateSet, to_json},
+};
 use serde::{Deserialize, Serialize};
 
 /// The answer to a command. Which parts are there depends on the command.
@@ -40,6 +43,13 @@ pub struct SyncStateSetView {
     pub ids: BTreeSet<i64>,
     /// Number of the last change of the set.
     pub epoch: i32,
+}
+
+impl SyncStateSetView {
+    /// As brokers are told of it: `SyncStateSet` JSON.
+    pub fn to_body(&self) -> Vec<u8> {
+        to_json(&SyncStateSet { sync_state_set: self.ids.clone(), sync_state_set_epoch: self.epoch })
+    }
 }
 
 impl Answer {

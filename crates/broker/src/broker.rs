@@ -260,6 +260,11 @@ impl Broker {
         self.listen
     }
 
+    /// Where slaves come in.
+    pub fn ha_listen_addr(&self) -> SocketAddr {
+        self.replication.listen_addr()
+    }
+
     /// Where it listens for the VIP channel.
     pub fn vip_addr(&self) -> SocketAddr {
         self.vip

@@ -3,6 +3,7 @@
 use std::{
     net::TcpListener,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,7 @@ use eruca_protocol::{
     },
 };
 use eruca_remoting::{Client, ClientConfig, ServerConfig};
+use tokio::task::JoinSet;
 
 /// Nothing here takes as long; a bound is only there so that a hang ends.
 const BOUND: Duration = Duration::from_secs(60);
@@ -91,9 +93,13 @@ impl Brokers {
     }
 
     async fn apply(&self, id: i64) -> i32 {
+        self.apply_in(NAME, id).await
+    }
+
+    async fn apply_in(&self, group: &str, id: i64) -> i32 {
         let header = ControllerApplyBrokerIdRequest {
             cluster_name: "c".to_owned(),
-            broker_name: NAME.to_owned(),
+            broker_name: group.to_owned(),
             applied_broker_id: id,
             register_check_code: format!("127.0.0.1:1000{id};5"),
         };
@@ -112,8 +118,12 @@ impl Brokers {
     }
 
     async fn next_id(&self) -> i64 {
+        self.next_id_in(NAME).await
+    }
+
+    async fn next_id_in(&self, group: &str) -> i64 {
         let header =
-            ControllerGetNextBrokerIdRequest { cluster_name: "c".to_owned(), broker_name: NAME.to_owned() };
+            ControllerGetNextBrokerIdRequest { cluster_name: "c".to_owned(), broker_name: group.to_owned() };
         let reply = self.request(&header).await;
         let header: ControllerGetNextBrokerIdResponse = reply.header().expect("a header");
         header.next_broker_id.expect("an id")
@@ -262,6 +272,58 @@ async fn three_controllers_go_on_without_the_one_that_led_and_it_catches_up() {
             assert!(metadata.controller_leader_id.is_some(), "{metadata:?}");
         }
     }
+}
+
+/// So many changes that the log no longer has the first ones: whoever missed them gets the whole state.
+#[tokio::test]
+async fn one_that_missed_more_than_the_log_keeps_is_given_the_whole_state() {
+    const GROUPS: usize = 32;
+    const IDS: i64 = 47;
+    let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
+    let addrs = free_addrs::<3>();
+    let mut controllers: Vec<Option<ControllerServer>> =
+        (0..3).map(|i| Some(start(dirs[i].path(), &addrs, i))).collect();
+    let brokers = Arc::new(Brokers::new(&addrs));
+    brokers.form_pair().await;
+    let leader = leader_of(&controllers).await;
+    let behind = (leader + 1) % 3;
+    controllers[behind].take().expect("it").shutdown(Duration::ZERO);
+    let mut appliers = JoinSet::new();
+    for group in 0..GROUPS {
+        let brokers = brokers.clone();
+        appliers.spawn(async move {
+            for id in 1..=IDS {
+                assert_eq!(brokers.apply_in(&format!("other-{group}"), id).await, 0, "id {id}");
+            }
+        });
+    }
+    while let Some(ended) = appliers.join_next().await {
+        ended.expect("the ids are given");
+    }
+    let file = dirs[behind].path().join(format!("eruca-n{behind}")).join("snapshot");
+    assert!(!file.exists(), "it had nothing yet of which a snapshot would be worth it");
+
+    controllers[behind] = Some(start(dirs[behind].path(), &addrs, behind));
+    let other = leader_of(&controllers).await;
+    assert_ne!(other, behind, "its log is shorter than any other");
+    let deadline = Instant::now() + BOUND;
+    while !file.exists() {
+        assert!(Instant::now() < deadline, "no snapshot has come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    controllers[other].take().expect("it").shutdown(Duration::ZERO);
+    assert_eq!(brokers.next_id_in("other-0").await, IDS + 1, "it and the other one know everything");
+    let (header, set) = brokers.replica_info().await;
+    assert_eq!((header.master_broker_id, set.sync_state_set), (Some(1), [1, 2].into()));
+
+    // What it was given is on its disk: it and the one that has led, without the third.
+    let third = 3 - behind - other;
+    controllers[behind].take().expect("it").shutdown(Duration::ZERO);
+    controllers[behind] = Some(start(dirs[behind].path(), &addrs, behind));
+    controllers[other] = Some(start(dirs[other].path(), &addrs, other));
+    controllers[third].take().expect("it").shutdown(Duration::ZERO);
+    assert_eq!(brokers.next_id_in("other-0").await, IDS + 1);
+    assert_eq!(brokers.next_id().await, 3);
 }
 
 #[tokio::test]

@@ -163,6 +163,12 @@ impl MessageStore {
         (LogOffset(min), LogOffset(self.progress.written().max(min)))
     }
 
+    /// Where the last segment of the log begins.
+    pub fn last_segment(&self) -> LogOffset {
+        let (begin, end) = self.log_range();
+        LogOffset(end.0 - end.0 % self.config().segment_size_bytes).max(begin)
+    }
+
     /// How far the log has got.
     pub fn watermarks(&self) -> Watermarks {
         self.progress.watermarks()

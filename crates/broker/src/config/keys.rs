@@ -349,7 +349,7 @@ eruca_config::keys! {
         controller_heart_beat_timeout_mills: i64 = "controllerHeartBeatTimeoutMills", 10_000, [1_000..=600_000];
         /// Of brokers with equally long logs the one with the lowest is elected.
         broker_election_priority: i32 = "brokerElectionPriority", i32::MAX, live;
-        /// Whether a slave without messages copies the last segment only.
+        /// Whether a slave without messages copies the last segment of the log only; set on the master and on the slave.
         sync_from_last_file: bool = "syncFromLastFile", false, live;
         /// Whether the broker never belongs to the in-sync set, and so never becomes master.
         async_learner: bool = "asyncLearner", false, live;

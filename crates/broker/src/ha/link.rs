@@ -12,6 +12,7 @@ use eruca_replication::{
 };
 use tokio::sync::watch;
 
+use super::beginning;
 use crate::{
     broker::StartError,
     config::{BrokerConfig, FlushDiskType},
@@ -58,12 +59,24 @@ pub(crate) fn start(
     check_listen("broker-ha", listen)?;
     let listener = TcpListener::bind(listen).map_err(StartError::HaPort)?;
     let mut standings = role.watch();
-    let (tell, master) = watch::channel(master_of(&role.now(), &settings.now()));
+    // Nobody yet: an empty log has to begin first.
+    let (tell, master) = watch::channel(None);
+    let shared = replicas.clone();
     let parts = ReplicationParts { replicas, listener, master };
     let replication = Replication::start(parts).map_err(StartError::Thread)?;
     control.spawn("ha-master", async move {
         loop {
-            let now = master_of(&standings.borrow_and_update(), &settings.now());
+            let standing = standings.borrow_and_update().clone();
+            let now = master_of(&standing, &settings.now());
+            if let (Some(_), Some(addr)) = (&now, first_message_of(&standing, &settings.now(), &shared)) {
+                tokio::select! {
+                    () = beginning::begin(shared.store(), &addr) => {}
+                    changed = standings.changed() => match changed {
+                        Ok(()) => continue,
+                        Err(_) => return,
+                    },
+                }
+            }
             tell.send_if_modified(|told| {
                 let is_news = *told != now;
                 *told = now;
@@ -75,6 +88,14 @@ pub(crate) fn start(
         }
     });
     Ok(replication)
+}
+
+/// Whom a slave without messages asks for the first one; `None` where the master or the protocol settles where it begins.
+fn first_message_of(standing: &Standing, config: &BrokerConfig, replicas: &Replicas) -> Option<String> {
+    let (begin, end) = replicas.store().log_range();
+    let settles_itself = begin == end && replicas.group().is_none() && !config.sync_from_last_file;
+    let master = standing.master.as_ref().filter(|_| settles_itself)?;
+    Some(master.broker_addr.clone()).filter(|addr| !addr.is_empty())
 }
 
 /// Whose log is copied.

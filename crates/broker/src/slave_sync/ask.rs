@@ -13,7 +13,7 @@ use eruca_protocol::{
     decode_field,
     request::{
         GetAllSubscriptiongroupConfigRequest, GetAllTopicConfigRequest, QueryConsumerOffsetRequest,
-        QueryConsumerOffsetResponse, UpdateConsumerOffsetRequest,
+        QueryConsumerOffsetResponse, UpdateConsumerOffsetRequest, ViewMessageByIdRequest,
     },
 };
 use eruca_remoting::{Client, ClientConfig, InvokeError};
@@ -30,7 +30,7 @@ const RESTARTS_MAX: usize = 5;
 
 /// Why the master did not tell.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
+pub(crate) enum AskError {
     #[error(transparent)]
     Invoke(#[from] InvokeError),
     #[error("{addr} refused {what}: {code} {remark}")]
@@ -43,9 +43,9 @@ pub(super) enum AskError {
 
 /// The master at an address.
 #[derive(Debug, Clone)]
-pub(super) struct Master {
-    pub(super) client: Client,
-    pub(super) addr: String,
+pub(crate) struct Master {
+    pub(crate) client: Client,
+    pub(crate) addr: String,
 }
 
 /// A table that comes in pages.
@@ -56,7 +56,7 @@ struct Pages<T> {
 
 impl Master {
     /// With a client of its own, which its user closes.
-    pub(super) fn at(addr: String) -> Self {
+    pub(crate) fn at(addr: String) -> Self {
         let config = ClientConfig { name: "slave", ..ClientConfig::default() };
         Master { client: Client::new(config, None), addr }
     }
@@ -222,10 +222,25 @@ impl Master {
 
     /// Where the master's log ends.
     async fn log_end(&self) -> Result<u64, AskError> {
+        Ok(self.log_range().await?.1)
+    }
+
+    /// Where the master's log begins and ends.
+    pub(crate) async fn log_range(&self) -> Result<(u64, u64), AskError> {
         const WHAT: &str = "its runtime information";
         let info: KVTable = self.ask_json(WHAT, RequestCode::GET_BROKER_RUNTIME_INFO).await?;
-        let end = info.table.get("commitLogMaxOffset").and_then(|text| text.parse().ok());
-        end.ok_or_else(|| self.unreadable(WHAT, "there is no commitLogMaxOffset in it".to_owned()))
+        let value = |key: &str| {
+            let value = info.table.get(key).and_then(|text| text.parse().ok());
+            value.ok_or_else(|| self.unreadable(WHAT, format!("there is no {key} in it")))
+        };
+        Ok((value("commitLogMinOffset")?, value("commitLogMaxOffset")?))
+    }
+
+    /// The record of a message that lies at an offset of the master's log.
+    pub(crate) async fn record(&self, offset: u64) -> Result<Bytes, AskError> {
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let request = RemotingCommand::request(&ViewMessageByIdRequest { topic: None, offset });
+        Ok(self.ask("the first message of its log", request).await?.body)
     }
 
     /// Tells the master an offset that a consumer brought to the slave. False where it does not take it, or is as far: since it was

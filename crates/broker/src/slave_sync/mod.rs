@@ -10,6 +10,7 @@ mod ask;
 mod tables;
 mod task;
 
+pub(crate) use ask::{AskError, Master};
 pub(crate) use tables::SlaveTables;
 pub(crate) use task::SlaveSync;
 

@@ -25,7 +25,11 @@ use crate::{
 };
 
 pub(crate) fn broker(directory: &Path, role: BrokerRole) -> Broker {
-    let config = BrokerConfig {
+    start(config(directory, role))
+}
+
+pub(crate) fn config(directory: &Path, role: BrokerRole) -> BrokerConfig {
+    BrokerConfig {
         store_path_root_dir: Some(directory.display().to_string()),
         bind_address: "127.0.0.1".to_owned(),
         broker_name: "b".to_owned(),
@@ -38,7 +42,10 @@ pub(crate) fn broker(directory: &Path, role: BrokerRole) -> Broker {
         transaction_time_out: 1_000,
         transaction_check_interval: 1_000,
         ..BrokerConfig::default()
-    };
+    }
+}
+
+pub(crate) fn start(config: BrokerConfig) -> Broker {
     let environment = Environment {
         clock: Arc::new(SystemClock),
         disk: Arc::new(RealDisk),

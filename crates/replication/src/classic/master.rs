@@ -28,8 +28,8 @@ pub struct SourceLog {
     pub begin: LogOffset,
     /// Where it ends.
     pub end: LogOffset,
-    /// Length of a segment in bytes.
-    pub segment_bytes: u64,
+    /// Where a slave without messages begins.
+    pub for_empty: LogOffset,
 }
 
 /// Why a connection to a slave is given up.
@@ -146,9 +146,7 @@ impl MasterSession {
         }
         self.acknowledged = Some(has);
         if self.position.is_none() {
-            // An empty slave gets the last file alone, as from a Java master.
-            let last_segment = LogOffset(log.end.0 - log.end.0 % log.segment_bytes.max(1));
-            let from = if has.0 == 0 { last_segment.max(log.begin) } else { has };
+            let from = if has.0 == 0 { log.for_empty } else { has };
             if from < log.begin {
                 return Err(MasterError::TooFarBehind { wanted: from, begin: log.begin });
             }
@@ -293,7 +291,8 @@ mod tests {
 
     const HOW: Shipped =
         Shipped { batch_bytes: 100, heartbeat_ms: 5_000, silence_max_ms: 20_000, bytes_per_second: None };
-    const LOG: SourceLog = SourceLog { begin: LogOffset(2000), end: LogOffset(4500), segment_bytes: 1000 };
+    const LOG: SourceLog =
+        SourceLog { begin: LogOffset(2000), end: LogOffset(4500), for_empty: LogOffset(4000) };
 
     fn session(has: u64) -> Result<MasterSession, MasterError> {
         let mut session = MasterSession::open(Timestamp(0));
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_slave_begins_with_the_last_file_another_where_its_log_ends() {
+    fn an_empty_slave_begins_where_the_master_says_another_where_its_log_ends() {
         let mut empty = session(0).unwrap();
         let log = |from, bytes| Next::Log { from: LogOffset(from), bytes };
         assert_eq!(empty.next(&LOG, &HOW, Timestamp(0)), Ok(log(4000, 500)));
@@ -311,7 +310,7 @@ mod tests {
         assert_eq!(other.next(&LOG, &HOW, Timestamp(10)), Ok(Next::Wait(Timestamp(5_010))));
         let said = other.receive(&encode_report(LogOffset(4500)), &LOG, Timestamp(20)).unwrap();
         assert_eq!((said, other.acknowledged()), (Some(LogOffset(4500)), Some(LogOffset(4500))));
-        let nothing = SourceLog { begin: LogOffset(0), end: LogOffset(0), segment_bytes: 1000 };
+        let nothing = SourceLog { begin: LogOffset(0), end: LogOffset(0), for_empty: LogOffset(0) };
         let mut first = MasterSession::open(Timestamp(0));
         first.receive(&encode_report(LogOffset(0)), &nothing, Timestamp(0)).unwrap();
         assert_eq!(first.position(), Some(LogOffset(0)));

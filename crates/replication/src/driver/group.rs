@@ -285,8 +285,7 @@ impl GroupLog {
         let confirmed = self.confirmed().min(shown).min(end);
         let state = &mut *self.state();
         state.member.sync()?;
-        let segment_bytes = self.store.config().segment_size_bytes;
-        let last_segment = LogOffset(end.0 - end.0 % segment_bytes).max(begin);
+        let last_segment = self.store.last_segment();
         Some(use_it(&SourceLog { begin, last_segment, end, epochs: &state.epochs, confirmed }))
     }
 

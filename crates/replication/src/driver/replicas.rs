@@ -24,7 +24,8 @@ pub struct HaSettings {
     pub gap_max_bytes: u64,
     /// A slave acknowledges what its disk has (`flushDiskType=SYNC_FLUSH`), not what its kernel has.
     pub acknowledges_flushed: bool,
-    /// A slave without messages wants only the last segment of the log (`syncFromLastFile`); with a controller only.
+    /// A slave without messages gets only the last segment of the log (`syncFromLastFile`); without a controller the master's
+    /// setting counts.
     pub sync_from_last_file: bool,
     /// A slave never belongs to the in-sync set (`asyncLearner`); with a controller only.
     pub is_learner: bool,
@@ -86,7 +87,8 @@ impl Replicas {
         replicas
     }
 
-    pub(super) fn store(&self) -> &MessageStore {
+    /// The log that is copied or given away.
+    pub fn store(&self) -> &MessageStore {
         &self.store
     }
 
@@ -108,7 +110,8 @@ impl Replicas {
 
     pub(super) fn source(&self) -> SourceLog {
         let (begin, end) = self.store.log_range();
-        SourceLog { begin, end, segment_bytes: self.store.config().segment_size_bytes }
+        let for_empty = if self.settings().sync_from_last_file { self.store.last_segment() } else { begin };
+        SourceLog { begin, end, for_empty }
     }
 
     /// What a controller adds.

@@ -82,6 +82,8 @@ struct Pair {
     scenario: Scenario,
     trace: Trace,
     trusts_kernel: bool,
+    /// A slave without messages begins with the last segment, as one of a Java master.
+    begins_with_last_segment: bool,
     clock: Arc<ManualClock>,
     now: Timestamp,
     master: Side,
@@ -101,6 +103,7 @@ impl Pair {
     fn new(mut random: Random, trace: Trace, trusts_kernel: bool) -> Pair {
         let mut scenario = Scenario::draw(&mut random);
         scenario.is_durable |= trusts_kernel;
+        let begins_with_last_segment = random.percent(50);
         let mut side = || Side { disk: SimDisk::new(random.number()), store: None };
         let (master, slave) = (side(), side());
         Pair {
@@ -108,6 +111,7 @@ impl Pair {
             scenario,
             trace,
             trusts_kernel,
+            begins_with_last_segment,
             clock: Arc::new(ManualClock::new(START)),
             now: START,
             master,
@@ -267,8 +271,8 @@ impl Pair {
         let bytes: Vec<u8> = link.to_master.drain(..some).collect();
         let Some(store) = &self.master.store else { return false };
         let (begin, end) = store.log_range();
-        let segment_bytes = self.scenario.config.segment_size_bytes;
-        let log = SourceLog { begin, end, segment_bytes };
+        let for_empty = if self.begins_with_last_segment { store.last_segment() } else { begin };
+        let log = SourceLog { begin, end, for_empty };
         let how = Shipped {
             batch_bytes: self.scenario.batch_bytes,
             heartbeat_ms: HEARTBEAT_MS,
@@ -355,7 +359,7 @@ impl Pair {
         };
         self.slave.disk.disarm();
         let (begin, end) = store.log_range();
-        // A new slave begins with the last segment, and knows nothing of what lay before: not where the queues ended that have no
+        // A new slave that began with the last segment knows nothing of what lay before: not where the queues ended that have no
         // message in it, either. Nobody makes it master, unless there is no other.
         if begin.0 > 0 || end < self.oracle.acknowledged_end() {
             return Ok(());

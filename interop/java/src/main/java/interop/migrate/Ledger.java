@@ -9,11 +9,15 @@ import java.util.TreeSet;
 
 /** What was acknowledged and what was delivered, by key. */
 final class Ledger {
+    /** The writer of what no consumer asks for. */
+    static final String UNWANTED = "unwanted";
+
     private final Set<String> acknowledged = new HashSet<>();
     private final Map<String, Integer> delivered = new HashMap<>();
     private final Map<String, Long> counts = new TreeMap<>();
     private final Set<String> violations = new TreeSet<>();
     private final Set<String> early = new TreeSet<>();
+    private final Set<String> pulled = new TreeSet<>();
     private long refused;
     private long inOrder = -1;
     private long lastPlain = System.nanoTime();
@@ -24,7 +28,9 @@ final class Ledger {
     }
 
     synchronized void acknowledged(String writer, String key) {
-        acknowledged.add(key);
+        if (!writer.equals(UNWANTED)) {
+            acknowledged.add(key);
+        }
         counts.merge(writer, 1L, Long::sum);
         if (writer.startsWith("plain")) {
             long now = System.nanoTime();
@@ -58,6 +64,10 @@ final class Ledger {
         }
     }
 
+    synchronized void isPulled(String key) {
+        pulled.add(key);
+    }
+
     synchronized Map<String, Long> counts() {
         return new TreeMap<>(counts);
     }
@@ -83,6 +93,12 @@ final class Ledger {
         return missing;
     }
 
+    private Set<String> unwanted() {
+        Set<String> unwanted = new TreeSet<>(delivered.keySet());
+        unwanted.removeIf(key -> !key.startsWith(UNWANTED));
+        return unwanted;
+    }
+
     /** One line a claim; whether all hold. */
     synchronized boolean report() {
         long again = delivered.values().stream().mapToLong(times -> times - 1).sum();
@@ -92,6 +108,8 @@ final class Ledger {
             claim("every acknowledged message is delivered", missing()),
             claim("messages of one queue come in order", violations),
             claim("no delayed message comes early", early),
+            claim("a filter lets nothing through that it should not", unwanted()),
+            claim("what is to be popped is not pulled", pulled),
         };
         int good = 0;
         for (boolean holds : claims) {

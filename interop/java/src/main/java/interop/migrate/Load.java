@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -22,6 +24,7 @@ import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
@@ -34,12 +37,17 @@ public final class Load {
     static final String ORDERED = "migrate-ordered";
     static final String LATE = "migrate-late";
     static final String TRANSACTIONS = "migrate-transactions";
+    static final String TIMED = "migrate-timed";
+    static final String POPPED = "migrate-popped";
+    static final String FILTERED = "migrate-filtered";
     private static final int PLAIN_WRITERS = 3;
     /** Enough to have something under way at any moment. */
     private static final int PAUSE_MS = 4;
     private static final int RARE_PAUSE_MS = 50;
     /** Level 1 of {@code messageDelayLevel}, which the brokers of the tests have at one second. */
     private static final int LATE_MS = 1_000;
+    /** Timers that are in the wheel while their broker is replaced. */
+    private static final int TIMED_MS = 3_000;
 
     private final String namesrvs;
     private final Ledger ledger = new Ledger();
@@ -61,9 +69,13 @@ public final class Load {
         TransactionMQProducer transactional = new TransactionMQProducer("migrate-transactional");
         transactional.setTransactionListener(new Commits());
         settled(transactional);
-        for (String topic : List.of(PLAIN, LATE, TRANSACTIONS)) {
-            consume(topic);
+        for (String topic : List.of(PLAIN, TRANSACTIONS)) {
+            consume(topic, message -> { });
         }
+        consume(LATE, message -> isLate(message, LATE_MS));
+        consume(TIMED, message -> isLate(message, TIMED_MS));
+        consumeFiltered();
+        consumePopped();
         consumeOrdered();
         for (int i = 0; i < PLAIN_WRITERS; i++) {
             String writer = "plain" + i;
@@ -72,10 +84,26 @@ public final class Load {
         MessageQueueSelector sameQueue = (queues, message, argument) -> queues.get(0);
         write("ordered", PAUSE_MS, key -> producer.send(new Message(ORDERED, "", key, new byte[1]), sameQueue, null));
         write("late", RARE_PAUSE_MS, key -> {
-            Message message = new Message(LATE, "", key, Long.toString(System.currentTimeMillis()).getBytes(StandardCharsets.UTF_8));
+            Message message = timed(LATE, key);
             message.setDelayTimeLevel(1);
             return producer.send(message);
         });
+        write("timed", RARE_PAUSE_MS, key -> {
+            Message message = timed(TIMED, key);
+            message.setDelayTimeMs(TIMED_MS);
+            return producer.send(message);
+        });
+        write("filtered", RARE_PAUSE_MS, key -> {
+            Message message = new Message(FILTERED, "", key, new byte[1]);
+            message.putUserProperty("size", "9");
+            return producer.send(message);
+        });
+        write(Ledger.UNWANTED, RARE_PAUSE_MS, key -> {
+            Message message = new Message(FILTERED, "", key, new byte[1]);
+            message.putUserProperty("size", "3");
+            return producer.send(message);
+        });
+        write("popped", RARE_PAUSE_MS, key -> producer.send(new Message(POPPED, "", key, new byte[1])));
         write("transaction", RARE_PAUSE_MS, key ->
             transactional.sendMessageInTransaction(new Message(TRANSACTIONS, "", key, new byte[1]), null));
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -110,20 +138,48 @@ public final class Load {
         return consumer;
     }
 
-    private void consume(String topic) throws Exception {
-        DefaultMQPushConsumer consumer = consumer(topic);
+    private void consume(String topic, Consumer<MessageExt> check) throws Exception {
+        start(consumer(topic), check);
+    }
+
+    private void start(DefaultMQPushConsumer consumer, Consumer<MessageExt> check) throws Exception {
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             for (MessageExt message : messages) {
                 ledger.delivered(message.getKeys());
-                if (topic.equals(LATE)) {
-                    // Levels count seconds, to the second.
-                    long sent = Long.parseLong(new String(message.getBody(), StandardCharsets.UTF_8));
-                    ledger.isEarly(message.getKeys(), LATE_MS - (System.currentTimeMillis() - sent));
-                }
+                check.accept(message);
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         consumer.start();
+    }
+
+    private static Message timed(String topic, String key) {
+        return new Message(topic, "", key, Long.toString(System.currentTimeMillis()).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Notes one that comes less than {@code delayMs} after it was sent; both kinds of delay count to the millisecond or later. */
+    private void isLate(MessageExt message, int delayMs) {
+        long sent = Long.parseLong(new String(message.getBody(), StandardCharsets.UTF_8));
+        ledger.isEarly(message.getKeys(), delayMs - (System.currentTimeMillis() - sent));
+    }
+
+    private void consumeFiltered() throws Exception {
+        DefaultMQPushConsumer consumer = consumer(FILTERED);
+        consumer.unsubscribe(FILTERED);
+        consumer.subscribe(FILTERED, MessageSelector.bySql("size > 5"));
+        start(consumer, message -> { });
+    }
+
+    /** The broker says who pops from which queue; the mode was set with {@code setConsumeMode}, and each broker has to keep it. */
+    private void consumePopped() throws Exception {
+        DefaultMQPushConsumer consumer = consumer(POPPED);
+        consumer.setClientRebalance(false);
+        consumer.setPopInvisibleTime(10_000);
+        start(consumer, message -> {
+            if (message.getProperty(MessageConst.PROPERTY_POP_CK) == null) {
+                ledger.isPulled(message.getKeys());
+            }
+        });
     }
 
     private void consumeOrdered() throws Exception {

@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicReference;
 /** Waiting for conditions, never for time. */
 public final class Await {
     /** Bound for anything that should happen soon. It is there that a hang ends, so it is long: machines may be slow and loaded. */
-    public static final Duration SOON = Duration.ofSeconds(Kills.areOn() ? 150 : 90);
+    public static final Duration SOON = Duration.ofSeconds(Long.getLong("interop.patience", Kills.areOn() ? 150 : 90));
 
     private Await() {
     }
@@ -26,8 +26,16 @@ public final class Await {
         return answer.get();
     }
 
-    /** Exceptions of the condition count as "not yet"; the last one is told when time is up. */
-    public static void until(String what, Duration bound, Callable<Boolean> condition) {
+    /**
+     * Exceptions of the condition count as "not yet"; the last one is told when time is up. Where brokers are killed again and
+     * again nothing is due sooner than {@link #SOON}.
+     */
+    public static void until(String what, Duration least, Callable<Boolean> condition) {
+        within(what, Kills.areOn() && least.compareTo(SOON) < 0 ? SOON : least, condition);
+    }
+
+    /** As {@link #until}, for what may fail, and is done anew then. */
+    public static void within(String what, Duration bound, Callable<Boolean> condition) {
         long deadline = System.nanoTime() + bound.toNanos();
         Exception last = null;
         while (true) {

@@ -6,6 +6,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
@@ -43,6 +44,7 @@ public final class Case implements AutoCloseable {
     /** The same scenario on another cluster; closed together with this one. */
     public Case on(String clusterName) {
         Case other = new Case(name, Cluster.named(clusterName));
+        Kills.isOn(other.cluster);
         onClose(other::close);
         return other;
     }
@@ -166,6 +168,21 @@ public final class Case implements AutoCloseable {
             return true;
         });
         return result.get();
+    }
+
+    /** A call beside the scenario's own, in a thread that passes the scenario's moments. */
+    public static <T> CompletableFuture<T> beside(Callable<T> call) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        Thread thread = new Thread(() -> {
+            try {
+                result.complete(call.call());
+            } catch (Exception | AssertionError e) {
+                result.completeExceptionally(e);
+            }
+        }, "beside");
+        thread.setDaemon(true);
+        thread.start();
+        return result;
     }
 
     public static SendResult sendOk(DefaultMQProducer producer, Message message) throws Exception {

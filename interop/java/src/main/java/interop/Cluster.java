@@ -17,6 +17,7 @@ import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 public final class Cluster {
     public final String namesrv;
     private final Path dir;
+    private final Object killing = new Object();
     private DefaultMQAdminExt admin;
     private static final ConcurrentHashMap<String, Cluster> OPEN = new ConcurrentHashMap<>();
 
@@ -131,6 +132,23 @@ public final class Cluster {
     /** @param how {@code clean} (SIGTERM) or {@code kill} (SIGKILL) */
     public void restartBroker(String how) throws Exception {
         servers("restart-broker", how);
+    }
+
+    /**
+     * Kills the broker (-9) and starts it again; one at a time.
+     *
+     * @param cut so many bytes are made zeros at the end of what is in its log before it starts: a loss that has to be seen
+     */
+    void killBroker(int cut) throws Exception {
+        synchronized (killing) {
+            if (cut == 0) {
+                restartBroker("kill");
+                return;
+            }
+            servers("stop-broker", "kill");
+            StoreCut.end(dir.resolve("store/commitlog"), cut);
+            servers("start-broker");
+        }
     }
 
     /** Bytes that the broker has written and not yet forced to the disk, as its own text: {@code 0 B}. */

@@ -1,5 +1,6 @@
 package interop;
 
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -31,6 +32,8 @@ public final class PopLiteClient {
     private final String topic;
     private final String group;
     private final String clientId;
+    private final Set<String> subscribed = new HashSet<>();
+    private boolean isSubscribed;
 
     public PopLiteClient(Case c, String topic, String group, String clientId) throws Exception {
         ClientConfig config = new ClientConfig();
@@ -64,6 +67,23 @@ public final class PopLiteClient {
         change.setLiteTopicSet(liteTopics);
         change.setOffsetOption(from);
         get(api.syncLiteSubscriptionAsync(broker, change, TIMEOUT_MS));
+        switch (action) {
+            case PARTIAL_ADD -> subscribed.addAll(liteTopics);
+            case PARTIAL_REMOVE -> subscribed.removeAll(liteTopics);
+            case COMPLETE_ADD -> {
+                subscribed.clear();
+                subscribed.addAll(liteTopics);
+            }
+            default -> subscribed.clear();
+        }
+        isSubscribed = true;
+    }
+
+    /** A broker that was killed does not know it any more: clients tell it now and then. */
+    public void subscribeAgain() throws Exception {
+        if (Kills.areOn() && isSubscribed) {
+            subscription(LiteSubscriptionAction.COMPLETE_ADD, Set.copyOf(subscribed), null);
+        }
     }
 
     public void subscribe(String... liteTopics) throws Exception {
@@ -71,6 +91,7 @@ public final class PopLiteClient {
     }
 
     public List<MessageExt> pop(int max, long invisibleMs, long pollMs) throws Exception {
+        subscribeAgain();
         PopLiteMessageRequestHeader header = new PopLiteMessageRequestHeader();
         header.setClientId(clientId);
         header.setConsumerGroup(group);

@@ -20,7 +20,7 @@ public final class MachineryScenarios {
         Scenario.of("machinery-read-ahead", MachineryScenarios::readAhead),
         Scenario.of("machinery-timer-engine", MachineryScenarios::timerEngine),
         Scenario.of("machinery-pop-records", MachineryScenarios::popRecords),
-        Scenario.of("machinery-forbidden-group", MachineryScenarios::forbidden));
+        Scenario.of("machinery-forbidden-group", MachineryScenarios::forbidden, "kill"));
 
     private MachineryScenarios() {
     }
@@ -62,15 +62,17 @@ public final class MachineryScenarios {
         String group = c.freshName();
         SubscriptionGroupConfig config = new SubscriptionGroupConfig();
         config.setGroupName(group);
-        admin.createAndUpdateSubscriptionGroupConfig(broker, config);
-        GroupForbidden told = admin.updateAndGetGroupReadForbidden(broker, group, topic, false);
+        GroupForbidden told = Case.retried("forbidden", () -> {
+            admin.createAndUpdateSubscriptionGroupConfig(broker, config);
+            return admin.updateAndGetGroupReadForbidden(broker, group, topic, false);
+        });
         Check.equal(false, told.getReadable(), "whether the group may read");
         Received received = new Received();
         c.startPush(group, topic, "*", received);
         Await.until("the broker knows the consumer", () -> !admin.examineConsumerConnectionInfo(group).getConnectionSet().isEmpty());
         List<String> sent = Case.sendSome(c.producer(), topic, "k", 3);
         Check.equal(0, received.count(), "messages that a forbidden group gets");
-        told = admin.updateAndGetGroupReadForbidden(broker, group, topic, true);
+        told = Case.retried("allowed", () -> admin.updateAndGetGroupReadForbidden(broker, group, topic, true));
         Check.equal(true, told.getReadable(), "whether the group may read again");
         received.awaitExactly(sent);
     }

@@ -1,8 +1,12 @@
 package interop.scenarios;
 
+import static interop.PopBook.keys;
+
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Kills;
+import interop.PopBook;
 import interop.PopClient;
 import interop.Received;
 import interop.Scenario;
@@ -12,15 +16,16 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.AckStatus;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.PopStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageRequestMode;
 import org.apache.rocketmq.remoting.protocol.header.PopMessageRequestHeader;
@@ -30,21 +35,19 @@ import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfi
 public final class PopScenarios {
     /** A Java broker notices some seconds late that a message is due again. */
     private static final Duration AGAIN = Duration.ofSeconds(60);
-    /** Nobody waits for it to end. */
-    private static final long LONG_MS = 120_000;
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("pop-ack-and-again", PopScenarios::acknowledged),
-        Scenario.of("pop-change-invisible-time", PopScenarios::changed),
-        Scenario.of("pop-batch-ack", PopScenarios::batch),
-        Scenario.of("pop-waits", PopScenarios::waits),
-        Scenario.of("pop-notification", PopScenarios::notification),
-        Scenario.of("pop-tag-filter", PopScenarios::filter),
-        Scenario.of("pop-in-order", PopScenarios::inOrder),
-        Scenario.of("pop-bad-input", PopScenarios::badInput),
-        Scenario.of("pop-push-consumers", PopScenarios::push),
-        Scenario.of("pop-push-retry", PopScenarios::pushRetries),
-        Scenario.of("pop-switched-at-run-time", PopScenarios::switched),
+        Scenario.of("pop-ack-and-again", PopScenarios::acknowledged, "kill"),
+        Scenario.of("pop-change-invisible-time", PopScenarios::changed, "kill"),
+        Scenario.of("pop-batch-ack", PopScenarios::batch, "kill"),
+        Scenario.of("pop-waits", PopScenarios::waits, "kill"),
+        Scenario.of("pop-notification", PopScenarios::notification, "kill"),
+        Scenario.of("pop-tag-filter", PopScenarios::filter, "kill"),
+        Scenario.of("pop-in-order", PopScenarios::inOrder, "kill"),
+        Scenario.of("pop-bad-input", PopScenarios::badInput, "kill"),
+        Scenario.of("pop-push-consumers", PopScenarios::push, "kill"),
+        Scenario.of("pop-push-retry", PopScenarios::pushRetries, "kill"),
+        Scenario.of("pop-switched-at-run-time", PopScenarios::switched, "kill"),
         Scenario.of("pop-restart-clean", c -> restarted(c, "clean"), "exclusive"),
         Scenario.of("pop-restart-kill", c -> restarted(c, "kill"), "exclusive"));
 
@@ -54,113 +57,111 @@ public final class PopScenarios {
     private static PopClient client(Case c, String topic, String group) throws Exception {
         SubscriptionGroupConfig config = new SubscriptionGroupConfig();
         config.setGroupName(group);
-        c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
+        Case.retried("created " + group, () -> {
+            c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
+            return true;
+        });
         return new PopClient(c, topic, group);
     }
 
-    private static Set<String> keys(List<MessageExt> messages) {
-        Set<String> keys = new TreeSet<>();
-        messages.forEach(message -> Check.that(keys.add(message.getKeys()), message.getKeys() + " came twice"));
-        return keys;
-    }
-
-    /** Pops until so many messages came, all different. */
-    private static List<MessageExt> popAll(PopClient pop, int count, long invisibleMs) {
-        List<MessageExt> all = new ArrayList<>();
-        Await.until(count + " messages", AGAIN, () -> {
-            all.addAll(pop.pop(pop.request(32, invisibleMs, 1_000)).messages());
-            return all.size() >= count;
-        });
-        Check.equal(count, keys(all).size(), "messages");
-        return all;
-    }
-
     private static void ackOk(PopClient pop, MessageExt message) throws Exception {
-        Check.equal(AckStatus.OK, pop.ack(message).getStatus(), "ack of " + message.getKeys());
+        Check.equal(AckStatus.OK, Case.retried("ack", () -> pop.ack(message)).getStatus(), "ack of " + message.getKeys());
     }
 
     static void acknowledged(Case c) throws Exception {
         String topic = c.freshTopic(4);
         PopClient pop = client(c, topic, c.freshName());
         List<String> sent = Case.sendSome(c.producer(), topic, "k", 20);
-        List<MessageExt> first = popAll(pop, 20, 5_000);
-        Check.equal(new TreeSet<>(sent), keys(first), "keys");
-        Check.equal(PopStatus.POLLING_NOT_FOUND, pop.pop(pop.request(32, 5_000, 0)).status(), "nothing is left");
-        for (MessageExt message : first.subList(0, 15)) {
-            ackOk(pop, message);
+        PopBook book = new PopBook(c, pop, topic);
+        List<MessageExt> first = book.popAll(Set.copyOf(sent), PopBook.SHORT_MS);
+        if (!Kills.areOn()) {
+            book.awaitNothing(0);
         }
-        List<MessageExt> again = popAll(pop, 5, LONG_MS);
-        Check.equal(keys(first.subList(15, 20)), keys(again), "those that were not acknowledged come again");
+        for (MessageExt message : first.subList(0, 15)) {
+            book.ack(message);
+        }
+        List<MessageExt> again = book.popAll(keys(first.subList(15, 20)), PopBook.LONG_MS);
         for (MessageExt message : again) {
-            Check.equal(1, message.getReconsumeTimes(), "attempts of " + message.getKeys());
+            Check.times(1, message.getReconsumeTimes(), "attempts of " + message.getKeys());
             Check.equal(topic, message.getTopic(), "topic");
-            ackOk(pop, message);
+            book.ack(message);
         }
         for (MessageExt message : first) {
-            ackOk(pop, message);
+            book.ack(message);
         }
-        Check.equal(PopStatus.POLLING_NOT_FOUND, pop.pop(pop.request(32, 5_000, 12_000)).status(), "nothing comes any more");
+        book.awaitNothing(12_000);
     }
 
     static void changed(Case c) throws Exception {
         String topic = c.freshTopic(1);
         PopClient pop = client(c, topic, c.freshName());
-        Case.sendSome(c.producer(), topic, "k", 2);
-        List<MessageExt> first = popAll(pop, 2, LONG_MS);
-        var sooner = pop.change(PopClient.handle(first.get(0)), 3_000);
-        Check.equal(AckStatus.OK, sooner.getStatus(), "sooner");
-        var later = pop.change(PopClient.handle(first.get(1)), LONG_MS);
-        List<MessageExt> again = popAll(pop, 1, LONG_MS);
-        Check.equal(first.get(0).getKeys(), again.get(0).getKeys(), "the one that comes sooner");
-        ackOk(pop, again.get(0));
-        Check.equal(AckStatus.OK, pop.ack(later.getExtraInfo()).getStatus(), "ack by the new handle");
-        Check.equal(PopStatus.POLLING_NOT_FOUND, pop.pop(pop.request(32, 5_000, 5_000)).status(), "nothing is left");
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 2);
+        PopBook book = new PopBook(c, pop, topic);
+        List<MessageExt> first = book.popAll(Set.copyOf(sent), PopBook.LONG_MS);
+        var sooner = Case.retried("sooner", () -> pop.change(PopClient.handle(first.get(0)), 3_000));
+        // With kills it may have come too late, or have been done once already.
+        Check.that(sooner.getStatus() == AckStatus.OK || Kills.areOn(), "sooner: " + sooner.getStatus());
+        var later = Case.retried("later", () -> pop.change(PopClient.handle(first.get(1)), PopBook.LONG_MS));
+        List<MessageExt> again = book.popAll(keys(first.subList(0, 1)), PopBook.LONG_MS);
+        book.ack(again.get(0));
+        if (later.getStatus() == AckStatus.OK || !Kills.areOn()) {
+            AckStatus status = Case.retried("ack by the new handle", () -> pop.ack(later.getExtraInfo())).getStatus();
+            Check.that(status == AckStatus.OK || Kills.areOn(), "ack by the new handle: " + status);
+        }
+        book.awaitNothing(5_000);
     }
 
     static void batch(Case c) throws Exception {
         String topic = c.freshTopic(2);
         PopClient pop = client(c, topic, c.freshName());
-        Case.sendSome(c.producer(), topic, "k", 10);
-        List<MessageExt> first = popAll(pop, 10, 5_000);
-        pop.batchAck(first.subList(0, 7));
-        List<MessageExt> again = popAll(pop, 3, LONG_MS);
-        Check.equal(keys(first.subList(7, 10)), keys(again), "those that were not acknowledged");
-        pop.batchAck(again);
-        Check.equal(PopStatus.POLLING_NOT_FOUND, pop.pop(pop.request(32, 5_000, 5_000)).status(), "nothing is left");
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 10);
+        PopBook book = new PopBook(c, pop, topic);
+        List<MessageExt> first = book.popAll(Set.copyOf(sent), PopBook.SHORT_MS);
+        book.batchAck(first.subList(0, 7));
+        List<MessageExt> again = book.popAll(keys(first.subList(7, 10)), PopBook.LONG_MS);
+        book.batchAck(again);
+        book.awaitNothing(5_000);
     }
 
     static void waits(Case c) throws Exception {
         String topic = c.freshTopic(4);
         PopClient pop = client(c, topic, c.freshName());
         DefaultMQProducer producer = c.producer();
-        CompletableFuture<List<MessageExt>> waiting = CompletableFuture.supplyAsync(() -> {
-            try {
-                return pop.pop(pop.request(32, LONG_MS, 20_000)).messages();
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
+        CompletableFuture<List<MessageExt>> waiting = Case.beside(() -> Case.retried("popped", () -> {
+            List<MessageExt> messages = pop.pop(pop.request(32, PopBook.LONG_MS, 20_000)).messages();
+            if (messages.isEmpty() && Kills.areOn()) {
+                throw new IllegalStateException("another answer, which brought it, was lost");
             }
-        });
+            return messages;
+        }));
         Await.until("a pop waits", () -> !waiting.isDone());
         List<String> sent = Case.sendSome(producer, topic, "k", 1);
-        Check.equal(new TreeSet<>(sent), keys(waiting.get()), "what it waited for");
+        List<MessageExt> messages = waiting.get(Await.SOON.toSeconds(), TimeUnit.SECONDS);
+        Check.equal(sent.get(0), messages.get(0).getKeys(), "what it waited for");
+        Check.times(1, messages.size(), "messages");
     }
 
     static void notification(Case c) throws Exception {
         String topic = c.freshTopic(2);
         PopClient pop = client(c, topic, c.freshName());
-        Check.that(!pop.notification(0), "nothing is there");
-        CompletableFuture<Boolean> waiting = CompletableFuture.supplyAsync(() -> {
-            try {
-                return pop.notification(20_000);
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
+        Check.gives(false, "nothing is there: told", () -> pop.notification(0));
+        CompletableFuture<Boolean> waiting = Case.beside(() -> Case.retried("told", () -> {
+            boolean isTold = pop.notification(20_000);
+            if (!isTold && Kills.areOn()) {
+                throw new IllegalStateException("the message took longer");
             }
-        });
-        Case.sendSome(c.producer(), topic, "k", 1);
-        Check.that(waiting.get(), "told of the message");
-        Check.that(pop.notification(0), "it is still there");
-        Check.equal(1, popAll(pop, 1, LONG_MS).size(), "popped");
-        Check.that(!pop.notification(0), "it is gone");
+            return isTold;
+        }));
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 1);
+        Check.that(waiting.get(Await.SOON.toSeconds(), TimeUnit.SECONDS), "told of the message");
+        Check.gives(true, "it is still there: told", () -> pop.notification(0));
+        PopBook book = new PopBook(c, pop, topic);
+        List<MessageExt> popped = book.popAll(Set.copyOf(sent), PopBook.LONG_MS);
+        if (Kills.areOn()) {
+            book.ack(popped.get(0));
+            book.awaitNothing(1_000);
+        }
+        Check.gives(false, "it is gone: told", () -> pop.notification(0));
     }
 
     static void filter(Case c) throws Exception {
@@ -168,17 +169,17 @@ public final class PopScenarios {
         PopClient pop = client(c, topic, c.freshName());
         DefaultMQProducer producer = c.producer();
         for (int i = 0; i < 10; i++) {
-            Case.sendOk(producer, new org.apache.rocketmq.common.message.Message(
-                topic, i % 2 == 0 ? "even" : "odd", "k" + i, "x".getBytes()));
+            Case.sendOk(producer, new Message(topic, i % 2 == 0 ? "even" : "odd", "k" + i, "x".getBytes()));
         }
-        PopMessageRequestHeader header = pop.request(32, LONG_MS, 1_000);
+        PopMessageRequestHeader header = pop.request(32, PopBook.LONG_MS, 1_000);
         header.setExp("odd");
         List<MessageExt> odd = new ArrayList<>();
+        Set<String> wanted = Set.of("k1", "k3", "k5", "k7", "k9");
         Await.until("five odd ones", () -> {
             odd.addAll(pop.pop(header).messages());
-            return odd.size() >= 5;
+            return Kills.areOn() ? odd.stream().map(Message::getKeys).toList().containsAll(wanted) : odd.size() >= 5;
         });
-        Check.equal(Set.of("k1", "k3", "k5", "k7", "k9"), keys(odd), "keys");
+        Check.equal(wanted, Kills.areOn() ? odd.stream().map(Message::getKeys).collect(Collectors.toSet()) : keys(odd), "keys");
     }
 
     static void inOrder(Case c) throws Exception {
@@ -188,6 +189,10 @@ public final class PopScenarios {
         PopMessageRequestHeader header = pop.request(2, 5_000, 0);
         header.setQueueId(0);
         header.setOrder(true);
+        if (Kills.areOn()) {
+            inOrderWithKills(pop, header, 4);
+            return;
+        }
         header.setAttemptId("one");
         List<MessageExt> first = pop.pop(header).messages();
         Check.equal(Set.of("k-0", "k-1"), keys(first), "the first two");
@@ -207,22 +212,51 @@ public final class PopScenarios {
         Check.equal(Set.of("k-2", "k-3"), keys(rest), "the next two");
     }
 
+    /**
+     * Whatever was lost on the way: a message comes when all before it were acknowledged, or came in the same answer. One whose
+     * acknowledgement was under way when the broker was killed counts.
+     */
+    private static void inOrderWithKills(PopClient pop, PopMessageRequestHeader header, int count) {
+        int[] next = {0};
+        int[] attempt = {0};
+        header.setPollTime(1_000L);
+        Await.until("all in order", () -> {
+            header.setAttemptId("attempt-" + attempt[0]++);
+            List<MessageExt> messages = pop.pop(header).messages();
+            for (int i = 0; i < messages.size(); i++) {
+                int number = Integer.parseInt(messages.get(i).getKeys().substring(2));
+                Check.that(number <= next[0] + i, "k-" + number + " comes while k-" + next[0] + " is still to come");
+            }
+            for (MessageExt message : messages) {
+                next[0] = Math.max(next[0], 1 + Integer.parseInt(message.getKeys().substring(2)));
+                Case.retried("ack", () -> pop.ack(message));
+            }
+            return next[0] == count;
+        });
+    }
+
     static void badInput(Case c) throws Exception {
         String topic = c.freshTopic(1);
         PopClient pop = client(c, topic, c.freshName());
-        Case.sendSome(c.producer(), topic, "k", 1);
-        MessageExt message = popAll(pop, 1, LONG_MS).get(0);
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 1);
+        PopBook book = new PopBook(c, pop, topic);
+        MessageExt message = book.popAll(Set.copyOf(sent), PopBook.LONG_MS).get(0);
         String[] parts = PopClient.handle(message).split(" ");
         parts[7] = "99";
-        Check.equal(AckStatus.NO_EXIST, pop.ack(String.join(" ", parts)).getStatus(), "an offset that is not there");
-        PopMessageRequestHeader header = pop.request(33, LONG_MS, 0);
-        try {
-            pop.pop(header);
-            Check.that(false, "33 messages at once are refused");
-        } catch (Exception e) {
-            Check.that(e.getCause() instanceof MQBrokerException, "refused by the broker: " + e);
-        }
-        ackOk(pop, message);
+        Check.gives(AckStatus.NO_EXIST, "an offset that is not there", () -> pop.ack(String.join(" ", parts)).getStatus());
+        Case.retried("33 messages at once", () -> {
+            try {
+                pop.pop(pop.request(33, PopBook.LONG_MS, 0));
+            } catch (Exception e) {
+                if (!(e.getCause() instanceof MQBrokerException) && Kills.areOn()) {
+                    throw e;
+                }
+                Check.that(e.getCause() instanceof MQBrokerException, "refused by the broker: " + e);
+                return true;
+            }
+            throw new AssertionError("33 messages at once are not refused");
+        });
+        book.ack(message);
     }
 
     /** Not yet started; the broker shares its queues. */
@@ -239,8 +273,11 @@ public final class PopScenarios {
     private static void mode(Case c, String topic, String group, MessageRequestMode mode) throws Exception {
         SubscriptionGroupConfig config = new SubscriptionGroupConfig();
         config.setGroupName(group);
-        c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
-        c.cluster.admin().setMessageRequestMode(c.cluster.brokerAddr(), topic, group, mode, 8, 10_000);
+        Case.retried("mode " + mode, () -> {
+            c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
+            c.cluster.admin().setMessageRequestMode(c.cluster.brokerAddr(), topic, group, mode, 8, 10_000);
+            return true;
+        });
     }
 
     static void push(Case c) throws Exception {
@@ -269,6 +306,11 @@ public final class PopScenarios {
         }).start();
         Case.sendSome(c.producer(), topic, "k", 3);
         Await.until("the second attempt", AGAIN, () -> seen.contains("k-1/1"));
+        if (Kills.areOn()) {
+            // An answer that was lost counts as an attempt.
+            Await.until("all came", () -> seen.stream().map(s -> s.substring(0, 3)).toList().containsAll(List.of("k-0", "k-1", "k-2")));
+            return;
+        }
         Check.equal(Set.of("k-0/0", "k-1/0", "k-1/1", "k-2/0"), new HashSet<>(seen), "attempts");
         Check.equal(4, seen.size(), "attempts");
     }
@@ -302,20 +344,20 @@ public final class PopScenarios {
         String topic = c.freshTopic(2);
         String group = c.freshName();
         PopClient pop = client(c, topic, group);
-        Case.sendSome(c.producer(), topic, "k", 20);
-        List<MessageExt> first = popAll(pop, 20, 15_000);
+        List<String> sent = Case.sendSome(c.producer(), topic, "k", 20);
+        PopBook book = new PopBook(c, pop, topic);
+        List<MessageExt> first = book.popAll(Set.copyOf(sent), 15_000);
         for (MessageExt message : first.subList(0, 12)) {
             ackOk(pop, message);
         }
-        var later = pop.change(PopClient.handle(first.get(12)), LONG_MS);
+        var later = pop.change(PopClient.handle(first.get(12)), PopBook.LONG_MS);
         c.cluster.awaitPersisted(group, topic, 20);
         c.cluster.restartBroker(how);
-        List<MessageExt> again = popAll(pop, 7, LONG_MS);
-        Check.equal(keys(first.subList(13, 20)), keys(again), "those that were not acknowledged come again");
+        List<MessageExt> again = book.popAll(keys(first.subList(13, 20)), PopBook.LONG_MS);
         Check.equal(AckStatus.OK, pop.ack(later.getExtraInfo()).getStatus(), "ack of what was in flight");
         for (MessageExt message : again) {
             ackOk(pop, message);
         }
-        Check.equal(PopStatus.POLLING_NOT_FOUND, pop.pop(pop.request(32, 5_000, 5_000)).status(), "nothing is left");
+        book.awaitNothing(5_000);
     }
 }

@@ -23,11 +23,11 @@ import org.apache.rocketmq.common.message.MessageQueue;
 public final class PullScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("pull-from-offsets", PullScenarios::fromOffsets, "binary", "kill"),
-        Scenario.of("pull-tags", PullScenarios::tags),
-        Scenario.of("pull-long-poll", PullScenarios::longPoll, "binary"),
-        Scenario.of("pull-offset-bounds", PullScenarios::offsetBounds),
+        Scenario.of("pull-tags", PullScenarios::tags, "kill"),
+        Scenario.of("pull-long-poll", PullScenarios::longPoll, "binary", "kill"),
+        Scenario.of("pull-offset-bounds", PullScenarios::offsetBounds, "kill"),
         Scenario.of("pull-commits-offsets", PullScenarios::commitsOffsets, "binary", "kill"),
-        Scenario.of("pull-search-by-time", PullScenarios::searchByTime));
+        Scenario.of("pull-search-by-time", PullScenarios::searchByTime, "kill"));
 
     private PullScenarios() {
     }
@@ -96,13 +96,16 @@ public final class PullScenarios {
         for (int i = 0; i < 30; i++) {
             sendTo(producer, queue, i % 3 == 0 ? "A" : "B", "k" + i);
         }
-        PullResult result = consumer.pull(queue, "A", 0, 32);
+        long end = Case.retried("maximum", () -> consumer.maxOffset(queue));
+        Check.times(30, end, "messages");
+        PullResult result = Case.retried("pulled A", () -> consumer.pull(queue, "A", 0, 32));
         Check.equal(PullStatus.FOUND, result.getPullStatus(), "status for A");
-        Check.equal(10, result.getMsgFoundList().size(), "messages with A");
-        Check.equal(30L, result.getNextBeginOffset(), "scanned to the end");
-        result = consumer.pull(queue, "Z", 0, 32);
+        Check.times(10, result.getMsgFoundList().size(), "messages with A");
+        Check.that(result.getMsgFoundList().stream().allMatch(m -> m.getTags().equals("A")), "only such with A");
+        Check.equal(end, result.getNextBeginOffset(), "scanned to the end");
+        result = Case.retried("pulled Z", () -> consumer.pull(queue, "Z", 0, 32));
         Check.equal(PullStatus.NO_MATCHED_MSG, result.getPullStatus(), "status for Z");
-        Check.equal(30L, result.getNextBeginOffset(), "scanned to the end without a match");
+        Check.equal(end, result.getNextBeginOffset(), "scanned to the end without a match");
     }
 
     static void longPoll(Case c) throws Exception {
@@ -110,14 +113,14 @@ public final class PullScenarios {
         DefaultMQProducer producer = c.producer();
         DefaultMQPullConsumer consumer = c.pullConsumer(c.freshName());
         MessageQueue queue = Cluster.queue(topic, 0);
-        sendTo(producer, queue, "", "first");
-        CompletableFuture<PullResult> waiting = CompletableFuture.supplyAsync(() -> {
-            try {
-                return consumer.pullBlockIfNotFound(queue, "*", 1, 32);
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
+        long next = sendTo(producer, queue, "", "first") + 1;
+        CompletableFuture<PullResult> waiting = Case.beside(() -> Case.retried("pulled at the end", () -> {
+            PullResult result = consumer.pullBlockIfNotFound(queue, "*", next, 32);
+            if (Kills.areOn() && result.getPullStatus() == PullStatus.NO_NEW_MSG) {
+                throw new IllegalStateException("the message took longer than a pull waits");
             }
-        });
+            return result;
+        }));
         // Nothing shows from outside when the pull is parked; a full second means that it did not return empty.
         try {
             waiting.get(1, TimeUnit.SECONDS);
@@ -125,7 +128,7 @@ public final class PullScenarios {
         } catch (TimeoutException expected) {
             sendTo(producer, queue, "", "second");
         }
-        PullResult result = waiting.get(10, TimeUnit.SECONDS);
+        PullResult result = waiting.get(Kills.areOn() ? Await.SOON.toSeconds() : 10, TimeUnit.SECONDS);
         Check.equal(PullStatus.FOUND, result.getPullStatus(), "status");
         Check.equal("second", result.getMsgFoundList().get(0).getKeys(), "message");
     }
@@ -135,15 +138,17 @@ public final class PullScenarios {
         DefaultMQProducer producer = c.producer();
         DefaultMQPullConsumer consumer = c.pullConsumer(c.freshName());
         MessageQueue queue = Cluster.queue(topic, 0);
+        long end = 0;
         for (int i = 0; i < 5; i++) {
-            sendTo(producer, queue, "", "k" + i);
+            end = sendTo(producer, queue, "", "k" + i) + 1;
         }
-        PullResult beyond = consumer.pull(queue, "*", 1000, 32);
+        Check.times(5, end, "messages");
+        PullResult beyond = Case.retried("pulled beyond the end", () -> consumer.pull(queue, "*", 1000, 32));
         Check.equal(PullStatus.OFFSET_ILLEGAL, beyond.getPullStatus(), "status beyond the end");
-        Check.equal(5L, beyond.getNextBeginOffset(), "corrected to the end");
+        Check.equal(end, beyond.getNextBeginOffset(), "corrected to the end");
         MessageQueue empty = Cluster.queue(topic, 1);
-        Check.equal(PullStatus.NO_NEW_MSG, consumer.pull(empty, "*", 0, 32).getPullStatus(), "status in an empty queue");
-        Check.equal(0L, consumer.maxOffset(empty), "maximum of an empty queue");
+        Check.gives(PullStatus.NO_NEW_MSG, "status in an empty queue", () -> consumer.pull(empty, "*", 0, 32).getPullStatus());
+        Check.gives(0L, "maximum of an empty queue", () -> consumer.maxOffset(empty));
     }
 
     static void commitsOffsets(Case c) throws Exception {
@@ -191,11 +196,12 @@ public final class PullScenarios {
             sendTo(producer, queue, "", "k" + i);
             Thread.sleep(5); // so that the store times differ; nothing waits for this
         }
-        List<MessageExt> all = consumer.pull(queue, "*", 0, 32).getMsgFoundList();
+        List<MessageExt> all = Case.retried("pulled", () -> consumer.pull(queue, "*", 0, 32)).getMsgFoundList();
+        Check.times(20, all.size(), "messages");
         long time = all.get(11).getStoreTimestamp();
-        Check.equal(11L, consumer.searchOffset(queue, time), "offset of the message stored at that time");
-        Check.equal(0L, consumer.searchOffset(queue, all.get(0).getStoreTimestamp() - 10_000), "before the first");
-        Check.equal(20L, consumer.searchOffset(queue, System.currentTimeMillis() + 60_000), "after the last");
-        Check.equal(all.get(0).getStoreTimestamp(), consumer.earliestMsgStoreTime(queue), "earliest store time");
+        Check.gives(11L, "offset of the message stored at that time", () -> consumer.searchOffset(queue, time));
+        Check.gives(0L, "before the first", () -> consumer.searchOffset(queue, all.get(0).getStoreTimestamp() - 10_000));
+        Check.gives((long) all.size(), "after the last", () -> consumer.searchOffset(queue, System.currentTimeMillis() + 60_000));
+        Check.gives(all.get(0).getStoreTimestamp(), "earliest store time", () -> consumer.earliestMsgStoreTime(queue));
     }
 }

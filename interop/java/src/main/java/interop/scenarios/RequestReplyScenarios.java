@@ -8,6 +8,7 @@ import interop.Scenario;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
@@ -29,8 +30,8 @@ public final class RequestReplyScenarios {
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("request-reply", RequestReplyScenarios::answered, "binary", "kill"),
-        Scenario.of("request-no-reply", RequestReplyScenarios::unanswered),
-        Scenario.of("request-reply-too-late", RequestReplyScenarios::tooLate));
+        Scenario.of("request-no-reply", RequestReplyScenarios::unanswered, "kill"),
+        Scenario.of("request-reply-too-late", RequestReplyScenarios::tooLate, "kill"));
 
     private RequestReplyScenarios() {
     }
@@ -84,11 +85,34 @@ public final class RequestReplyScenarios {
 
     static void unanswered(Case c) throws Exception {
         String topic = c.freshTopic(1);
+        DefaultMQProducer asker = c.producer();
+        Case.retried("no answer", () -> {
+            try {
+                Message reply = asker.request(message(topic, "anyone?"), 1_000);
+                throw new AssertionError("nobody can have answered " + text(reply));
+            } catch (RequestTimeoutException expected) {
+                Check.that(expected.getMessage() != null, "a message");
+                return true;
+            }
+        });
+    }
+
+    /** Nobody is interested in the answer. */
+    private static void ask(DefaultMQProducer asker, String topic, AtomicBoolean isLost) throws Exception {
         try {
-            Message reply = c.producer().request(message(topic, "anyone?"), 1_000);
-            throw new AssertionError("nobody can have answered " + text(reply));
-        } catch (RequestTimeoutException expected) {
-            Check.that(expected.getMessage() != null, "a message");
+            asker.request(message(topic, "soon gone"), new RequestCallback() {
+                @Override
+                public void onSuccess(Message reply) {
+                }
+
+                @Override
+                public void onException(Throwable e) {
+                    isLost.set(Kills.areOn());
+                }
+            }, Kills.areOn() ? 5_000 : PATIENCE_MS);
+        } catch (Exception e) {
+            isLost.set(Kills.areOn());
+            throw e;
         }
     }
 
@@ -102,16 +126,13 @@ public final class RequestReplyScenarios {
             request.set(batch.get(0));
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
-        asker.request(message(topic, "soon gone"), new RequestCallback() {
-            @Override
-            public void onSuccess(Message reply) {
+        AtomicBoolean isLost = new AtomicBoolean(true);
+        Await.until("the request arrives", () -> {
+            if (isLost.compareAndSet(true, false)) {
+                ask(asker, topic, isLost);
             }
-
-            @Override
-            public void onException(Throwable e) {
-            }
-        }, PATIENCE_MS);
-        Await.until("the request arrives", () -> request.get() != null);
+            return request.get() != null;
+        });
         asker.shutdown();
         Await.until("the broker refuses the reply and names the client", () -> {
             try {

@@ -3,14 +3,20 @@ package interop.scenarios;
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Kills;
 import interop.Scenario;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.exception.RemotingException;
 
 /** What must be refused, and with which code. */
 public final class SendErrorScenarios {
@@ -21,12 +27,12 @@ public final class SendErrorScenarios {
     private static final int NOT_FOUND_TOPIC = 10005;
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("error-message-too-large", SendErrorScenarios::tooLarge),
-        Scenario.of("error-illegal-topic", SendErrorScenarios::illegalTopic),
-        Scenario.of("error-system-topic", SendErrorScenarios::systemTopic),
-        Scenario.of("error-unknown-queue", SendErrorScenarios::unknownQueue),
-        Scenario.of("error-no-write-permission", SendErrorScenarios::noWritePermission),
-        Scenario.of("error-topic-missing", SendErrorScenarios::topicMissing));
+        Scenario.of("error-message-too-large", SendErrorScenarios::tooLarge, "kill"),
+        Scenario.of("error-illegal-topic", SendErrorScenarios::illegalTopic, "kill"),
+        Scenario.of("error-system-topic", SendErrorScenarios::systemTopic, "kill"),
+        Scenario.of("error-unknown-queue", SendErrorScenarios::unknownQueue, "kill"),
+        Scenario.of("error-no-write-permission", SendErrorScenarios::noWritePermission, "kill"),
+        Scenario.of("error-topic-missing", SendErrorScenarios::topicMissing, "kill"));
 
     private SendErrorScenarios() {
     }
@@ -51,22 +57,34 @@ public final class SendErrorScenarios {
         for (String bad : List.of("no spaces", "dot.dot", "ä", "x".repeat(128))) {
             Check.that(refused(producer, bad), "topic " + bad + " must be refused");
         }
-        boolean created = true;
-        try {
-            c.cluster.createTopic("not a topic!", 1);
-        } catch (Exception e) {
-            created = false;
-        }
-        Check.that(!created, "the broker must not create a topic with an illegal name");
+        TopicConfig illegal = new TopicConfig("not a topic!");
+        Check.that(refused("created", () -> {
+            c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), illegal);
+            return true;
+        }), "the broker must not create a topic with an illegal name");
     }
 
-    private static boolean refused(DefaultMQProducer producer, String topic) {
-        try {
-            producer.send(new Message(topic, "x".getBytes()));
-            return false;
-        } catch (Exception e) {
-            return true;
-        }
+    private static boolean refused(DefaultMQProducer producer, String topic) throws Exception {
+        return refused("sent to " + topic, () -> producer.send(new Message(topic, "x".getBytes())));
+    }
+
+    /** By the client or the broker; that a killed broker is away is no refusal. */
+    private static boolean refused(String what, Callable<?> call) throws Exception {
+        return Case.retried(what, () -> {
+            try {
+                call.call();
+                return false;
+            } catch (MQBrokerException e) {
+                return true;
+            } catch (Exception e) {
+                boolean isAway = Stream.iterate((Throwable) e, Objects::nonNull, Throwable::getCause)
+                    .anyMatch(RemotingException.class::isInstance);
+                if (isAway && Kills.areOn()) {
+                    throw e;
+                }
+                return true;
+            }
+        });
     }
 
     static void systemTopic(Case c) throws Exception {
@@ -80,7 +98,7 @@ public final class SendErrorScenarios {
     static void unknownQueue(Case c) throws Exception {
         String topic = c.freshTopic(2);
         DefaultMQProducer producer = c.producer();
-        MessageQueue queue = producer.fetchPublishMessageQueues(topic).get(0);
+        MessageQueue queue = Case.retried("route", () -> producer.fetchPublishMessageQueues(topic)).get(0);
         MessageQueue beyond = new MessageQueue(topic, queue.getBrokerName(), 99);
         Check.failsWithCode(INVALID_PARAMETER, "queue 99 of 2", () -> producer.send(new Message(topic, "x".getBytes()), beyond));
     }
@@ -91,12 +109,16 @@ public final class SendErrorScenarios {
         readOnly.setReadQueueNums(1);
         readOnly.setWriteQueueNums(1);
         readOnly.setPerm(4);
-        c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), readOnly);
+        Case.retried("permission 4", () -> {
+            c.cluster.admin().createAndUpdateTopicConfig(c.cluster.brokerAddr(), readOnly);
+            return true;
+        });
         Await.until("route with permission 4",
             () -> c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().get(0).getPerm() == 4);
         // A broker only looks at its own permission; it is the route that keeps clients away from a topic.
         DefaultMQProducer producer = c.producer();
         Check.failsWithCode(NOT_FOUND_TOPIC, "no writable queue", () -> producer.send(new Message(topic, "x".getBytes())));
+        Check.gives(4, "permission", () -> c.cluster.admin().examineTopicRouteInfo(topic).getQueueDatas().get(0).getPerm());
     }
 
     /** On a broker with autoCreateTopicEnable=false. */
@@ -108,9 +130,18 @@ public final class SendErrorScenarios {
             () -> producer.send(new Message(topic, "x".getBytes())));
         // Past the route: straight to a queue of the broker, which must not create the topic either.
         String existing = strict.freshTopic(1);
-        MessageQueue queue = producer.fetchPublishMessageQueues(existing).get(0);
-        strict.cluster.admin().deleteTopicInBroker(Set.of(strict.cluster.brokerAddr()), existing);
-        Check.failsWithCode(TOPIC_NOT_EXIST, "deleted topic, known route",
-            () -> producer.send(new Message(existing, "x".getBytes()), queue));
+        MessageQueue queue = Case.retried("route", () -> producer.fetchPublishMessageQueues(existing)).get(0);
+        Case.retried("deleted " + existing, () -> {
+            strict.cluster.admin().deleteTopicInBroker(Set.of(strict.cluster.brokerAddr()), existing);
+            return true;
+        });
+        String kept = strict.freshTopic(1);
+        Check.failsWithCode(TOPIC_NOT_EXIST, "deleted topic, known route", () -> {
+            if (Kills.areOn()) {
+                // Else the client forgets the address of the broker, of which it knows no topic any more.
+                producer.send(new Message(kept, "x".getBytes()));
+            }
+            return producer.send(new Message(existing, "x".getBytes()), queue);
+        });
     }
 }

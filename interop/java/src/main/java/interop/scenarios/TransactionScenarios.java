@@ -55,14 +55,14 @@ public final class TransactionScenarios {
     private static final Duration GIVEN_UP = Duration.ofSeconds(90);
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("transaction-given-up-and-resumed", TransactionScenarios::givenUp),
+        Scenario.of("transaction-given-up-and-resumed", TransactionScenarios::givenUp, "kill"),
         Scenario.of("transaction-commit-and-rollback", TransactionScenarios::commitAndRollback, "basic", "binary", "kill"),
-        Scenario.of("transaction-checked", TransactionScenarios::checked, "binary"),
+        Scenario.of("transaction-checked", TransactionScenarios::checked, "binary", "kill"),
         Scenario.of("transaction-other-producer-is-asked", TransactionScenarios::otherProducer, "kill"),
         Scenario.of("transaction-check-immunity", TransactionScenarios::immunity, "kill"),
         Scenario.of("transaction-many", TransactionScenarios::many, "kill"),
-        Scenario.of("transaction-wrong-ends", TransactionScenarios::wrongEnds),
-        Scenario.of("transaction-rejected", TransactionScenarios::rejected, "exclusive"),
+        Scenario.of("transaction-wrong-ends", TransactionScenarios::wrongEnds, "kill"),
+        Scenario.of("transaction-rejected", TransactionScenarios::rejected, "exclusive", "kill"),
         Scenario.of("transaction-restart-clean", c -> restart(c, "clean"), "exclusive"),
         Scenario.of("transaction-restart-kill", c -> restart(c, "kill"), "exclusive"));
 
@@ -166,18 +166,21 @@ public final class TransactionScenarios {
         Check.equal(0, received.count(), "messages before the end");
         MessageExt first = listener.checksOf("u-commit").get(0);
         Check.equal(topic, first.getTopic(), "topic");
-        Check.equal(result.getMessageQueue().getQueueId(), first.getQueueId(), "queue");
         Check.equal(result.getTransactionId(), first.getTransactionId(), "transaction id");
-        Check.equal("1", first.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
         Check.equal("body of u-commit", new String(first.getBody(), StandardCharsets.UTF_8), "body");
         MessageExt second = listener.checksOf("u-commit").get(1);
-        Check.equal("2", second.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
+        if (!Kills.areOn()) {
+            // A kill swallows checks, and a half message that was sent twice has its own.
+            Check.equal(result.getMessageQueue().getQueueId(), first.getQueueId(), "queue");
+            Check.equal("1", first.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
+            Check.equal("2", second.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
+        }
         Check.that(second.getCommitLogOffset() > first.getCommitLogOffset(), "each check has a copy of its own");
         listener.answers.put("u-rollback", LocalTransactionState.ROLLBACK_MESSAGE);
         listener.answers.put("u-commit", LocalTransactionState.COMMIT_MESSAGE);
         received.awaitExactly(List.of("u-commit"));
         String times = received.byKey("u-commit").getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES);
-        Check.that(Integer.parseInt(times) >= 3, "checks before the end: " + times);
+        Check.that(Integer.parseInt(times) >= (Kills.areOn() ? 1 : 3), "checks before the end: " + times);
         awaitNoMoreChecks(c, listener);
         received.awaitExactly(List.of("u-commit"));
     }
@@ -191,7 +194,7 @@ public final class TransactionScenarios {
         Await.until("the witness is asked for", () -> listener.checksOf("u-witness").size() >= 2);
         // One check of each may have been under way.
         int others = listener.checks.size() - listener.checksOf("u-witness").size();
-        Check.that(others - before <= 2, "ended transactions are asked for: " + others + ", before " + before);
+        Check.that(others - before <= 2 || Kills.areOn(), "ended transactions are asked for: " + others + ", before " + before);
         listener.answers.put("u-witness", LocalTransactionState.ROLLBACK_MESSAGE);
     }
 
@@ -272,7 +275,7 @@ public final class TransactionScenarios {
         Listener listener = new Listener();
         TransactionMQProducer producer = producer(c, group, listener);
         DefaultMQPullConsumer reader = c.pullConsumer(c.freshName());
-        MessageExt half = find(reader, Cluster.queue(HALF_TOPIC, 0), send(producer, topic, "u0").getMsgId());
+        MessageExt half = findHalf(reader, send(producer, topic, "u0").getMsgId());
         long queueOffset = half.getQueueOffset();
         long logOffset = half.getCommitLogOffset();
         expect(SYSTEM_ERROR, "The producer group wrong", end(producer, c, "nobody", queueOffset, logOffset, COMMIT));
@@ -284,7 +287,7 @@ public final class TransactionScenarios {
 
         Message late = new Message(topic, "", "u1", "x".getBytes());
         late.putUserProperty(MessageConst.PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS, "2");
-        MessageExt immune = find(reader, Cluster.queue(HALF_TOPIC, 0), send(producer, late).getMsgId());
+        MessageExt immune = findHalf(reader, send(producer, late).getMsgId());
         Await.until("its immunity is over", () -> !listener.checksOf("u1").isEmpty());
         expect(ILLEGAL_OPERATION, null,
             end(producer, c, group, immune.getQueueOffset(), immune.getCommitLogOffset(), COMMIT));
@@ -303,8 +306,18 @@ public final class TransactionScenarios {
         fields.put("fromTransactionCheck", "false");
         fields.put("msgId", "x");
         request.setExtFields(fields);
-        return producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl().getRemotingClient()
-            .invokeSync(c.cluster.brokerAddr(), request, 10_000);
+        return Case.retried("ended", () -> producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl()
+            .getRemotingClient().invokeSync(c.cluster.brokerAddr(), request, 10_000));
+    }
+
+    private static MessageExt findHalf(DefaultMQPullConsumer reader, String id) throws Exception {
+        return Case.retried("half message " + id, () -> {
+            MessageExt half = find(reader, Cluster.queue(HALF_TOPIC, 0), id);
+            if (half == null) {
+                throw new IllegalStateException("not found");
+            }
+            return half;
+        });
     }
 
     private static void expect(int code, String remark, RemotingCommand answer) {
@@ -324,14 +337,15 @@ public final class TransactionScenarios {
             found[0] = find(reader, Cluster.queue(MAX_TIME_TOPIC, 0), half.getMsgId());
             return found[0] != null;
         });
-        Check.equal(15, listener.checksOf("u0").size(), "checks");
+        Check.that(listener.checksOf("u0").size() == 15 || Kills.areOn(), "checks: " + listener.checksOf("u0").size());
         Check.equal("15", found[0].getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
         Check.equal(topic, found[0].getProperty(MessageConst.PROPERTY_REAL_TOPIC), "topic");
         listener.answers.put("u0", LocalTransactionState.COMMIT_MESSAGE);
         String id = ((MessageClientExt) found[0]).getOffsetMsgId();
-        Check.that(c.cluster.admin().resumeCheckHalfMessage(MAX_TIME_TOPIC, id), "resumed");
+        Check.that(Case.retried("resumed", () -> c.cluster.admin().resumeCheckHalfMessage(MAX_TIME_TOPIC, id)), "resumed");
         received.awaitExactly(List.of("u0"));
-        Check.equal("1", received.byKey("u0").getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES), "checks");
+        String times = received.byKey("u0").getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES);
+        Check.that("1".equals(times) || Kills.areOn(), "checks: " + times);
     }
 
     private static MessageExt find(DefaultMQPullConsumer reader, MessageQueue queue, String id) throws Exception {
@@ -356,14 +370,17 @@ public final class TransactionScenarios {
         TransactionMQProducer producer = producer(c, c.freshName(), new Listener());
         configure(c, "true");
         try {
-            try {
-                send(producer, topic, "c0");
+            Message half = new Message(topic, "tag", "c0", "x".getBytes(StandardCharsets.UTF_8));
+            int code = Case.retried("refused", () -> {
+                try {
+                    producer.sendMessageInTransaction(half, null);
+                } catch (MQClientException e) {
+                    return Stream.iterate((Throwable) e, Objects::nonNull, Throwable::getCause).filter(MQBrokerException.class::isInstance)
+                        .map(refusal -> ((MQBrokerException) refusal).getResponseCode()).findFirst().orElseThrow(() -> e);
+                }
                 throw new AssertionError("a half message was taken");
-            } catch (MQClientException e) {
-                MQBrokerException refusal = Stream.iterate((Throwable) e, Objects::nonNull, Throwable::getCause)
-                    .filter(MQBrokerException.class::isInstance).map(MQBrokerException.class::cast).findFirst().orElseThrow();
-                Check.equal(NO_PERMISSION, refusal.getResponseCode(), "code");
-            }
+            });
+            Check.equal(NO_PERMISSION, code, "code");
             Case.sendSome(producer, topic, "ordinary", 1);
         } finally {
             configure(c, "false");
@@ -374,7 +391,10 @@ public final class TransactionScenarios {
     private static void configure(Case c, String value) throws Exception {
         java.util.Properties change = new java.util.Properties();
         change.put("rejectTransactionMessage", value);
-        c.cluster.admin().updateBrokerConfig(c.cluster.brokerAddr(), change);
+        Case.retried("configured", () -> {
+            c.cluster.admin().updateBrokerConfig(c.cluster.brokerAddr(), change);
+            return true;
+        });
     }
 
     /** What is open is asked for after the restart, what is ended stays so. */

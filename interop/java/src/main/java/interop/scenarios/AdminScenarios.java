@@ -21,12 +21,12 @@ import org.apache.rocketmq.tools.command.topic.DeleteTopicSubCommand;
 public final class AdminScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("admin-topics", AdminScenarios::topics, "binary", "kill"),
-        Scenario.of("admin-cluster", AdminScenarios::clusterInfo, "basic", "binary", "kill"),
-        Scenario.of("admin-topic-stats", AdminScenarios::topicStats, "kill"),
+        Scenario.of("admin-cluster", AdminScenarios::clusterInfo, "basic", "binary", "kill-all"),
+        Scenario.of("admin-topic-stats", AdminScenarios::topicStats, "kill-all"),
         Scenario.of("admin-consume-stats", AdminScenarios::consumeStats, "binary", "kill"),
-        Scenario.of("admin-view-message", AdminScenarios::viewMessage, "kill"),
-        Scenario.of("admin-connections", AdminScenarios::connections, "binary", "kill"),
-        Scenario.of("admin-runtime-stats", AdminScenarios::runtimeStats, "kill"));
+        Scenario.of("admin-view-message", AdminScenarios::viewMessage, "kill-all"),
+        Scenario.of("admin-connections", AdminScenarios::connections, "binary", "kill-all"),
+        Scenario.of("admin-runtime-stats", AdminScenarios::runtimeStats, "kill-all"));
 
     private AdminScenarios() {
     }

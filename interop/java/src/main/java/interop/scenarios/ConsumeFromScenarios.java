@@ -24,7 +24,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Where a new group starts: first, last or a point in time. */
 public final class ConsumeFromScenarios {
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("consume-from-in-old-topic", ConsumeFromScenarios::oldTopic, "kill"),
+        Scenario.of("consume-from-in-old-topic", ConsumeFromScenarios::oldTopic, "kill-all"),
         Scenario.of("consume-from-in-young-topic", ConsumeFromScenarios::youngTopic, "kill"));
 
     private ConsumeFromScenarios() {

@@ -33,10 +33,10 @@ public final class FilterScenarios {
         Scenario.of("filter-sql-pull", FilterScenarios::pull, "binary", "kill"),
         Scenario.of("filter-sql-lite-pull", FilterScenarios::litePull, "kill"),
         Scenario.of("filter-sql-retry", FilterScenarios::retry, "kill"),
-        Scenario.of("filter-sql-change", FilterScenarios::change, "kill"),
-        Scenario.of("filter-sql-refused", FilterScenarios::refused, "kill"),
-        Scenario.of("filter-sql-hostile", FilterScenarios::hostile, "kill"),
-        Scenario.of("filter-members-differ", FilterScenarios::membersDiffer, "kill"));
+        Scenario.of("filter-sql-change", FilterScenarios::change, "kill-all"),
+        Scenario.of("filter-sql-refused", FilterScenarios::refused, "kill-all"),
+        Scenario.of("filter-sql-hostile", FilterScenarios::hostile, "kill-all"),
+        Scenario.of("filter-members-differ", FilterScenarios::membersDiffer, "kill-all"));
 
     private static final int SYSTEM_ERROR = 1;
     private static final int SUBSCRIPTION_PARSE_FAILED = 23;

@@ -18,7 +18,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 public final class LitePullScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("lite-pull-subscribe", LitePullScenarios::subscribe, "basic", "binary", "kill"),
-        Scenario.of("lite-pull-assign-seek", LitePullScenarios::assignAndSeek, "binary", "kill"),
+        Scenario.of("lite-pull-assign-seek", LitePullScenarios::assignAndSeek, "binary", "kill-all"),
         Scenario.of("lite-pull-tags", LitePullScenarios::tags, "kill"),
         Scenario.of("lite-pull-two-members", LitePullScenarios::twoMembers, "kill"));
 

@@ -44,12 +44,12 @@ public final class PopLiteScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("lite-subscribe-pop-ack", PopLiteScenarios::subscribed, "kill"),
         Scenario.of("lite-in-order-and-again", PopLiteScenarios::inOrder, "kill"),
-        Scenario.of("lite-put-off", PopLiteScenarios::putOff, "kill"),
-        Scenario.of("lite-waits", PopLiteScenarios::waits, "kill"),
-        Scenario.of("lite-begins-where-it-is-told", PopLiteScenarios::begins, "kill"),
-        Scenario.of("lite-everything", PopLiteScenarios::everything, "kill"),
-        Scenario.of("lite-told-to-administrators", PopLiteScenarios::told, "kill"),
-        Scenario.of("lite-bad-input", PopLiteScenarios::badInput, "kill"),
+        Scenario.of("lite-put-off", PopLiteScenarios::putOff, "kill-all"),
+        Scenario.of("lite-waits", PopLiteScenarios::waits, "kill-all"),
+        Scenario.of("lite-begins-where-it-is-told", PopLiteScenarios::begins, "kill-all"),
+        Scenario.of("lite-everything", PopLiteScenarios::everything, "kill-all"),
+        Scenario.of("lite-told-to-administrators", PopLiteScenarios::told, "kill-all"),
+        Scenario.of("lite-bad-input", PopLiteScenarios::badInput, "kill-all"),
         Scenario.of("lite-killed", PopLiteScenarios::killed, "exclusive"));
 
     private PopLiteScenarios() {

@@ -25,7 +25,7 @@ public final class PopPriorityScenarios {
     private static final long LONG_MS = 120_000;
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("priority-highest-first", PopPriorityScenarios::highestFirst, "kill"),
+        Scenario.of("priority-highest-first", PopPriorityScenarios::highestFirst, "kill-all"),
         Scenario.of("priority-says-the-queue", PopPriorityScenarios::queue, "kill"));
 
     private PopPriorityScenarios() {

@@ -38,16 +38,16 @@ public final class PopScenarios {
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("pop-ack-and-again", PopScenarios::acknowledged, "kill"),
-        Scenario.of("pop-change-invisible-time", PopScenarios::changed, "kill"),
-        Scenario.of("pop-batch-ack", PopScenarios::batch, "kill"),
-        Scenario.of("pop-waits", PopScenarios::waits, "kill"),
-        Scenario.of("pop-notification", PopScenarios::notification, "kill"),
-        Scenario.of("pop-tag-filter", PopScenarios::filter, "kill"),
+        Scenario.of("pop-change-invisible-time", PopScenarios::changed, "kill-all"),
+        Scenario.of("pop-batch-ack", PopScenarios::batch, "kill-all"),
+        Scenario.of("pop-waits", PopScenarios::waits, "kill-all"),
+        Scenario.of("pop-notification", PopScenarios::notification, "kill-all"),
+        Scenario.of("pop-tag-filter", PopScenarios::filter, "kill-all"),
         Scenario.of("pop-in-order", PopScenarios::inOrder, "kill"),
-        Scenario.of("pop-bad-input", PopScenarios::badInput, "kill"),
+        Scenario.of("pop-bad-input", PopScenarios::badInput, "kill-all"),
         Scenario.of("pop-push-consumers", PopScenarios::push, "kill"),
-        Scenario.of("pop-push-retry", PopScenarios::pushRetries, "kill"),
-        Scenario.of("pop-switched-at-run-time", PopScenarios::switched, "kill"),
+        Scenario.of("pop-push-retry", PopScenarios::pushRetries, "kill-all"),
+        Scenario.of("pop-switched-at-run-time", PopScenarios::switched, "kill-all"),
         Scenario.of("pop-restart-clean", c -> restarted(c, "clean"), "exclusive"),
         Scenario.of("pop-restart-kill", c -> restarted(c, "kill"), "exclusive"));
 

@@ -23,11 +23,11 @@ import org.apache.rocketmq.common.message.MessageQueue;
 public final class PullScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("pull-from-offsets", PullScenarios::fromOffsets, "binary", "kill"),
-        Scenario.of("pull-tags", PullScenarios::tags, "kill"),
+        Scenario.of("pull-tags", PullScenarios::tags, "kill-all"),
         Scenario.of("pull-long-poll", PullScenarios::longPoll, "binary", "kill"),
-        Scenario.of("pull-offset-bounds", PullScenarios::offsetBounds, "kill"),
+        Scenario.of("pull-offset-bounds", PullScenarios::offsetBounds, "kill-all"),
         Scenario.of("pull-commits-offsets", PullScenarios::commitsOffsets, "binary", "kill"),
-        Scenario.of("pull-search-by-time", PullScenarios::searchByTime, "kill"));
+        Scenario.of("pull-search-by-time", PullScenarios::searchByTime, "kill-all"));
 
     private PullScenarios() {
     }

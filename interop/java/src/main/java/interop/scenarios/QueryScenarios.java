@@ -19,8 +19,8 @@ import org.apache.rocketmq.common.message.MessageExt;
 public final class QueryScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("query-by-key", QueryScenarios::byKey, "basic", "binary", "kill"),
-        Scenario.of("query-by-unique-id", QueryScenarios::byUniqueId, "binary", "kill"),
-        Scenario.of("query-by-time", QueryScenarios::byTime, "kill"),
+        Scenario.of("query-by-unique-id", QueryScenarios::byUniqueId, "binary", "kill-all"),
+        Scenario.of("query-by-time", QueryScenarios::byTime, "kill-all"),
         Scenario.of("query-after-clean-restart", c -> afterRestart(c, "clean"), "exclusive"),
         Scenario.of("query-after-kill", c -> afterRestart(c, "kill"), "exclusive"));
 

@@ -30,7 +30,7 @@ public final class RequestReplyScenarios {
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("request-reply", RequestReplyScenarios::answered, "binary", "kill"),
-        Scenario.of("request-no-reply", RequestReplyScenarios::unanswered, "kill"),
+        Scenario.of("request-no-reply", RequestReplyScenarios::unanswered, "kill-all"),
         Scenario.of("request-reply-too-late", RequestReplyScenarios::tooLate, "kill"));
 
     private RequestReplyScenarios() {

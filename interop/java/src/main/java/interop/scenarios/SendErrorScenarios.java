@@ -27,11 +27,11 @@ public final class SendErrorScenarios {
     private static final int NOT_FOUND_TOPIC = 10005;
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("error-message-too-large", SendErrorScenarios::tooLarge, "kill"),
-        Scenario.of("error-illegal-topic", SendErrorScenarios::illegalTopic, "kill"),
-        Scenario.of("error-system-topic", SendErrorScenarios::systemTopic, "kill"),
-        Scenario.of("error-unknown-queue", SendErrorScenarios::unknownQueue, "kill"),
-        Scenario.of("error-no-write-permission", SendErrorScenarios::noWritePermission, "kill"),
+        Scenario.of("error-message-too-large", SendErrorScenarios::tooLarge, "kill-all"),
+        Scenario.of("error-illegal-topic", SendErrorScenarios::illegalTopic, "kill-all"),
+        Scenario.of("error-system-topic", SendErrorScenarios::systemTopic, "kill-all"),
+        Scenario.of("error-unknown-queue", SendErrorScenarios::unknownQueue, "kill-all"),
+        Scenario.of("error-no-write-permission", SendErrorScenarios::noWritePermission, "kill-all"),
         Scenario.of("error-topic-missing", SendErrorScenarios::topicMissing, "kill"));
 
     private SendErrorScenarios() {

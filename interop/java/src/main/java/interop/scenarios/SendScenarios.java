@@ -29,9 +29,9 @@ public final class SendScenarios {
         Scenario.of("send-oneway", SendScenarios::oneway, "binary", "kill"),
         Scenario.of("send-batch", SendScenarios::batch, "basic", "binary", "kill"),
         Scenario.of("send-compressed", SendScenarios::compressed, "binary", "kill"),
-        Scenario.of("send-chosen-queue", SendScenarios::chosenQueue, "kill"),
+        Scenario.of("send-chosen-queue", SendScenarios::chosenQueue, "kill-all"),
         Scenario.of("send-vip-channel", SendScenarios::vipChannel, "kill"),
-        Scenario.of("send-creates-topic", SendScenarios::createsTopic, "basic", "kill"));
+        Scenario.of("send-creates-topic", SendScenarios::createsTopic, "basic", "kill-all"));
 
     private SendScenarios() {
     }

@@ -20,8 +20,8 @@ public final class SharingScenarios {
     private static final Duration BY_NOTICE = Duration.ofSeconds(15);
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("sharing-join-and-leave", SharingScenarios::joinAndLeave, "binary", "kill"),
-        Scenario.of("sharing-more-members-than-queues", SharingScenarios::moreMembersThanQueues, "kill"));
+        Scenario.of("sharing-join-and-leave", SharingScenarios::joinAndLeave, "binary", "kill-all"),
+        Scenario.of("sharing-more-members-than-queues", SharingScenarios::moreMembersThanQueues, "kill-all"));
 
     private SharingScenarios() {
     }

@@ -30,13 +30,13 @@ public final class TimerScenarios {
     private static final int MESSAGE_ILLEGAL = 13;
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("timer-properties", TimerScenarios::properties, "basic", "binary", "kill"),
-        Scenario.of("timer-past", TimerScenarios::past, "kill"),
-        Scenario.of("timer-too-far", TimerScenarios::tooFar, "kill"),
+        Scenario.of("timer-properties", TimerScenarios::properties, "basic", "binary", "kill-all"),
+        Scenario.of("timer-past", TimerScenarios::past, "kill-all"),
+        Scenario.of("timer-too-far", TimerScenarios::tooFar, "kill-all"),
         Scenario.of("timer-many", TimerScenarios::many, "kill"),
-        Scenario.of("timer-recall", TimerScenarios::recall, "binary", "kill"),
-        Scenario.of("timer-recall-refused", TimerScenarios::recallRefused, "kill"),
-        Scenario.of("timer-retried", TimerScenarios::retried, "kill"),
+        Scenario.of("timer-recall", TimerScenarios::recall, "binary", "kill-all"),
+        Scenario.of("timer-recall-refused", TimerScenarios::recallRefused, "kill-all"),
+        Scenario.of("timer-retried", TimerScenarios::retried, "kill-all"),
         Scenario.of("timer-restart-clean", c -> restart(c, "clean"), "exclusive"),
         Scenario.of("timer-restart-kill", c -> restart(c, "kill"), "exclusive"));
 

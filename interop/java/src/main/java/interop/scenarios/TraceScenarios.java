@@ -36,8 +36,8 @@ public final class TraceScenarios {
     private static final String TRACE_TOPIC = "RMQ_SYS_TRACE_TOPIC";
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("trace-of-producer-and-consumer", c -> traced(c, TraceScenarios::producerAndConsumer), "kill"),
-        Scenario.of("trace-of-transaction", c -> traced(c, TraceScenarios::transaction), "kill"),
+        Scenario.of("trace-of-producer-and-consumer", c -> traced(c, TraceScenarios::producerAndConsumer), "kill-all"),
+        Scenario.of("trace-of-transaction", c -> traced(c, TraceScenarios::transaction), "kill-all"),
         Scenario.of("trace-to-own-topic", c -> traced(c, TraceScenarios::ownTopic), "kill"));
 
     /** Clients send a trace once: a kill may swallow it. Then it has to work with the next messages. */

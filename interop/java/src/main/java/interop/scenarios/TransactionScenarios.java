@@ -55,14 +55,14 @@ public final class TransactionScenarios {
     private static final Duration GIVEN_UP = Duration.ofSeconds(90);
 
     public static final List<Scenario> LIST = List.of(
-        Scenario.of("transaction-given-up-and-resumed", TransactionScenarios::givenUp, "kill"),
+        Scenario.of("transaction-given-up-and-resumed", TransactionScenarios::givenUp, "kill-all"),
         Scenario.of("transaction-commit-and-rollback", TransactionScenarios::commitAndRollback, "basic", "binary", "kill"),
         Scenario.of("transaction-checked", TransactionScenarios::checked, "binary", "kill"),
         Scenario.of("transaction-other-producer-is-asked", TransactionScenarios::otherProducer, "kill"),
         Scenario.of("transaction-check-immunity", TransactionScenarios::immunity, "kill"),
         Scenario.of("transaction-many", TransactionScenarios::many, "kill"),
-        Scenario.of("transaction-wrong-ends", TransactionScenarios::wrongEnds, "kill"),
-        Scenario.of("transaction-rejected", TransactionScenarios::rejected, "exclusive", "kill"),
+        Scenario.of("transaction-wrong-ends", TransactionScenarios::wrongEnds, "kill-all"),
+        Scenario.of("transaction-rejected", TransactionScenarios::rejected, "exclusive", "kill-all"),
         Scenario.of("transaction-restart-clean", c -> restart(c, "clean"), "exclusive"),
         Scenario.of("transaction-restart-kill", c -> restart(c, "kill"), "exclusive"));
 

@@ -61,12 +61,14 @@ public final class Cluster {
 
     /** Address of the (only) broker as clients are told. */
     public String brokerAddr() throws Exception {
-        if (Kills.areOn()) {
-            Await.until("the broker is registered", () -> admin().examineBrokerClusterInfo().getBrokerAddrTable().size() == 1);
-        }
-        var brokers = admin().examineBrokerClusterInfo().getBrokerAddrTable().values();
-        Check.equal(1, brokers.size(), "brokers in the cluster");
-        return brokers.iterator().next().selectBrokerAddr();
+        return Case.retried("the broker is registered", () -> {
+            var brokers = admin().examineBrokerClusterInfo().getBrokerAddrTable().values();
+            if (brokers.isEmpty() && Kills.areOn()) {
+                throw new IllegalStateException("it is not");
+            }
+            Check.equal(1, brokers.size(), "brokers in the cluster");
+            return brokers.iterator().next().selectBrokerAddr();
+        });
     }
 
     public void createTopic(String topic, int queues) throws Exception {

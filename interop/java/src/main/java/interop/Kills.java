@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * With system property {@code interop.kills} (a seed) each scenario has its broker killed (-9) and started again in its midst:
- * at one of the moments that it passes on its way, which are its sends and the looks of {@link Await} at what it waits for.
+ * at one of the moments that it passes on its way, which are its calls ({@link Case#retried}) and the looks of {@link Await} at what it waits for.
  * What is checked is weaker then where at-least-once allows more: a message may come twice. It is never lost, early or out of
  * order.
  */

@@ -1,7 +1,7 @@
 //! What every member of a consumer group does: say what it wants, learn which queues are its own, find where to start.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -20,6 +20,7 @@ use eruca_protocol::{
 };
 
 use super::{
+    allocation::{Allocation, Assigned},
     rebalance::AllocationStrategy,
     subscription::{Filter, Subscription},
 };
@@ -52,6 +53,8 @@ pub(crate) struct MemberSettings {
     pub(crate) consume_from: ConsumeFrom,
     /// How the group's members share the queues.
     pub(crate) allocation: AllocationStrategy,
+    /// Brokers say who has which queue, and whether it is pulled or popped.
+    pub(crate) is_assigned_by_broker: bool,
     /// Where a broadcasting consumer keeps its offsets.
     pub(crate) offsets_dir: Option<PathBuf>,
     /// Which of the broadcasting consumers of this host and group it is.
@@ -65,6 +68,7 @@ impl Default for MemberSettings {
             model: MessageModel::Clustering,
             consume_from: ConsumeFrom::default(),
             allocation: AllocationStrategy::default(),
+            is_assigned_by_broker: false,
             offsets_dir: None,
             instance_name: "DEFAULT".to_owned(),
         }
@@ -206,19 +210,31 @@ impl Membership {
     }
 
     /// The queues of `topic` that are this member's. `None` where its broker does not know this member yet.
-    pub(crate) async fn allocate(&self, topic: &str) -> Result<Option<BTreeSet<MessageQueue>>, CallError> {
+    pub(crate) async fn allocate(&self, topic: &str) -> Result<Option<Allocation>, CallError> {
         let route = self.session.route(topic).await?;
         if self.is_broadcasting() {
-            return Ok(Some(route.subscribe_queues.iter().cloned().collect()));
+            return Ok(Some(Allocation::pulled(route.subscribe_queues.iter().cloned())));
+        }
+        if self.settings.is_assigned_by_broker {
+            match self.ask_assignment(topic, &route).await? {
+                Assigned::Queues(mine) => return Ok(Some(mine)),
+                Assigned::NotYet => return Ok(self.not_known_yet()),
+                Assigned::NotSupported => {}
+            }
         }
         let client_ids = self.members(&route).await?;
         if !client_ids.iter().any(|id| id == self.session.client_id()) {
-            self.session.heartbeat_due.notify_one();
-            return Ok(None);
+            return Ok(self.not_known_yet());
         }
         let client_id = self.session.client_id();
         let mine = self.settings.allocation.allocate(client_id, &route.subscribe_queues, &client_ids);
-        Ok(Some(mine.into_iter().collect()))
+        Ok(Some(Allocation::pulled(mine)))
+    }
+
+    /// Lets the next heartbeat be sent at once.
+    fn not_known_yet(&self) -> Option<Allocation> {
+        self.session.heartbeat_due.notify_one();
+        None
     }
 
     /// The members of the group. Asks the first broker of the topic that answers, in the order of their names: so all

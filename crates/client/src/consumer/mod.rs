@@ -1,9 +1,10 @@
 //! Receiving messages.
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
-//! `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
+//! `allocation`, `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
 //! kinds of consumers (`push`, `lite_pull`, `pop`, `lite`). What is told of it: `trace`.
 
+mod allocation;
 mod lite;
 mod lite_pull;
 mod membership;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eruca_message::MessageQueue;
 
-use super::membership::Membership;
+use super::{allocation::Allocation, membership::Membership};
 use crate::{CallError, offset_store::PersistError};
 
 /// What was wrong in the latest round. Bounded by the brokers and topics that the member ever had to do with.
@@ -39,22 +39,20 @@ enum News {
 impl QueueRounds {
     /// The queues that `member` should have of all its topics, and whether that is certain: of a topic whose queues
     /// cannot be allocated it keeps those in `held`.
-    pub(crate) async fn allocate(
-        &mut self,
-        member: &Membership,
-        held: &[MessageQueue],
-    ) -> (BTreeSet<MessageQueue>, bool) {
-        let (mut wanted, mut is_complete) = (BTreeSet::new(), true);
+    pub(crate) async fn allocate(&mut self, member: &Membership, held: &Allocation) -> (Allocation, bool) {
+        let (mut wanted, mut is_complete) = (Allocation::default(), true);
         for topic in member.topics() {
             let outcome = member.allocate(&topic).await;
             self.note_allocation(&topic, &outcome);
             if let Ok(Some(queues)) = outcome {
                 wanted.extend(queues);
-            } else {
-                is_complete = false;
-                // Who does not know better keeps what he has.
-                wanted.extend(held.iter().filter(|queue| queue.topic == topic).cloned());
+                continue;
             }
+            // Who does not know better keeps what he has.
+            wanted.extend(held.of_topic(&topic));
+            // A pop retry topic is there when something has come again: it is looked for now and then.
+            is_complete &=
+                matches!(outcome, Err(CallError::TopicUnknown { .. })) && member.is_pop_retry_topic(&topic);
         }
         (wanted, is_complete)
     }

@@ -164,7 +164,7 @@ async fn calls_of_listeners_are_traced() {
         .start()
         .await
         .unwrap();
-    until("all are consumed", || cluster.sent_back().len() == 2).await;
+    until("all are consumed", || cluster.sent_back().len() >= 2).await;
     until("the traces come", || traces(&cluster, DEFAULT_TRACE_TOPIC).len() >= 6).await;
     consumer.shutdown().await;
     let records = traces(&cluster, DEFAULT_TRACE_TOPIC);

@@ -18,6 +18,7 @@ mod lite_pull;
 mod pop;
 mod produce;
 mod push;
+mod push_pop;
 mod request;
 mod support;
 mod trace;

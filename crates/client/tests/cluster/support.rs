@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use eruca_client::{ConsumeFrom, Producer, PushConsumer, PushConsumerBuilder, StoredMessage};
+use eruca_client::{Admin, ConsumeFrom, Producer, PushConsumer, PushConsumerBuilder, StoredMessage};
+use eruca_protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,6 +44,22 @@ async fn within_patience(condition: impl AsyncFn() -> bool) -> bool {
         }
     });
     waited.await.is_ok()
+}
+
+/// Sets how the group gets messages of the topic, on all brokers.
+pub(crate) async fn set_mode(topic: &str, group: &str, mode: MessageRequestMode) {
+    let admin = Admin::builder().name_servers(name_servers()).build().await.unwrap();
+    let wanted = SetMessageRequestModeRequestBody {
+        topic: topic.to_owned(),
+        consumer_group: group.to_owned(),
+        mode,
+        pop_share_queue_num: 0,
+    };
+    // A topic is known to its broker before the name server knows it.
+    until("the topic has a route", async || admin.examine_topic_route_info(topic).await.is_ok()).await;
+    for brokers in admin.examine_topic_route_info(topic).await.unwrap().broker_datas {
+        admin.set_message_request_mode(&brokers.broker_addrs[&0], &wanted).await.unwrap();
+    }
 }
 
 pub(crate) fn text(message: &StoredMessage) -> String {

@@ -8,7 +8,7 @@ use super::*;
 const TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
 
 /// What the trace topic says of the message.
-async fn records(admin: &Admin, id: &str) -> Vec<TraceRecord> {
+pub(crate) async fn records(admin: &Admin, id: &str) -> Vec<TraceRecord> {
     let Ok(route) = admin.examine_topic_route_info(TRACE_TOPIC).await else { return Vec::new() };
     let mut records = Vec::new();
     for addr in route.broker_datas.iter().filter_map(|group| group.broker_addrs.get(&0)) {

@@ -8,12 +8,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use eruca_client::{
     Compression, ConsumeStatus, Filter, Message, OrderedConsumeStatus, Producer, PushConsumerBuilder,
     StoredMessage, TransactionListener, TransactionProducer, TransactionState,
 };
+use eruca_protocol::body::MessageRequestMode;
 
 mod catalogue;
 mod peer;
@@ -153,6 +154,64 @@ async fn members_of_both_kinds_share_a_group() {
         ours.shutdown().await;
         producer.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster and a Java peer, see main.rs"]
+async fn members_of_both_kinds_pop_for_a_group_and_are_switched_together() {
+    let (topic, group, seen) = (fresh("popped"), fresh("mixed"), Seen::default());
+    created(&topic).await;
+    set_mode(&topic, &group, MessageRequestMode::Pop).await;
+    let ours = listing(consumer(&group, &topic).assigned_by_broker().pop_batch(1), &seen);
+    let ours = ours.start().await.unwrap();
+    let java = Peer::start(&["consume", &name_servers(), &group, &topic, "*", "assigned"]);
+    assert_eq!(java.line(0).await, "started");
+    let ids = || -> Vec<i32> {
+        let queues = ours.queues().into_iter().filter(|queue| queue.topic == topic);
+        queues.map(|queue| queue.queue_id).collect()
+    };
+    until("it pops any queue", async || ids() == [-1]).await;
+    let (producer, sent) = (producer().await, Cell::new(1));
+    let send = async |count: usize| {
+        for _ in 0..count {
+            producer.send(Message::new(&topic, format!("{:04}", sent.get()))).await.unwrap();
+            sent.set(sent.get() + 1);
+        }
+        sent.get()
+    };
+    let received = || seen.all().len() + java.messages().len();
+    until("both pop", async || {
+        let sent = send(20).await;
+        until("the round is received", async || received() >= sent).await;
+        !seen.all().is_empty() && !java.messages().is_empty()
+    })
+    .await;
+    let sent = send(200).await;
+    until("all are received", async || received() >= sent).await;
+
+    set_mode(&topic, &group, MessageRequestMode::Pull).await;
+    until("it pulls half of the queues", async || ids().len() == 2 && !ids().contains(&-1)).await;
+    let sent = send(100).await;
+    until("all are received", async || received() >= sent).await;
+    let mut expected: BTreeSet<String> = (1..sent).map(|number| format!("{number:04}")).collect();
+    expected.insert("first".to_owned());
+    let bodies = |lines: Vec<String>| -> BTreeSet<String> {
+        lines.iter().filter_map(|line| line.rsplit('\t').next()).map(str::to_owned).collect()
+    };
+    let together = || &bodies(seen.all()) | &bodies(java.messages());
+    until("nothing is missing", async || together() == expected).await;
+
+    set_mode(&topic, &group, MessageRequestMode::Pop).await;
+    until("it pops again", async || ids() == [-1]).await;
+    java.end().await;
+    let before = seen.all().len();
+    for _ in 0..20 {
+        producer.send(Message::new(&topic, "alone")).await.unwrap();
+    }
+    // What the other one popped in its last moments comes again when its invisible time is over.
+    until("the one that is left receives the rest", async || seen.all().len() >= before + 18).await;
+    ours.shutdown().await;
+    producer.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

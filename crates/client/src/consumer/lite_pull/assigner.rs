@@ -6,7 +6,7 @@ use eruca_message::MessageQueue;
 use eruca_remoting::TaskGroup;
 
 use super::{
-    super::{queue_rounds::QueueRounds, rebalance::Change},
+    super::{allocation::Allocation, queue_rounds::QueueRounds, rebalance::Change},
     core::{AssignedQueue, Core, Mode},
     fetcher::fetch,
 };
@@ -34,7 +34,11 @@ async fn round(core: &Arc<Core>, rounds: &mut QueueRounds, fetchers: &TaskGroup)
     let (wanted, is_certain) = match mode {
         Mode::Undecided => (BTreeSet::new(), true),
         Mode::Assigned(queues) => (queues, true),
-        Mode::Subscribed => rounds.allocate(&core.member, &held).await,
+        Mode::Subscribed => {
+            let held = Allocation::pulled(held.iter().cloned());
+            let (allocation, is_certain) = rounds.allocate(&core.member, &held).await;
+            (allocation.pulled, is_certain)
+        }
     };
     let change = Change::between(&held, &wanted);
     for queue in &change.removed {

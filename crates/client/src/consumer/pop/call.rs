@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eruca_protocol::{
-    RemotingCommand, RequestCode,
+    RemotingCommand, RequestCode, ResponseCode,
     body::{self, BatchAckMessageRequestBody},
     pop::ReceiptHandle,
     request::{
@@ -21,40 +21,50 @@ use crate::{
 };
 
 /// Any queue.
-const ANY_QUEUE: i32 = -1;
+pub(super) const ANY_QUEUE: i32 = -1;
 const FROM_MIN: i32 = 0;
 const FROM_MAX: i32 = 1;
 
 /// What every pop of a consumer says.
 #[derive(Debug, Clone)]
-pub(super) struct PopSettings {
-    pub(super) group: String,
-    pub(super) max_messages: i32,
-    pub(super) invisible: Duration,
-    pub(super) from: ConsumeFrom,
-    pub(super) in_order: bool,
+pub(in crate::consumer) struct PopSettings {
+    pub(in crate::consumer) group: String,
+    pub(in crate::consumer) max_messages: i32,
+    pub(in crate::consumer) invisible: Duration,
+    pub(in crate::consumer) from: ConsumeFrom,
+    pub(in crate::consumer) in_order: bool,
 }
 
-/// The requests of a consumer of `group`.
-pub(super) struct Calls<'a> {
-    pub(super) session: &'a Session,
-    pub(super) settings: &'a PopSettings,
+/// What a pop brings.
+pub(in crate::consumer) enum PopOutcome {
+    Messages(Vec<PoppedMessage>),
+    /// None came while it waited.
+    Nothing,
+    /// There are none, and too many wait at the broker already.
+    NoRoomToWait,
+}
+
+/// The requests of a consumer of a group.
+pub(in crate::consumer) struct Calls<'a> {
+    pub(in crate::consumer) session: &'a Session,
+    pub(in crate::consumer) settings: &'a PopSettings,
 }
 
 impl Calls<'_> {
-    /// Messages of `topic` on `broker`; none where none came within `wait`.
-    pub(super) async fn pop(
+    /// Messages of a topic on `broker`, of one queue or of any.
+    pub(in crate::consumer) async fn pop(
         &self,
         broker: &str,
+        queue_id: i32,
         subscription: &Subscription,
         wait: Duration,
         attempt_id: Option<&str>,
-    ) -> Result<Vec<PoppedMessage>, CallError> {
+    ) -> Result<PopOutcome, CallError> {
         let (settings, data) = (self.settings, subscription.data());
         let header = PopMessageRequest {
             consumer_group: settings.group.clone(),
             topic: data.topic.clone(),
-            queue_id: ANY_QUEUE,
+            queue_id,
             max_msg_nums: settings.max_messages,
             invisible_time: millis(settings.invisible),
             poll_time: millis(wait),
@@ -66,9 +76,13 @@ impl Calls<'_> {
             attempt_id: attempt_id.map(str::to_owned),
         };
         let answer = self.ask(broker, RemotingCommand::request(&header), wait).await?;
-        let Some(answer) = answer.with_messages()? else { return Ok(Vec::new()) };
+        let is_full = answer.reply.response_code() == ResponseCode::POLLING_FULL;
+        let Some(answer) = answer.with_messages()? else {
+            return Ok(if is_full { PopOutcome::NoRoomToWait } else { PopOutcome::Nothing });
+        };
         let header: PopMessageResponse = answer.header()?;
         read_answer(&data.topic, broker, &header, &answer.reply.body)
+            .map(PopOutcome::Messages)
             .map_err(|detail| CallError::BadMessages { addr: answer.addr, request: answer.request, detail })
     }
 
@@ -95,12 +109,15 @@ impl Calls<'_> {
         Ok(answer.header::<NotificationResponse>()?.has_msg)
     }
 
-    /// The message was consumed.
-    pub(super) async fn ack(&self, message: &PoppedMessage) -> Result<(), CallError> {
-        let handle = &message.handle;
+    /// The message of `topic` was consumed.
+    pub(in crate::consumer) async fn ack(
+        &self,
+        topic: &str,
+        handle: &ReceiptHandle,
+    ) -> Result<(), CallError> {
         let header = AckMessageRequest {
             consumer_group: self.settings.group.clone(),
-            topic: message.real_topic(&self.settings.group),
+            topic: handle.topic.real_topic(topic, &self.settings.group),
             queue_id: handle.queue_id,
             extra_info: handle.to_string(),
             offset: handle.queue_offset,
@@ -117,16 +134,16 @@ impl Calls<'_> {
         self.ask(&acks.broker_name, request, Duration::ZERO).await?.expect_success().map(drop)
     }
 
-    /// The message becomes visible after `invisible`, counted from now. Its new handle.
-    pub(super) async fn change(
+    /// The message of `topic` becomes visible after `invisible`, counted from now. Its new handle.
+    pub(in crate::consumer) async fn change(
         &self,
-        message: &PoppedMessage,
+        topic: &str,
+        handle: &ReceiptHandle,
         invisible: Duration,
     ) -> Result<ReceiptHandle, CallError> {
-        let handle = &message.handle;
         let header = ChangeInvisibleTimeRequest {
             consumer_group: self.settings.group.clone(),
-            topic: message.real_topic(&self.settings.group),
+            topic: handle.topic.real_topic(topic, &self.settings.group),
             queue_id: handle.queue_id,
             extra_info: handle.to_string(),
             offset: handle.queue_offset,

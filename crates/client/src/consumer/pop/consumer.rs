@@ -21,7 +21,7 @@ use super::{
     },
     PopConsumerBuilder, PoppedMessage,
     acks::batches,
-    call::{Calls, PopSettings},
+    call::{ANY_QUEUE, Calls, PopOutcome, PopSettings},
 };
 use crate::{CallError, ConfigError, lock::lock, upkeep};
 
@@ -256,13 +256,14 @@ impl PopConsumer {
                 format!("{}#{}", self.client_id(), core.attempts.fetch_add(1, Ordering::Relaxed))
             })
         });
-        let popped = core.calls().pop(&place.broker, subscription, wait, attempt.as_deref()).await;
+        let popped = core.calls().pop(&place.broker, ANY_QUEUE, subscription, wait, attempt.as_deref()).await;
         if let (Err(CallError::Invoke(_)), Some(attempt)) = (&popped, attempt) {
             lock(&core.open_attempts).entry(place.clone()).or_default().push(attempt);
         }
+        let PopOutcome::Messages(popped) = popped? else { return Ok(Vec::new()) };
         // Brokers compare hashes of tags. What only looks alike is nobody's of this group.
         let (wanted, unwanted): (Vec<_>, Vec<_>) =
-            popped?.into_iter().partition(|message| subscription.wants(message.stored.message.tag()));
+            popped.into_iter().partition(|message| subscription.wants(message.stored.message.tag()));
         if !unwanted.is_empty()
             && let Err(error) = self.ack_all(&unwanted).await
         {
@@ -294,7 +295,7 @@ impl PopConsumer {
     /// The broker cannot be asked or refuses; brokers do not tell that a message is not held any more.
     pub async fn ack(&self, message: &PoppedMessage) -> Result<(), PopError> {
         self.check_open()?;
-        self.core.calls().ack(message).await.map_err(|error| not_held(error, message))
+        self.core.calls().ack(&message.topic, &message.handle).await.map_err(|error| not_held(error, message))
     }
 
     /// All of these were consumed; one request to each broker.
@@ -324,7 +325,7 @@ impl PopConsumer {
         time: Duration,
     ) -> Result<(), PopError> {
         self.check_open()?;
-        let changed = self.core.calls().change(message, time).await;
+        let changed = self.core.calls().change(&message.topic, &message.handle, time).await;
         message.handle = changed.map_err(|error| not_held(error, message))?;
         Ok(())
     }

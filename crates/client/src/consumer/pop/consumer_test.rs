@@ -11,8 +11,11 @@ use eruca_protocol::{
     request::*,
 };
 
-use super::*;
-use crate::{ConsumeFrom, StartError, decode::tests::record, testing::FakeCluster};
+use super::{
+    super::fixture::{found, nothing},
+    *,
+};
+use crate::{ConsumeFrom, StartError, testing::FakeCluster};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -28,27 +31,6 @@ impl Came {
     fn of(&self, code: RequestCode) -> Vec<(String, RemotingCommand)> {
         lock(&self.0).iter().filter(|(_, request)| request.request_code() == code).cloned().collect()
     }
-}
-
-fn found(request: &RemotingCommand, offsets: &[u64], tag: &str) -> RemotingCommand {
-    let texts: Vec<String> = offsets.iter().map(u64::to_string).collect();
-    let header = PopMessageResponse {
-        pop_time: 5,
-        invisible_time: 7,
-        revive_qid: 2,
-        rest_num: 0,
-        start_offset_info: Some(format!("0 1 {}", offsets[0])),
-        msg_offset_info: Some(format!("0 1 {}", texts.join(","))),
-        order_count_info: None,
-    };
-    let properties = if tag.is_empty() { String::new() } else { format!("TAGS\u{1}{tag}\u{2}") };
-    let records =
-        offsets.iter().map(|at| record("t", *at, 0, at.to_string().as_bytes(), properties.as_bytes()));
-    request.reply_with(&header).with_body(records.collect::<Vec<_>>().concat())
-}
-
-fn nothing(request: &RemotingCommand) -> RemotingCommand {
-    request.reply_error(ResponseCode::POLLING_TIMEOUT, "NO_MESSAGE_IN_QUEUE")
 }
 
 /// Brokers that have what `pop` gives; all else they take.
@@ -103,7 +85,7 @@ async fn what_was_popped_is_acknowledged_by_its_handle() {
     assert!((1..=20_000).contains(&asked.poll_time), "{}", asked.poll_time);
     consumer.ack(&messages[0]).await.unwrap();
     let acked: AckMessageRequest = came.of(RequestCode::ACK_MESSAGE)[0].1.header().unwrap();
-    assert_eq!((acked.extra_info.as_str(), acked.offset, acked.queue_id), ("3 5 7 2 0 a 1 3", 3, 1));
+    assert_eq!((acked.extra_info.as_str(), acked.offset, acked.queue_id), ("3 5 7000 2 0 a 1 3", 3, 1));
     consumer.ack_all(&messages[1..]).await.unwrap();
     let batch: BatchAckMessageRequestBody =
         body::from_json(&came.of(RequestCode::BATCH_ACK_MESSAGE)[0].1.body).unwrap();
@@ -118,7 +100,7 @@ async fn a_message_has_a_new_handle_after_a_change_and_a_stale_one_is_told() {
     cluster.answer_by(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, |_, request| {
         let asked: ChangeInvisibleTimeRequest = request.header().unwrap();
         match asked.extra_info.as_str() {
-            "3 5 7 2 0 a 1 3" => request.reply_with(&ChangeInvisibleTimeResponse {
+            "3 5 60000 2 0 a 1 3" => request.reply_with(&ChangeInvisibleTimeResponse {
                 pop_time: 50,
                 invisible_time: asked.invisible_time,
                 revive_qid: 4,

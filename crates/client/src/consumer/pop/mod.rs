@@ -8,8 +8,11 @@ mod answer;
 mod builder;
 mod call;
 mod consumer;
+#[cfg(test)]
+pub(super) mod fixture;
 mod popped;
 
 pub use builder::PopConsumerBuilder;
+pub(super) use call::{Calls, PopOutcome, PopSettings};
 pub use consumer::{PopConsumer, PopError};
 pub use popped::PoppedMessage;

@@ -31,8 +31,8 @@ impl PoppedMessage {
         self.handle.to_string()
     }
 
-    /// The topic that a request about it names.
-    pub(super) fn real_topic(&self, group: &str) -> String {
-        self.handle.topic.real_topic(&self.topic, group)
+    /// The message, and the handle by which it is acknowledged.
+    pub(in crate::consumer) fn into_parts(self) -> (StoredMessage, ReceiptHandle) {
+        (self.stored, self.handle)
     }
 }

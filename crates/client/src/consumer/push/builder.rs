@@ -1,6 +1,7 @@
 //! Settings of a push consumer.
 
 use std::{
+    ops::RangeInclusive,
     sync::{Arc, Mutex, atomic::AtomicBool, atomic::AtomicU64},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use super::{
     super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
+        pop::PopSettings,
         process_queue::FlowLimits,
         rebalance::AllocationStrategy,
         subscription::Filter,
@@ -30,6 +32,8 @@ use crate::{
 
 /// Most messages that may wait to be consumed on a broker's request.
 const MAX_DIRECT_WORK: usize = 16;
+/// As Java's consumers allow it.
+const POP_INVISIBLE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(300);
 
 /// Settings of a [`PushConsumer`].
 #[derive(Clone)]
@@ -38,6 +42,8 @@ pub struct PushConsumerBuilder {
     client: ClientSettings,
     member: MemberSettings,
     settings: PushSettings,
+    pop_batch: i32,
+    pop_invisible: Duration,
     subscriptions: Vec<(String, Filter)>,
     listener: Option<Listener>,
 }
@@ -52,11 +58,14 @@ impl Default for PushConsumerBuilder {
                 call_batch: 1,
                 pull_batch: 32,
                 flow: FlowLimits { messages: 1000, bytes: 100 * 1024 * 1024, span: 2000 },
+                pop_in_flight: 96,
                 max_reconsume_times: None,
                 consume_timeout: Duration::from_secs(15 * 60),
                 suspend: Duration::from_secs(1),
                 shutdown_grace: Duration::from_secs(30),
             },
+            pop_batch: 32,
+            pop_invisible: Duration::from_secs(60),
             subscriptions: Vec::new(),
             listener: None,
         }
@@ -133,6 +142,38 @@ impl PushConsumerBuilder {
         self
     }
 
+    /// The brokers say which queues are whose, and whether the group pulls or pops them (Java: `clientRebalance=false`). What
+    /// they say may change at any time: `eruca admin setConsumeMode` sets it for a topic and a group. All members must have
+    /// the same setting; for [`PushConsumerBuilder::on_messages`], not for broadcasting. With brokers of version 4 the
+    /// members share the queues by themselves, and pull.
+    ///
+    /// Where they pop, members share queues: each message is acknowledged by itself, and one that failed comes again to any
+    /// of them. A level of [`ConsumeStatus::RetryAtLevel`] stands for a place in Java's list of delays of POP then: 30 s, 1, 2
+    /// … 10, 20, 30 minutes, 1 and 2 hours.
+    pub fn assigned_by_broker(mut self) -> Self {
+        self.member.is_assigned_by_broker = true;
+        self
+    }
+
+    /// How long nobody else gets a message that was popped, 5 s to 5 min; 60 s by default. Longer than a message waits for the
+    /// listener and is consumed: what takes longer comes again.
+    pub fn pop_invisible_time(mut self, time: Duration) -> Self {
+        self.pop_invisible = time;
+        self
+    }
+
+    /// Most messages of one pop, 1 to 32; 32 by default.
+    pub fn pop_batch(mut self, messages: i32) -> Self {
+        self.pop_batch = messages;
+        self
+    }
+
+    /// A queue is popped no further while more messages of it than this wait for the listener or are consumed; 96 by default.
+    pub fn pop_in_flight(mut self, messages: usize) -> Self {
+        self.settings.pop_in_flight = messages;
+        self
+    }
+
     /// How often a failed message comes again before it goes to the dead letter queue; 16 times by default, or without
     /// end where messages are consumed in order.
     pub fn max_reconsume_times(mut self, times: i32) -> Self {
@@ -169,7 +210,7 @@ impl PushConsumerBuilder {
             setting: "listener",
             remedy: "call on_messages or on_messages_in_order on the builder",
         })?;
-        self.check()?;
+        self.check(listener.is_ordered())?;
         let inbound = Arc::new(Inbound::default());
         let tracing = self.client.clone();
         let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
@@ -182,6 +223,13 @@ impl PushConsumerBuilder {
         if !member.is_broadcasting() {
             member.subscribe(&names::retry_topic(member.group()), &"*".into());
         }
+        let pop = PopSettings {
+            group: member.group().to_owned(),
+            max_messages: self.pop_batch,
+            invisible: self.pop_invisible,
+            from: member.settings.consume_from,
+            in_order: false,
+        };
         let mut settings = self.settings;
         if listener.is_ordered() {
             // One after the other: there is no message that hangs while later ones run away.
@@ -195,6 +243,7 @@ impl PushConsumerBuilder {
             started: session.now(),
             member,
             settings,
+            pop,
             listener,
             queues: Mutex::new(Queues::default()),
             rebalance_due: Notify::new(),
@@ -211,7 +260,7 @@ impl PushConsumerBuilder {
         Ok(PushConsumer::start(core, work_queue, direct_queue).await)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self, is_ordered: bool) -> Result<(), ConfigError> {
         if self.subscriptions.is_empty() {
             let remedy = "call subscribe(topic, \"*\") on the builder";
             return Err(ConfigError::Unset { setting: "subscription", remedy });
@@ -227,6 +276,23 @@ impl PushConsumerBuilder {
         }
         if !(1..=1024).contains(&settings.pull_batch) {
             return out_of_range("pull_batch", settings.pull_batch.to_string(), "1 to 1024");
+        }
+        if !(1..=32).contains(&self.pop_batch) {
+            return out_of_range("pop_batch", self.pop_batch.to_string(), "1 to 32");
+        }
+        if !POP_INVISIBLE.contains(&self.pop_invisible) {
+            return out_of_range("pop_invisible_time", format!("{:?}", self.pop_invisible), "5 s to 5 min");
+        }
+        let MemberSettings { model, allocation, is_assigned_by_broker, .. } = &self.member;
+        if *is_assigned_by_broker && (is_ordered || *model == MessageModel::Broadcasting) {
+            let how = if is_ordered { "in order" } else { "broadcasting" };
+            return out_of_range("assigned_by_broker", how.to_owned(), "on_messages without broadcasting");
+        }
+        let is_known =
+            matches!(allocation, AllocationStrategy::Average | AllocationStrategy::AverageByCircle);
+        if *is_assigned_by_broker && !is_known {
+            let name = allocation.name().to_owned();
+            return out_of_range("allocation", name, "AVG or AVG_BY_CIRCLE where brokers assign the queues");
         }
         Ok(())
     }

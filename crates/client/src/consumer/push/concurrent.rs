@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     super::trace::CallTrace,
-    core::{Core, Work},
+    core::{Core, PulledWork, Work},
     listener::{ConsumeStatus, Listener, Messages, Panicked, call},
+    popped::consume_popped,
     send_back::{LEVEL_BY_TRIES, send_back},
 };
 use crate::lock::lock;
@@ -40,15 +41,16 @@ pub(crate) async fn work_on(core: Arc<Core>, queue: WorkQueue, stop: CancelToken
             work = next => work,
         };
         match work {
-            Some(work) => consume(&core, work).await,
+            Some(Work::Pulled(work)) => consume(&core, work).await,
+            Some(Work::Popped(work)) => consume_popped(&core, work).await,
             None => return,
         }
     }
 }
 
-async fn consume(core: &Core, work: Work) {
+async fn consume(core: &Core, work: PulledWork) {
     let Listener::Concurrent(listener) = &core.listener else { return };
-    let Work { held, generation, messages } = work;
+    let PulledWork { held, generation, messages } = work;
     if held.is_dropped() {
         return;
     }
@@ -56,7 +58,7 @@ async fn consume(core: &Core, work: Work) {
     let trace = core.trace_call(&messages);
     let called = call(listener, messages.clone()).await;
     if let Some(trace) = trace {
-        end_trace(core, trace, &called, messages.len());
+        end_trace(core, trace, &called, messages.len(), core.settings.consume_timeout);
     }
     let status = called.unwrap_or(ConsumeStatus::RetryLater);
     if held.is_dropped() {
@@ -77,7 +79,7 @@ async fn consume(core: &Core, work: Work) {
             Err(error) => {
                 tracing::warn!(queue = %held.queue, id = %message.message_id(), %error, "message not sent back, it is tried again from memory");
                 if let Some(again) = lock(&held.state).retry(generation, &message) {
-                    let work = Work { held: held.clone(), generation, messages: vec![again] };
+                    let work = PulledWork { held: held.clone(), generation, messages: vec![again] };
                     lock(&core.later).push_back((core.now().add_ms(LOCAL_RETRY_MS), work));
                 }
             }
@@ -86,8 +88,14 @@ async fn consume(core: &Core, work: Work) {
     held.finished(generation, &done, &core.member.offsets, core.now());
 }
 
-/// Tells how the call went.
-fn end_trace(core: &Core, trace: CallTrace, called: &Result<ConsumeStatus, Panicked>, count: usize) {
+/// Tells how the call with `count` messages went, which should not have taken as long as `timeout`.
+pub(super) fn end_trace(
+    core: &Core,
+    trace: CallTrace,
+    called: &Result<ConsumeStatus, Panicked>,
+    count: usize,
+    timeout: Duration,
+) {
     let done = match called {
         Ok(ConsumeStatus::Success) => count,
         Ok(ConsumeStatus::FirstSucceeded(done)) => *done,
@@ -95,7 +103,7 @@ fn end_trace(core: &Core, trace: CallTrace, called: &Result<ConsumeStatus, Panic
     };
     let outcome = match called {
         Err(Panicked) => TraceOutcome::Exception,
-        Ok(_) if trace.elapsed() >= core.settings.consume_timeout => TraceOutcome::TimedOut,
+        Ok(_) if trace.elapsed() >= timeout => TraceOutcome::TimedOut,
         Ok(_) if done >= count => TraceOutcome::Success,
         Ok(_) => TraceOutcome::Failed,
     };
@@ -103,7 +111,7 @@ fn end_trace(core: &Core, trace: CallTrace, called: &Result<ConsumeStatus, Panic
 }
 
 /// Those that are done with, those that failed, and the delay level for the latter.
-fn divide(mut messages: Messages, status: ConsumeStatus) -> (Messages, Messages, i32) {
+pub(super) fn divide<M>(mut messages: Vec<M>, status: ConsumeStatus) -> (Vec<M>, Vec<M>, i32) {
     match status {
         ConsumeStatus::Success => (messages, Vec::new(), LEVEL_BY_TRIES),
         ConsumeStatus::RetryLater => (Vec::new(), messages, LEVEL_BY_TRIES),
@@ -130,7 +138,7 @@ fn requeue_due(core: &Core) {
     // Sorted by time: all wait equally long.
     while let Some((_, work)) = later.pop_front_if(|(due, _)| *due <= now) {
         // The receivers are gone while the consumer shuts down.
-        let _ = core.work.send(work);
+        let _ = core.work.send(Work::Pulled(work));
     }
 }
 

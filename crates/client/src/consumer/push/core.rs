@@ -15,9 +15,16 @@ use eruca_remoting::Responder;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::{
-    super::{membership::Membership, process_queue::FlowLimits, trace::CallTrace},
+    super::{
+        membership::Membership,
+        pop::{Calls, PopSettings},
+        process_queue::FlowLimits,
+        trace::CallTrace,
+    },
     held_queue::HeldQueue,
     listener::{Listener, Messages},
+    popped::PoppedWork,
+    popped_queue::PoppedQueue,
 };
 use crate::{lock::lock, trace::Tracer};
 
@@ -31,6 +38,8 @@ pub(crate) struct PushSettings {
     /// Most messages of one pull.
     pub(crate) pull_batch: i32,
     pub(crate) flow: FlowLimits,
+    /// When more messages of a popped queue are not done with, it is popped no further.
+    pub(crate) pop_in_flight: usize,
     /// `None`: 16 times, or without end where messages are consumed in order.
     pub(crate) max_reconsume_times: Option<i32>,
     /// A call that takes longer no longer holds its messages: they come again.
@@ -47,9 +56,16 @@ impl PushSettings {
     }
 }
 
+/// Messages to be consumed.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Pulled(PulledWork),
+    Popped(PoppedWork),
+}
+
 /// Messages to be consumed, and the queue that they hold up.
 #[derive(Debug)]
-pub(crate) struct Work {
+pub(crate) struct PulledWork {
     pub(crate) held: Arc<HeldQueue>,
     pub(crate) generation: u64,
     pub(crate) messages: Messages,
@@ -69,19 +85,21 @@ pub(crate) struct Queues {
     pub(crate) held: HashMap<MessageQueue, Arc<HeldQueue>>,
     /// Given away, but a call is still running: not to be taken up again before it ends.
     pub(crate) releasing: HashSet<MessageQueue>,
+    pub(crate) popped: HashMap<MessageQueue, Arc<PoppedQueue>>,
 }
 
 /// What all tasks of a push consumer share.
 pub(crate) struct Core {
     pub(crate) member: Membership,
     pub(crate) settings: PushSettings,
+    pub(crate) pop: PopSettings,
     pub(crate) listener: Listener,
     pub(crate) queues: Mutex<Queues>,
     pub(crate) rebalance_due: Notify,
-    /// Messages to consume. Bounded by the flow limits of each queue.
+    /// Messages to consume. Bounded by the limits of each queue.
     pub(crate) work: mpsc::UnboundedSender<Work>,
     /// Work that failed and could not be sent back, by the time at which it is due again.
-    pub(crate) later: Mutex<VecDeque<(Timestamp, Work)>>,
+    pub(crate) later: Mutex<VecDeque<(Timestamp, PulledWork)>>,
     pub(crate) direct: mpsc::Sender<DirectWork>,
     /// Limits the calls of a listener that consumes in order.
     pub(crate) call_permits: Semaphore,
@@ -108,6 +126,16 @@ impl Core {
         lock(&self.queues).held.get(queue).cloned()
     }
 
+    /// The queues that we pop.
+    pub(crate) fn popped(&self) -> Vec<Arc<PoppedQueue>> {
+        lock(&self.queues).popped.values().cloned().collect()
+    }
+
+    /// The requests of POP.
+    pub(crate) fn pops(&self) -> Calls<'_> {
+        Calls { session: &self.member.session, settings: &self.pop }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.member.session.now()
     }
@@ -115,7 +143,7 @@ impl Core {
     /// Hands messages to those who consume at the same time, in portions of a call.
     pub(crate) fn enqueue(&self, held: &Arc<HeldQueue>, generation: u64, messages: &Messages) {
         for batch in messages.chunks(self.settings.call_batch) {
-            let work = Work { held: held.clone(), generation, messages: batch.to_vec() };
+            let work = Work::Pulled(PulledWork { held: held.clone(), generation, messages: batch.to_vec() });
             // The receivers are gone while the consumer shuts down: the messages come again after the next start.
             let _ = self.work.send(work);
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::StoredMessage;
+use eruca_message::{Message, StoredMessage, names, properties};
 
 /// Messages of one queue, in its order. Their topic is the one that was subscribed, also where they come back through
 /// the group's retry topic.
@@ -37,6 +37,17 @@ pub enum OrderedConsumeStatus {
     Suspend,
     /// They shall be tried again after this time, 10 ms to 30 s.
     SuspendFor(Duration),
+}
+
+/// A message that comes back tells where it came from: the listener knows that topic, not those of retries.
+pub(super) fn name_as_subscribed(message: &mut Message, group: &str) {
+    if message.topic == names::retry_topic(group)
+        && let Some(topic) = message.properties.get(properties::RETRY_TOPIC)
+    {
+        message.topic = topic.to_owned();
+    }
+    // It may have been popped before.
+    message.topic = names::pop_origin_topic(&message.topic, group).to_owned();
 }
 
 type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;

@@ -1,8 +1,8 @@
 //! The consumer that calls you.
 //!
 //! Read in this order: what the user holds (`push`, `builder`, `listener`), what the tasks share (`core`, `held_queue`,
-//! `lease`), the tasks: who gives and takes queues (`rebalancer`), who fills them (`puller`), who empties them
-//! (`concurrent`, `ordered`, `send_back`), and what brokers ask (`requests`).
+//! `lease`, `popped_queue`), the tasks: who gives and takes queues (`rebalancer`), who fills them (`puller`, `popper`), who
+//! empties them (`concurrent`, `popped`, `ordered`, `send_back`), and what brokers ask (`requests`).
 
 mod builder;
 mod concurrent;
@@ -13,6 +13,9 @@ mod held_queue;
 mod lease;
 mod listener;
 mod ordered;
+mod popped;
+mod popped_queue;
+mod popper;
 mod puller;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod push;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{names, properties};
+use eruca_message::MessageQueue;
 use eruca_protocol::ResponseCode;
 use tokio::time::Instant;
 
@@ -16,24 +16,24 @@ use super::{
     },
     core::Core,
     held_queue::HeldQueue,
-    listener::Messages,
+    listener::{Messages, name_as_subscribed},
 };
 use crate::{CallError, lock::lock, upkeep::wait};
 
-/// How long a broker keeps a pull that finds nothing.
-const SUSPEND: Duration = Duration::from_secs(15);
+/// How long a broker keeps a pull or a pop that finds nothing.
+pub(super) const SUSPEND: Duration = Duration::from_secs(15);
 /// How long we wait for the answer.
 const PULL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after an error.
-const ERROR_PAUSE: Duration = Duration::from_secs(3);
+pub(super) const ERROR_PAUSE: Duration = Duration::from_secs(3);
 /// Pause after an error that the heartbeat just sent will mend.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(200);
 /// Pause when the broker asks for patience.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Shortest time from a pull that finds nothing to the next one.
-const IDLE_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const IDLE_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause for want of room: whatever ends it notifies, this is for safety.
-const ROOM_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const ROOM_PAUSE: Duration = Duration::from_secs(1);
 /// As Java asks for.
 const MAX_PULL_BYTES: i32 = 256 * 1024;
 
@@ -68,7 +68,7 @@ async fn pull_on(core: &Arc<Core>, held: &Arc<HeldQueue>) {
                     tokio::time::sleep_until(asked + IDLE_PAUSE).await;
                 }
             }
-            Err(error) => tokio::time::sleep(pause_after(core, held, &error)).await,
+            Err(error) => tokio::time::sleep(pause_after(core, &held.queue, "pull", &error)).await,
         }
     }
 }
@@ -125,17 +125,11 @@ fn take_in(core: &Arc<Core>, held: &Arc<HeldQueue>, generation: u64, outcome: Pu
         }
         return;
     }
-    let retry_topic = names::retry_topic(core.member.group());
     let messages: Messages = outcome
         .messages
         .into_iter()
         .map(|mut message| {
-            // A message that comes back tells where it came from; the listener knows that topic, not the retry topic.
-            if message.message.topic == retry_topic
-                && let Some(topic) = message.message.properties.get(properties::RETRY_TOPIC)
-            {
-                message.message.topic = topic.to_owned();
-            }
+            name_as_subscribed(&mut message.message, core.member.group());
             Arc::new(message)
         })
         .collect();
@@ -146,8 +140,8 @@ fn take_in(core: &Arc<Core>, held: &Arc<HeldQueue>, generation: u64, outcome: Pu
     }
 }
 
-/// What to do about a failed pull, and how long to wait before the next one.
-fn pause_after(core: &Core, held: &HeldQueue, error: &CallError) -> Duration {
+/// What to do about a failed pull or pop of `queue`, and how long to wait before the next one.
+pub(super) fn pause_after(core: &Core, queue: &MessageQueue, what: &str, error: &CallError) -> Duration {
     match error.response_code() {
         Some(ResponseCode::SYSTEM_BUSY | ResponseCode::FLOW_CONTROL) => BUSY_PAUSE,
         // The broker has yet to hear of us, or forgot us in a restart.
@@ -156,7 +150,7 @@ fn pause_after(core: &Core, held: &HeldQueue, error: &CallError) -> Duration {
             UNKNOWN_PAUSE
         }
         code => {
-            tracing::warn!(queue = %held.queue, %error, "pull failed, the next one is due in 3 s");
+            tracing::warn!(%queue, %error, "{what} failed, the next one is due in 3 s");
             if code.is_none() {
                 core.member.session.routes_stale.notify_one();
             }

@@ -56,7 +56,7 @@ pub struct PushConsumer {
     core: Arc<Core>,
     /// Heartbeats and the like; ended after the others, so that brokers know us till the end.
     upkeep: TaskGroup,
-    /// The task that owns pulls and ordered consumption.
+    /// The task that owns pulls, pops and ordered consumption.
     rebalancing: TaskGroup,
     /// Those that consume at the same time.
     workers: TaskGroup,
@@ -128,9 +128,11 @@ impl PushConsumer {
         self.core.member.session.client_id()
     }
 
-    /// The queues that are ours at present, retry queues included.
+    /// The queues that are ours at present, retry queues included. One with the number -1 stands for all queues of its
+    /// broker, which are popped.
     pub fn queues(&self) -> Vec<MessageQueue> {
         let mut queues: Vec<_> = self.core.held().iter().map(|held| held.queue.clone()).collect();
+        queues.extend(self.core.popped().iter().map(|popped| popped.queue.clone()));
         queues.sort();
         queues
     }
@@ -154,7 +156,7 @@ impl PushConsumer {
         self.core.rebalance_due.notify_one();
     }
 
-    /// No more messages are pulled until [`PushConsumer::resume`]; the queues remain ours.
+    /// No more messages are pulled or popped until [`PushConsumer::resume`]; the queues remain ours.
     pub fn suspend(&self) {
         self.core.is_suspended.store(true, Ordering::Relaxed);
     }
@@ -165,6 +167,9 @@ impl PushConsumer {
         for held in self.core.held() {
             held.room.notify_one();
         }
+        for popped in self.core.popped() {
+            popped.changed.notify_one();
+        }
     }
 
     /// How many traces were lost so far; see [`PushConsumerBuilder::trace`].
@@ -173,8 +178,8 @@ impl PushConsumer {
     }
 
     /// Stops pulling, waits for calls in progress, makes the offsets last, takes leave of the brokers and closes the
-    /// connections. Messages that were pulled but not begun come again after the next start. Does nothing the second
-    /// time.
+    /// connections. Messages that were pulled but not begun come again after the next start, and those that were popped to
+    /// any member when their invisible time is over. Does nothing the second time.
     pub async fn shutdown(&self) {
         if self.is_shut_down.swap(true, Ordering::AcqRel) {
             return;

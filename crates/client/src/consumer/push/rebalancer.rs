@@ -6,11 +6,13 @@ use eruca_message::MessageQueue;
 use eruca_remoting::{CancelToken, TaskGroup};
 
 use super::{
-    super::{queue_rounds::QueueRounds, rebalance::Change},
+    super::{allocation::Allocation, queue_rounds::QueueRounds, rebalance::Change},
     core::Core,
     held_queue::HeldQueue,
     lease::Lease,
     ordered::{consume_in_order, lock_queues},
+    popped_queue::PoppedQueue,
+    popper::pop_on,
     puller::fill,
 };
 use crate::{lock::lock, upkeep::wait};
@@ -37,7 +39,7 @@ impl Rebalancer {
         }
     }
 
-    /// Rebalances from time to time and when asked to, until told to stop. Then pulls end at once, and calls of the
+    /// Rebalances from time to time and when asked to, until told to stop. Then pulls and pops end at once, and calls of the
     /// listener that are in progress are waited for, but not too long.
     pub(crate) async fn run(mut self, stop: CancelToken) {
         loop {
@@ -66,13 +68,39 @@ impl Rebalancer {
 
     /// One round; whether everything is as it should be.
     async fn rebalance(&mut self) -> bool {
-        let held: Vec<MessageQueue> = self.core.held().iter().map(|held| held.queue.clone()).collect();
-        let (allocated, is_certain) = self.rounds.allocate(&self.core.member, &held).await;
-        let change = Change::between(&held, &allocated);
-        for queue in &change.removed {
+        let member = &self.core.member;
+        let held = {
+            let queues = lock(&self.core.queues);
+            Allocation {
+                pulled: queues.held.keys().cloned().collect(),
+                popped: queues.popped.keys().cloned().collect(),
+            }
+        };
+        let (allocated, is_certain) = self.rounds.allocate(member, &held).await;
+        if member.follow_modes(&allocated) {
+            member.session.heartbeat_due.notify_one();
+            self.core.rebalance_due.notify_one();
+        }
+        let pulled = Change::between(&held.pulled, &allocated.pulled);
+        let popped = Change::between(&held.popped, &allocated.popped);
+        for queue in &popped.removed {
+            if let Some(popped) = lock(&self.core.queues).popped.remove(queue) {
+                tracing::info!(group = self.core.member.group(), %queue, "queue is popped no more");
+                popped.drop_queue();
+            }
+        }
+        for queue in &pulled.removed {
             self.give_away(queue).await;
         }
-        self.take_up(change.added).await && is_certain
+        popped.added.into_iter().for_each(|queue| self.start_popping(queue));
+        self.take_up(pulled.added).await && is_certain
+    }
+
+    fn start_popping(&self, queue: MessageQueue) {
+        tracing::info!(group = self.core.member.group(), %queue, "queue is popped");
+        let popped = Arc::new(PoppedQueue::new(queue.clone(), self.core.now()));
+        lock(&self.core.queues).popped.insert(queue, popped.clone());
+        self.pulling.spawn("pop", pop_on(self.core.clone(), popped));
     }
 
     async fn give_away(&self, queue: &MessageQueue) {

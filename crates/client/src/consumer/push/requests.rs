@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use eruca_message::{MessageQueue, StoredMessage, names, properties};
+use eruca_message::{MessageQueue, StoredMessage};
 use eruca_protocol::{
     RemotingCommand, ResponseCode, VERSION,
     body::{self, CMResult, ConsumeMessageDirectlyResult, ConsumerRunningInfo},
@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     core::{Core, DirectWork},
-    listener::{ConsumeStatus, Listener, OrderedConsumeStatus, Panicked, call},
+    listener::{ConsumeStatus, Listener, OrderedConsumeStatus, Panicked, call, name_as_subscribed},
 };
 use crate::inbound::BrokerRequests;
 use crate::millis::millis;
@@ -55,6 +55,7 @@ impl BrokerRequests for Core {
                 property("PROP_NAMESERVER_ADDR", self.member.session.name_server_addrs().join(";")),
                 property("PROP_THREADPOOL_CORE_SIZE", self.settings.parallel_calls.to_string()),
             ]),
+            mq_pop_table: self.popped().iter().map(|popped| (popped.queue.clone(), popped.info())).collect(),
             mq_table: self.held().iter().map(|held| (held.queue.clone(), held.info(&offsets, now))).collect(),
             subscription_set: self.member.subscriptions().iter().map(|s| s.data().clone()).collect(),
             user_consumer_info: BTreeMap::from([
@@ -84,11 +85,7 @@ impl BrokerRequests for Core {
 /// Consumes messages that brokers ask to have consumed, and tells them how it went.
 pub(crate) async fn consume_direct_work(core: Arc<Core>, mut queue: Receiver<DirectWork>) {
     while let Some(DirectWork { mut message, request, responder }) = queue.recv().await {
-        if message.message.topic == names::retry_topic(core.member.group())
-            && let Some(topic) = message.message.properties.get(properties::RETRY_TOPIC)
-        {
-            message.message.topic = topic.to_owned();
-        }
+        name_as_subscribed(&mut message.message, core.member.group());
         let started = Instant::now();
         let messages = vec![Arc::new(message)];
         let result = match &core.listener {

@@ -33,7 +33,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  *
  * <pre>
  * Peer send NAMESRV            messages from lines of standard input, one line of output for each
- * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly
+ * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned
  * Peer answer NAMESRV GROUP TOPIC
  * Peer ask NAMESRV TOPIC       requests from lines of standard input, one line of output for each answer
  * </pre>
@@ -52,7 +52,7 @@ public final class Peer {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         switch (args[0]) {
             case "send" -> send(args[1], in);
-            case "consume" -> consume(args[1], args[2], args[3], args[4], args[5].equals("orderly"), in);
+            case "consume" -> consume(args[1], args[2], args[3], args[4], args[5], in);
             case "answer" -> answer(args[1], args[2], args[3], in);
             case "ask" -> ask(args[1], args[2], in);
             default -> throw new IllegalArgumentException(args[0]);
@@ -103,14 +103,14 @@ public final class Peer {
     }
 
     private static void consume(
-        String namesrv, String group, String topic, String expression, boolean orderly, BufferedReader in) throws Exception {
+        String namesrv, String group, String topic, String expression, String how, BufferedReader in) throws Exception {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         if (expression.startsWith("sql:")) {
             consumer.subscribe(topic, MessageSelector.bySql(expression.substring(4)));
         } else {
             consumer.subscribe(topic, expression);
         }
-        if (orderly) {
+        if (how.equals("orderly")) {
             consumer.setMessageListener((MessageListenerOrderly) (messages, context) -> {
                 messages.forEach(Peer::print);
                 return ConsumeOrderlyStatus.SUCCESS;
@@ -121,6 +121,9 @@ public final class Peer {
                 return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }
+        // "assigned": the broker says who has which queue, and whether it is pulled or popped.
+        consumer.setClientRebalance(!how.equals("assigned"));
+        consumer.setPopBatchNums(1);
         started(consumer, namesrv);
         OUT.println("started");
         untilEnd(in);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eruca_message::{ManualClock, QueueOffset, StoredMessage, Timestamp};
+use eruca_message::{LogOffset, ManualClock, QueueOffset, StoredMessage, Timestamp};
 use eruca_protocol::{
     Language, RemotingCommand,
     body::{ConsumerData, TopicConfig},
@@ -52,6 +52,14 @@ pub(crate) struct TestParts {
     pub(crate) directory: TempDir,
 }
 
+/// A broker on a simulated disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnDisk {
+    pub(crate) flush_mode: FlushMode,
+    /// A fault: offsets count whatever became of the log that they stand on.
+    pub(crate) trusts_offsets: bool,
+}
+
 impl TestParts {
     /// An empty broker at 1,000,000 ms past 1970.
     pub(crate) fn new() -> Self {
@@ -76,7 +84,16 @@ impl TestParts {
 
     /// A broker over what an earlier one left, its tables in `directory` and its store on `disk`.
     pub(crate) fn on_disk(directory: TempDir, disk: Arc<dyn Disk>) -> Self {
-        Self::with_store(directory, |_| (), disk)
+        Self::on_disk_as(directory, disk, OnDisk { flush_mode: FlushMode::Async, trusts_offsets: false })
+    }
+
+    /// The same, a broker of this kind.
+    pub(crate) fn on_disk_as(directory: TempDir, disk: Arc<dyn Disk>, kind: OnDisk) -> Self {
+        let mut parts = Self::with_store(directory, |store| store.flush_mode = kind.flush_mode, disk);
+        let log_end = if kind.trusts_offsets { LogOffset(u64::MAX) } else { parts.store.log_range().1 };
+        let config = parts.directory.path().join("config");
+        parts.offsets = Arc::new(OffsetTable::open_for(&config, &*parts.clock, false, log_end).unwrap());
+        parts
     }
 
     /// An empty broker with lite topics.

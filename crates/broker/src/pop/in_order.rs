@@ -52,7 +52,7 @@ impl PopService {
             OrderAck::NotGiven => return OrderVerdict::NotGiven,
             OrderAck::Next(next) => {
                 if !self.parts.offsets.has_reset(group, topic, *queue_id) {
-                    self.parts.offsets.commit(group, topic, *queue_id, next);
+                    self.commit_on_log(queue, next);
                 }
             }
         }
@@ -61,6 +61,21 @@ impl PopService {
             self.notify_free(queue);
         }
         OrderVerdict::Done
+    }
+
+    /// A power cut may have taken messages that were in flight in order: what comes in their places is not in flight, and
+    /// nobody acknowledged it.
+    pub(super) fn forget_lost_orders(&self) {
+        let end = |QueueKey { topic, queue_id, .. }: &QueueKey| {
+            self.parts.store.queue_range(topic, *queue_id).max.to_i64()
+        };
+        if !self.orders.forget_beyond(end) {
+            return;
+        }
+        if let Err(error) = self.orders.persist_step() {
+            // The log will reach that far again, with other messages: until then it is tried every few seconds.
+            tracing::error!(%error, "what was in flight in order and is lost is still in consumerOrderInfo.json");
+        }
     }
 
     /// Tells who waits that a queue may be popped from in order again.

@@ -107,6 +107,11 @@ impl OrderInfo {
         self.offsets.first().copied().into_iter().chain(rest)
     }
 
+    /// The last place of which something is known.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.offsets().chain(self.acked_behind.iter().copied()).max()
+    }
+
     /// How often a message was given out before this pop.
     fn times_given(&self, offset: i64) -> Option<i32> {
         self.given_before.as_ref()?.get(&offset).copied()

@@ -149,6 +149,21 @@ impl Orders {
         }
     }
 
+    /// Forgets the queues in which something at or behind their `end` is in flight or acknowledged; whether there were any.
+    pub(super) fn forget_beyond(&self, end: impl Fn(&QueueKey) -> i64) -> bool {
+        let mut inner = self.lock();
+        let is_lost =
+            |(queue, info): &(&QueueKey, &OrderInfo)| info.last().is_some_and(|last| last >= end(queue));
+        let lost: Vec<QueueKey> =
+            inner.infos.iter().filter(is_lost).map(|(queue, _)| queue.clone()).collect();
+        for queue in &lost {
+            let QueueKey { topic, group, queue_id } = queue;
+            tracing::warn!(%topic, %group, queue_id, "messages in flight in order are not there any more, forgotten");
+            self.set(&mut inner, queue, None);
+        }
+        !lost.is_empty()
+    }
+
     /// Forgets the queues that `keep` does not want, and those that nobody consumed for a day.
     pub(super) fn retain(&self, now: Timestamp, keep: impl Fn(&QueueKey) -> bool) {
         let mut inner = self.lock();

@@ -27,9 +27,18 @@ impl PopService {
         }
         Position(self.look(queue).unwrap_or_else(|| {
             let first = self.first_position(queue, from_min);
-            self.parts.offsets.commit(group, topic, *queue_id, first);
+            self.commit_on_log(queue, first);
             first
         }))
+    }
+
+    /// Commits an offset that stands on what the log has now: where a power cut takes that, it does not count, or the group
+    /// would pass over what is stored there next.
+    pub(super) fn commit_on_log(&self, queue: &QueueKey, next: i64) {
+        let QueueKey { topic, group, queue_id } = queue;
+        let after = self.parts.store.log_range().1;
+        self.parts.offsets.commit_after(group, topic, *queue_id, next, after);
+        self.committed.store(true, Ordering::Release);
     }
 
     /// Where the group pops next, for a look; `None` for a new group.

@@ -47,6 +47,7 @@ struct Waiting {
 impl PopService {
     /// Searches the log, and begins to read the revive topic.
     pub(super) fn recover(&self, now: Timestamp, timers: Timers) {
+        self.forget_lost_orders();
         self.begin_revive(now);
         let Waiting { mut records, perhaps_delivered, since } = self.search(now, timers);
         let delivered = match perhaps_delivered.is_empty() {

@@ -6,9 +6,10 @@ use eruca_message::Clock;
 
 use super::*;
 use crate::{
-    handler::test_parts::TestParts,
+    handler::test_parts::{TestParts, message},
     long_poll::PopHold,
-    pop::{AckHandle, CheckPoint, QueueKey},
+    offsets::OffsetTable,
+    pop::{AckHandle, CheckPoint, OrderVerdict, QueueKey},
 };
 
 #[test]
@@ -46,4 +47,46 @@ fn a_slave_that_stands_in_knows_what_came_due_while_there_was_no_master() {
     parts.store.set_replica(true).unwrap();
     pop.set_on_duty(false);
     assert_eq!(pop.check_points(), 0, "its master sees to them");
+}
+
+#[test]
+fn what_was_in_flight_in_order_and_is_not_there_any_more_is_forgotten() {
+    let parts = TestParts::new();
+    let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
+    parts.store.append(&message("T", 0, "all that a power cut left", b"")).unwrap();
+    parts.store.settle().unwrap();
+    let now = parts.clock.now().0;
+    let give = |group: &str, offsets: &[i64]| {
+        let queue = QueueKey::new("T", group, 0);
+        let turn = pop.turn(&queue);
+        pop.given_in_order(&turn, &queue, None, now, 60_000, offsets);
+        drop(turn);
+        queue
+    };
+    let (whole, torn) = (give("whole", &[0]), give("torn", &[0, 1]));
+    pop.take_up(Timers::Ours);
+    assert!(pop.is_blocked(&whole, None));
+    assert!(!pop.is_blocked(&torn, None), "another message may come in the place of the second one");
+}
+
+#[test]
+fn in_order_an_offset_stands_on_the_log() {
+    let parts = TestParts::new();
+    let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
+    parts.store.append(&message("T", 0, "x", b"")).unwrap();
+    parts.store.settle().unwrap();
+    let (queue, now) = (QueueKey::new("T", "g", 0), parts.clock.now().0);
+    let turn = pop.turn(&queue);
+    pop.given_in_order(&turn, &queue, None, now, 60_000, &[0]);
+    drop(turn);
+    assert_eq!(pop.ack_in_order(&queue, 0, now), OrderVerdict::Done);
+    parts.offsets.settle();
+    let config = parts.directory.path().join("config");
+    let after = |log_end| {
+        let offsets = OffsetTable::open_for(&config, &*parts.clock, false, log_end).unwrap();
+        offsets.committed("g", "T", 0)
+    };
+    let end = parts.store.log_range().1;
+    assert_eq!(after(end), Some(1));
+    assert_eq!(after(LogOffset(end.0 - 1)), None, "a power cut took the message");
 }

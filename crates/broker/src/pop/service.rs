@@ -290,9 +290,7 @@ impl PopService {
         }
         if offsets.committed(group, topic, *queue_id).is_none_or(|committed| committed < *next) {
             // The check point of what was popped is in the log by now.
-            let after = self.parts.store.log_range().1;
-            offsets.commit_after(group, topic, *queue_id, *next, after);
-            self.committed.store(true, Ordering::Release);
+            self.commit_on_log(queue, *next);
         }
         if cursors.get(queue).is_some_and(|cursor| cursor <= next) {
             cursors.remove(queue);
@@ -302,7 +300,7 @@ impl PopService {
     /// The group goes on at `next`: what the store has there is not what was expected.
     pub fn corrected(&self, _turn: &Turn<'_>, queue: &QueueKey, next: i64) {
         self.cursors().remove(queue);
-        self.parts.offsets.commit(&queue.group, &queue.topic, queue.queue_id, next);
+        self.commit_on_log(queue, next);
     }
 
     /// `offsets` of the pop that the handle names were consumed. A stale handle does nothing.

@@ -27,5 +27,7 @@ mod pop_queue;
 mod priority_test;
 #[cfg(test)]
 mod simulation_test;
+#[cfg(test)]
+mod simulation_world;
 
 pub use pop_message::{ParkedPop, PopMessageHandler};

@@ -7,7 +7,7 @@ use std::{
 
 use eruca_message::Clock;
 use eruca_protocol::body::TopicConfig;
-use eruca_replication::driver::{GroupLog, Replicas};
+use eruca_replication::{driver::Replicas, group::GroupLog};
 use eruca_store::{Arrival, ArrivalListener, MessageStore};
 
 use crate::{

@@ -38,6 +38,12 @@ pub enum Plant {
     OffsetReusedAfterTruncation,
     /// A copy does not note which queue offsets its master gave, and as a master gives them again.
     CopiedOffsetsForgotten,
+    /// A master of a group takes its own word for that of the in-sync set.
+    MasterTrustsItself,
+    /// Brokers of a group show consumers what may be cut off again.
+    UnconfirmedShown,
+    /// A master does not write its epoch down before the log gets bytes of it.
+    ReignEpochNotKept,
 }
 
 #[cfg(feature = "sim")]
@@ -64,7 +70,8 @@ impl Plant {
         PLANTED.set(plant);
     }
 
-    pub(crate) fn is_planted(self) -> bool {
+    /// Whether it is planted on this thread.
+    pub fn is_planted(self) -> bool {
         PLANTED.get() == Some(self)
     }
 }
@@ -76,13 +83,15 @@ thread_local! {
 
 /// Whether a bug is planted here.
 #[cfg(feature = "sim")]
+#[macro_export]
 macro_rules! planted {
     ($plant:ident) => {
-        $crate::plant::Plant::is_planted($crate::plant::Plant::$plant)
+        $crate::Plant::is_planted($crate::Plant::$plant)
     };
 }
 /// Whether a bug is planted here: never.
 #[cfg(not(feature = "sim"))]
+#[macro_export]
 macro_rules! planted {
     ($plant:ident) => {
         false

@@ -95,7 +95,7 @@ impl ReplicasManager {
         let _ = tokio::time::timeout_at(until, async {
             while lacking() > 0 && !self.has_news() {
                 tokio::select! {
-                    () = group.changed() => {}
+                    () = self.set_changes() => {}
                     () = self.news() => {}
                 }
             }

@@ -8,7 +8,8 @@ use std::{
 use eruca_message::{Clock, LogOffset, Timestamp};
 use eruca_replication::{
     auto_switch::{Answer, Ask, Effect, GroupView, Identity as Number, Member},
-    driver::{GroupLog, Replicas},
+    driver::Replicas,
+    group::GroupLog,
 };
 use tokio::sync::{Notify, watch};
 
@@ -53,6 +54,8 @@ pub(crate) struct ReplicasManager {
     /// What a controller said by itself and was not looked at yet.
     notice: Mutex<Option<GroupView>>,
     noticed: Notify,
+    /// Rung when the in-sync set may have to change.
+    set_changed: Arc<Notify>,
     /// A planned change of the master that was not begun yet.
     hand_over: Mutex<Option<HandOver>>,
     is_decided: watch::Sender<bool>,
@@ -65,11 +68,15 @@ pub(crate) struct ReplicasManager {
 impl ReplicasManager {
     /// For the controllers at these addresses; nothing is asked before [`ReplicasManager::start`].
     pub(crate) fn new(parts: ManagerParts, controllers: Vec<String>) -> Self {
+        let set_changed = Arc::new(Notify::new());
+        let rung = set_changed.clone();
+        parts.group.on_change(Box::new(move || rung.notify_one()));
         ReplicasManager {
             parts,
             controllers: Controllers::new(controllers),
             notice: Mutex::default(),
             noticed: Notify::new(),
+            set_changed,
             hand_over: Mutex::default(),
             is_decided: watch::Sender::new(false),
             beat: Notify::new(),
@@ -80,9 +87,9 @@ impl ReplicasManager {
     /// Begins.
     pub(crate) fn start(self: &Arc<Self>) {
         let settled = self.parts.settled.clone();
-        self.parts.group.on_cut(Box::new(move |end| {
+        self.parts.group.on_cut(Box::new(move |cut| {
             settled.cut_offsets();
-            tracing::info!(log_offset = %end, "what consumers have consumed ends no later than the queues");
+            tracing::info!(log_offset = %cut.end, "what consumers have consumed ends no later than the queues");
         }));
         for controller in self.controllers.addresses() {
             self.parts
@@ -126,6 +133,11 @@ impl ReplicasManager {
     pub(crate) async fn decided(&self) {
         // An error means that the broker is going.
         let _ = self.is_decided.subscribe().wait_for(|is_decided| *is_decided).await;
+    }
+
+    /// Returns when the set of in-sync brokers may have to change.
+    pub(super) async fn set_changes(&self) {
+        self.set_changed.notified().await;
     }
 
     /// Whether a master may acknowledge what only it has.
@@ -234,7 +246,7 @@ impl ReplicasManager {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(left_ms.unsigned_abs())) => {}
             () = self.noticed.notified() => {}
-            () = self.parts.group.changed() => {}
+            () = self.set_changes() => {}
         }
     }
 
@@ -298,15 +310,8 @@ impl ReplicasManager {
     }
 
     async fn reign(&self, view: GroupView) {
-        let ManagerParts { group, replicas, role, clock, .. } = &self.parts;
-        let (group, replicas, role, clock) = (group.clone(), replicas.clone(), role.clone(), clock.clone());
-        let reigned = blocking(move || {
-            let (start, confirmed) = group.begin_epoch(view.epoch)?;
-            group.with_member(|member| member.reign(start, confirmed, clock.now()));
-            replicas.tell_group();
-            group.showing_everything(|| role.become_master(view.epoch.into()))?;
-            Ok::<_, eruca_replication::driver::ReignError>(())
-        });
+        let (group, role) = (self.parts.group.clone(), self.parts.role.clone());
+        let reigned = blocking(move || group.reign(view.epoch, || role.become_master(view.epoch.into())));
         match reigned.await {
             Some(Ok(())) => {
                 self.is_decided.send_replace(true);
@@ -320,8 +325,7 @@ impl ReplicasManager {
     }
 
     async fn follow(&self, view: GroupView) {
-        let ManagerParts { group, replicas, role, .. } = &self.parts;
-        let (group, role, replicas) = (group.clone(), role.clone(), replicas.clone());
+        let (group, role) = (self.parts.group.clone(), self.parts.role.clone());
         let Some(id) = group.id() else { return };
         let epoch = view.epoch;
         let master = view.master.map(|(_, address)| address);
@@ -336,7 +340,7 @@ impl ReplicasManager {
         let known = master.clone().map(|broker_addr| MasterAddresses { broker_addr, ha_addr: String::new() });
         let followed = blocking(move || {
             let closed = role.become_slave(id, known, epoch.into());
-            group.follow(epoch, &replicas);
+            group.follow(epoch);
             closed
         });
         if let Some(Err(error)) = followed.await {

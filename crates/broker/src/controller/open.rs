@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, sync::Arc};
 use eruca_message::Clock;
 use eruca_replication::{
     auto_switch::{Epochs, Member, MemberTimes},
-    driver::{GroupLog, GroupParts},
+    group::{GroupLog, GroupParts},
 };
 use eruca_store::MessageStore;
 

@@ -111,10 +111,15 @@ impl SyncState {
         self.joining.remove(&slave);
     }
 
+    /// Whether this is the slave's newest connection, in this epoch.
+    pub fn is_connected(&self, slave: i64, session: u64) -> bool {
+        self.slaves.get(&slave).is_some_and(|known| known.session == session)
+    }
+
     /// The connection ended. The slave stays a member until a proposal without it has been accepted: nothing is confirmed
     /// meanwhile.
     pub fn disconnected(&mut self, slave: i64, session: u64, now: Timestamp) {
-        if self.slaves.get(&slave).is_some_and(|known| known.session == session) {
+        if self.is_connected(slave, session) {
             self.slaves.remove(&slave);
             self.joining.remove(&slave);
             if self.members.contains(&slave) {

@@ -1,12 +1,15 @@
 //! A slave's side of the connection to its master, in either protocol.
 
+use std::sync::Arc;
+
 use eruca_message::{LogOffset, Timestamp};
 use eruca_store::{CopyError, MessageStore};
 
-use super::{from_master::Ended, group::GroupLog, group_copy::GroupCopy, replicas::Replicas};
+use super::{from_master::Ended, replicas::Replicas};
 use crate::{
     auto_switch,
     classic::{self, CopiedLog},
+    group::{GroupCopy, GroupLog},
 };
 
 /// What the thread that copies does with its connection.
@@ -71,18 +74,18 @@ impl Copies for PlainSession<'_> {
 }
 
 /// With a controller.
-pub(super) struct GroupSession<'a> {
-    log: GroupCopy<'a>,
+pub(super) struct GroupSession {
+    log: GroupCopy,
     session: auto_switch::SlaveSession,
     hello: Option<Vec<u8>>,
     heard: Timestamp,
     reported: Option<Timestamp>,
 }
 
-impl<'a> GroupSession<'a> {
-    pub(super) fn open(group: &'a GroupLog, replicas: &'a Replicas) -> Result<Self, Ended> {
+impl GroupSession {
+    pub(super) fn open(group: &Arc<GroupLog>, replicas: &Replicas) -> Result<Self, Ended> {
         let id = group.id().ok_or(Ended::NoNumber)?;
-        let log = GroupCopy::begin(group, replicas)?;
+        let log = GroupCopy::begin(group.clone())?;
         let settings = replicas.settings();
         let (session, hello) = auto_switch::SlaveSession::open(
             id,
@@ -94,7 +97,7 @@ impl<'a> GroupSession<'a> {
     }
 }
 
-impl Copies for GroupSession<'_> {
+impl Copies for GroupSession {
     fn receive(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), Ended> {
         self.heard = now;
         Ok(self.session.receive(&mut self.log, bytes)?)

@@ -8,10 +8,9 @@ use tokio::{net::TcpStream, sync::watch};
 
 use super::{
     copies::{Copies, GroupSession, PlainSession},
-    group_copy::GroupCopyError,
     replicas::Replicas,
 };
-use crate::{auto_switch, classic};
+use crate::{auto_switch, classic, group::GroupCopyError};
 
 /// Pause after a connection that ended or could not be made.
 const PAUSE: Duration = Duration::from_secs(5);

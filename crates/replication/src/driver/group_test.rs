@@ -16,11 +16,12 @@ use eruca_store::{MessageStore, RealDisk, StoreConfig};
 use tokio::sync::watch;
 
 use super::{
-    GroupLog, GroupParts, Replicas, Replication, ReplicationParts,
+    Replicas, Replication, ReplicationParts,
     testing::{send, settings},
 };
 use crate::{
     auto_switch::{Answer, Ask, Effect, Epochs, GroupView, Identity, Member, MemberTimes},
+    group::{GroupLog, GroupParts},
     in_sync::{Outcome, WHOLE_SET},
 };
 
@@ -99,16 +100,13 @@ impl Node {
         self.master.send_replace(None);
         let view = view(self.id, epoch, members, set_epoch);
         assert_eq!(self.told(&view), [Effect::Reign(view.clone())]);
-        let (start, confirmed) = self.group.begin_epoch(epoch).unwrap();
-        self.group.with_member(|member| member.reign(start, confirmed, SystemClock.now()));
-        self.replication.replicas().tell_group();
-        self.store.set_replica(false).unwrap();
+        self.group.reign(epoch, || self.store.set_replica(false)).unwrap();
     }
 
     fn follow(&self, master: &Node, epoch: i32) {
         self.told(&view(master.id, epoch, &[master.id], epoch));
         self.store.set_replica(true).unwrap();
-        self.group.follow(epoch, self.replication.replicas());
+        self.group.follow(epoch);
         self.replication.replicas().tell_group();
         self.master.send_replace(Some(master.replication.listen_addr().to_string()));
     }
@@ -194,6 +192,20 @@ fn what_a_dead_master_alone_had_is_cut_off_and_was_never_seen() {
     assert_eq!(one.cuts.load(Ordering::SeqCst), 1);
     assert_eq!(one.group.epochs(), two.group.epochs());
     assert!(matches!(lost.recv_timeout(BOUND), Ok(Outcome::Missing(_))));
+}
+
+#[test]
+fn a_slave_whose_connection_outlives_an_election_of_the_same_master_comes_back_into_the_set() {
+    let (one, two) = (Node::new(1), Node::new(2));
+    one.reign(1, &[1], 1);
+    let first = one.send(b"first");
+    two.follow(&one, 1);
+    wait_for("the copy", || two.store.log_range().1 == first);
+    one.grow(&[1, 2], 2);
+    one.reign(2, &[1], 3);
+    one.send(b"second");
+    one.grow(&[1, 2], 4);
+    wait_for("the slave's readers", || two.seen() == 2);
 }
 
 #[test]

@@ -7,14 +7,12 @@
 //! | `eruca-ha-copy` | copies a master's log while this broker is a slave |
 //!
 //! Both protocols share the threads: `ships` and `copies` are the two ends of a connection, once for each. What a controller adds is
-//! `group`: epochs, the in-sync set, what is confirmed.
+//! [`crate::group`]: epochs, the in-sync set, what is confirmed.
 
 mod copies;
 #[cfg(test)]
 mod driver_test;
 mod from_master;
-mod group;
-mod group_copy;
 #[cfg(test)]
 mod group_test;
 
@@ -26,6 +24,5 @@ mod testing;
 mod to_slave;
 
 pub use from_master::CopyState;
-pub use group::{Cut, GroupLog, GroupParts, KeepEpochs, ReignError};
 pub use replicas::{HaSettings, Replicas, Status};
 pub use service::{Replication, ReplicationParts};

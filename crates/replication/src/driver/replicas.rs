@@ -9,10 +9,12 @@ use eruca_message::{Clock, LogOffset, Record, RecordHeader, Timestamp};
 use eruca_store::{MessageStore, WriteStopped, WrittenListener};
 use tokio::sync::Notify;
 
-use super::{from_master::CopyState, group::GroupLog};
+use super::from_master::CopyState;
 use crate::{
     classic::{Shipped, SourceLog},
+    group::GroupLog,
     in_sync::{Event, InSync, Outcome, SlaveState, Waiter},
+    waits::Waits,
 };
 
 /// What can be set, as it is now.
@@ -54,7 +56,7 @@ pub struct Replicas {
     store: Arc<MessageStore>,
     clock: Arc<dyn Clock>,
     settings: Box<dyn Fn() -> HaSettings + Send + Sync>,
-    in_sync: Mutex<InSync>,
+    in_sync: Arc<Waits>,
     bells: RwLock<Vec<Arc<Bell>>>,
     connections: AtomicUsize,
     /// Rung when the first one waits.
@@ -72,11 +74,12 @@ impl Replicas {
         settings: impl Fn() -> HaSettings + Send + Sync + 'static,
         group: Option<Arc<GroupLog>>,
     ) -> Arc<Replicas> {
+        let in_sync = group.as_ref().map(|group| group.waits().clone()).unwrap_or_default();
         let replicas = Arc::new(Replicas {
             store: store.clone(),
             clock,
             settings: Box::new(settings),
-            in_sync: Mutex::default(),
+            in_sync,
             bells: RwLock::default(),
             connections: AtomicUsize::new(0),
             waits: Notify::new(),
@@ -101,7 +104,7 @@ impl Replicas {
     }
 
     pub(super) fn in_sync(&self) -> MutexGuard<'_, InSync> {
-        self.in_sync.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_sync.lock()
     }
 
     pub(super) fn copy_state(&self) -> MutexGuard<'_, Option<CopyState>> {
@@ -127,13 +130,8 @@ impl Replicas {
     /// Brings up to date what depends on the in-sync set: what consumers may read, what is acknowledged.
     pub fn tell_group(&self) {
         if let Some(group) = &self.group {
-            group.tell(self);
+            group.tell();
         }
-    }
-
-    pub(super) fn confirmed(&self, up_to: LogOffset) {
-        let ready = self.in_sync().confirmed(up_to);
-        ready.into_iter().for_each(|waiter| waiter(Outcome::Replicated));
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -166,11 +164,8 @@ impl Replicas {
     /// Calls `waiter` when `slaves` slaves have the log up to `end`, or after `timeout_ms`; perhaps at once, on this thread.
     pub fn wait(&self, end: LogOffset, slaves: usize, timeout_ms: i64, waiter: Waiter) {
         let now = self.now();
-        let waits = self.in_sync().wait(end, slaves, now.add_ms(timeout_ms), now, waiter);
-        match waits {
-            Ok(true) => self.waits.notify_one(),
-            Ok(false) => {}
-            Err((waiter, outcome)) => waiter(outcome),
+        if self.in_sync.wait(end, slaves, now.add_ms(timeout_ms), now, waiter) {
+            self.waits.notify_one();
         }
     }
 
@@ -232,12 +227,7 @@ impl Replicas {
 
     /// Ends waits whose time is over. When the next one's is.
     pub(super) fn expire(&self) -> Option<Timestamp> {
-        let (late, next) = {
-            let mut in_sync = self.in_sync();
-            (in_sync.expire(self.now()), in_sync.next_deadline())
-        };
-        late.into_iter().for_each(|(waiter, outcome)| waiter(outcome));
-        next
+        self.in_sync.expire(self.now())
     }
 
     /// Logs which slaves came into sync, and which fell behind.
@@ -263,8 +253,7 @@ impl Replicas {
 
     /// Ends all waits.
     pub(super) fn give_up(&self, why: &str) {
-        let all = self.in_sync().give_up(why);
-        all.into_iter().for_each(|(waiter, outcome)| waiter(outcome));
+        self.in_sync.give_up(why);
     }
 
     fn ring(&self) {

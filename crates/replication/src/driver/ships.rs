@@ -1,11 +1,14 @@
 //! A master's side of a connection, in either protocol.
 
+use std::sync::Arc;
+
 use eruca_message::{LogOffset, Timestamp};
 
-use super::{group::GroupLog, replicas::Replicas, to_slave::Ended};
+use super::{replicas::Replicas, to_slave::Ended};
 use crate::{
-    auto_switch::{self, Said, Send},
+    auto_switch::Send,
     classic::{self, Next, Outgoing, Shipped},
+    group::{GroupLog, ToSlave},
     pace::Pace,
 };
 
@@ -74,38 +77,29 @@ impl Ships for Ship<'_> {
 /// With a controller.
 pub(super) struct GroupShip<'a> {
     replicas: &'a Replicas,
-    group: &'a GroupLog,
     number: u64,
-    session: auto_switch::MasterSession,
+    slave: ToSlave,
     pace: Pace,
 }
 
 impl<'a> GroupShip<'a> {
-    pub(super) fn new(replicas: &'a Replicas, group: &'a GroupLog, number: u64) -> Self {
+    pub(super) fn new(replicas: &'a Replicas, group: &Arc<GroupLog>, number: u64) -> Self {
         let now = replicas.now();
-        let (session, pace) = (auto_switch::MasterSession::open(now), Pace::new(now));
-        GroupShip { replicas, group, number, session, pace }
+        let slave = ToSlave::open(group.clone(), number, now);
+        GroupShip { replicas, number, slave, pace: Pace::new(now) }
     }
 
     fn next(&mut self, how: &Shipped, allowed: usize, now: Timestamp) -> Result<Option<Send>, Ended> {
-        let GroupShip { replicas, group, session, .. } = self;
-        let flushed_only = replicas.settings().acknowledges_flushed;
-        let next = group.with_source(flushed_only, |log| {
-            session.next(log, how.batch_bytes.min(allowed), how.heartbeat_ms, now)
-        });
+        let flushed_only = self.replicas.settings().acknowledges_flushed;
+        let next = self.slave.next(flushed_only, how.batch_bytes.min(allowed), how.heartbeat_ms, now);
         Ok(next.ok_or(Ended::NoMaster)??)
     }
 }
 
 impl Ships for GroupShip<'_> {
     fn hear(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        for said in self.session.receive(bytes, self.replicas.now())? {
-            let Some(slave) = self.session.broker_id() else { continue };
-            self.group.said(self.number, slave, said);
-            if let Said::Has(has) = said {
-                self.replicas.acknowledged(self.number, has);
-            }
-            self.replicas.tell_group();
+        if let Some(has) = self.slave.hear(bytes, self.replicas.now())? {
+            self.replicas.acknowledged(self.number, has);
         }
         Ok(())
     }
@@ -113,7 +107,7 @@ impl Ships for GroupShip<'_> {
     fn put_out(&mut self, outgoing: &mut Outgoing) -> Result<Option<Timestamp>, Ended> {
         let (store, how, now) =
             (self.replicas.store(), self.replicas.settings().shipped, self.replicas.now());
-        let silent_ms = now.ms_since(self.session.heard());
+        let silent_ms = now.ms_since(self.slave.heard());
         if silent_ms > how.silence_max_ms {
             return Err(Ended::Silent { silent_ms, limit_ms: how.silence_max_ms });
         }
@@ -144,19 +138,10 @@ impl Ships for GroupShip<'_> {
     }
 
     fn position(&self) -> Option<LogOffset> {
-        self.session.position()
+        self.slave.position()
     }
 
     fn bytes_per_second(&self) -> u64 {
         self.pace.bytes_per_second()
-    }
-}
-
-impl Drop for GroupShip<'_> {
-    fn drop(&mut self) {
-        if let Some(slave) = self.session.broker_id() {
-            self.group.gone(self.number, slave);
-            self.replicas.tell_group();
-        }
     }
 }

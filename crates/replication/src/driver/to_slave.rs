@@ -37,7 +37,7 @@ pub(super) enum Ended {
     Silent { silent_ms: i64, limit_ms: i64 },
     #[error("the log has {0} no more")]
     Shorter(LogOffset),
-    #[error("this broker is not the master of its group")]
+    #[error("this broker is not the master that the slave came to")]
     NoMaster,
 }
 

@@ -1,16 +1,19 @@
 //! One broker: what is on its disk, and while it runs its store and its part in the group.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use eruca_controller::state::Candidate;
-use eruca_message::{LogOffset, ManualClock, Timestamp};
-use eruca_replication::auto_switch::{Epoch, Epochs, Identity, Member};
+use eruca_message::{Clock, LogOffset, ManualClock};
+use eruca_replication::{
+    auto_switch::{Epochs, Identity, Member},
+    group::{GroupLog, GroupParts, ReignError},
+};
 use eruca_store::{
-    MessageStore, StoreConfig,
+    MessageStore, ReplicaCut, StoreConfig,
     disk::{Disk, SimDisk},
 };
 
-use super::{Violation, link::Link, message::NewMessage, oracle::Sent, scenario::TIMES};
+use super::{Violation, acks::Acks, link::Link, message::NewMessage, oracle::Sent, scenario::TIMES};
 
 pub(super) struct Broker {
     pub(super) address: String,
@@ -18,23 +21,21 @@ pub(super) struct Broker {
     pub(super) clock: Arc<ManualClock>,
     config: StoreConfig,
     /// Files of the broker that are replaced as a whole, and durable at once: `epochFileCheckpoint`, `brokerIdentity`.
-    pub(super) epochs: Epochs,
+    epoch_file: Arc<Mutex<Epochs>>,
     pub(super) identity: Identity,
     pub(super) running: Option<Running>,
 }
 
 /// What is gone with the process.
 pub(super) struct Running {
-    pub(super) store: MessageStore,
-    pub(super) member: Member,
-    /// What is confirmed as far as it was told, or had found out as a master.
-    pub(super) told: LogOffset,
-    /// The newest epoch that the controller told of.
-    pub(super) newest_epoch: i32,
-    /// Sends that wait for their acknowledgement.
-    pub(super) waiting: Vec<Sent>,
-    /// Whom it follows: place of the master, and epoch.
-    pub(super) follows: Option<(usize, i32)>,
+    pub(super) store: Arc<MessageStore>,
+    pub(super) group: Arc<GroupLog>,
+    /// Sends that wait.
+    sends: Acks<Sent>,
+    /// What was cut off the log since it was last looked at.
+    cuts: Arc<Mutex<Vec<ReplicaCut>>>,
+    /// Place of the master that it follows.
+    pub(super) follows: Option<usize>,
     pub(super) link: Option<Link>,
 }
 
@@ -47,10 +48,15 @@ impl Broker {
             disk,
             clock,
             config,
-            epochs: Epochs::default(),
+            epoch_file: Arc::default(),
             identity: Identity::None,
             running: None,
         }
+    }
+
+    /// What `epochFileCheckpoint` says.
+    pub(super) fn epochs(&self) -> Epochs {
+        locked(&self.epoch_file).clone()
     }
 
     /// Starts the process.
@@ -58,23 +64,36 @@ impl Broker {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let opened = MessageStore::open(self.config.clone(), disk, Arc::clone(&self.clock) as _);
         let store = match opened {
-            Ok((store, _)) => store,
+            Ok((store, _)) => Arc::new(store),
             Err(_) if self.disk.is_dead() => return Ok(()),
             Err(error) => return Err(format!("{} cannot open its store: {error}", self.address)),
         };
         if store.set_replica(true).is_err() && !self.disk.is_dead() {
             return Err(format!("{} cannot be a slave", self.address));
         }
-        store.set_read_limit(Some(LogOffset(0)));
-        let (begin, end) = store.log_range();
-        self.epochs.truncate(end);
-        self.epochs.forget_before(begin);
+        let (disk, file) = (self.disk.clone(), self.epoch_file.clone());
+        let keep = move |epochs: &Epochs| {
+            if disk.is_dead() {
+                return Err("the process is dead".to_owned());
+            }
+            *locked(&file) = epochs.clone();
+            Ok(())
+        };
+        let group = GroupLog::new(GroupParts {
+            store: store.clone(),
+            epochs: self.epochs(),
+            keep: Box::new(keep),
+            member: Member::new(self.identity.clone(), self.address.clone(), TIMES),
+            clock: self.clock.clone(),
+        });
+        let cuts: Arc<Mutex<Vec<ReplicaCut>>> = Arc::default();
+        let noted = cuts.clone();
+        group.on_cut(Box::new(move |cut| locked(&noted).push(cut.clone())));
         self.running = Some(Running {
             store,
-            member: Member::new(self.identity.clone(), self.address.clone(), TIMES),
-            told: LogOffset(0),
-            newest_epoch: -1,
-            waiting: Vec::new(),
+            group: Arc::new(group),
+            sends: Acks::default(),
+            cuts,
             follows: None,
             link: None,
         });
@@ -84,59 +103,73 @@ impl Broker {
     /// What it says of itself to the controller.
     pub(super) fn candidate(&self) -> Option<(i64, Candidate)> {
         let running = self.running.as_ref()?;
-        let id = running.member.id()?;
+        let id = running.group.id()?;
         let max_offset = running.store.log_range().1.to_i64();
-        Some((id, Candidate { epoch: self.epochs.last_number(), max_offset, priority: i32::MAX }))
+        Some((id, Candidate { epoch: running.group.last_epoch(), max_offset, priority: i32::MAX }))
     }
 
     /// It is master of this epoch from here on. `false`: it cannot begin, for a reason that will be over.
-    pub(super) fn reign(&mut self, number: i32, now: Timestamp) -> Result<bool, Violation> {
-        let Some(running) = &mut self.running else { return Ok(false) };
-        running.waiting.clear();
-        running.follows = None;
-        if running.store.set_replica(true).is_err() {
-            return Ok(false);
+    pub(super) fn reign(&mut self, number: i32) -> Result<bool, Violation> {
+        let Some(Running { store, group, follows, .. }) = &mut self.running else { return Ok(false) };
+        *follows = None;
+        match group.reign(number, || store.set_replica(false)) {
+            Ok(()) => Ok(true),
+            Err(ReignError::Epoch(error)) => Err(format!("{} cannot begin its epoch: {error}", self.address)),
+            Err(ReignError::Keep(_) | ReignError::Stopped(_)) => Ok(false),
         }
-        let (begin, end) = running.store.log_range();
-        self.epochs.forget_before(begin);
-        if self.epochs.last_number() != number {
-            let start = if self.epochs.last().is_some() { end } else { begin };
-            let begun = self.epochs.begin(Epoch { number, start });
-            begun.map_err(|error| format!("{} cannot begin its epoch: {error}", self.address))?;
-        }
-        running.newest_epoch = running.newest_epoch.max(number);
-        running.member.reign(end, running.told.min(end), now);
-        Ok(running.store.set_replica(false).is_ok())
     }
 
     /// It is a slave from here on.
     pub(super) fn follow(&mut self, master: Option<usize>, epoch: i32) {
-        let Some(running) = &mut self.running else { return };
+        let Some(Running { store, group, follows, .. }) = &mut self.running else { return };
         // An error is the store's state.
-        let _ = running.store.set_replica(true);
-        running.waiting.clear();
-        running.newest_epoch = running.newest_epoch.max(epoch);
-        running.follows = master.map(|master| (master, epoch));
+        let _ = store.set_replica(true);
+        group.follow(epoch);
+        *follows = master;
+    }
+
+    /// Takes a message, whose acknowledgement waits for the whole in-sync set; `None` where the broker is no master, or its disk
+    /// refuses.
+    pub(super) fn send(&self, message: &NewMessage<'_>) -> Option<Sent> {
+        let Running { store, group, sends, .. } = self.running.as_ref()?;
+        if store.is_replica() {
+            return None;
+        }
+        let sent = message.append_to(store, group.last_epoch())?;
+        sends.wait(group, sent.clone(), sent.log_end, self.clock.now());
+        Some(sent)
+    }
+
+    /// The messages that are acknowledged now.
+    pub(super) fn acknowledged(&mut self, is_durable: bool) -> Vec<Sent> {
+        let now = self.clock.now();
+        let Some(Running { group, sends, .. }) = &mut self.running else { return Vec::new() };
+        sends.ready(group, is_durable, now)
     }
 }
 
 impl Running {
-    /// Takes a message; `None` where it is no master, or its disk refuses.
-    pub(super) fn send(&mut self, message: &NewMessage<'_>) -> Option<Sent> {
-        self.member.sync()?;
-        message.append_to(&self.store)
+    /// The number that the controller gave it, and the epoch that it was last told of.
+    pub(super) fn standing(&self) -> (Option<i64>, i32) {
+        self.group.with_member(|member| (member.id(), member.view().epoch))
     }
 
-    /// Brings what is confirmed up to date, and what readers see. Up to where sends are acknowledged.
-    pub(super) fn tell(&mut self, is_durable: bool, trusts_itself: bool) -> Option<LogOffset> {
-        let end = self.store.log_range().1;
-        let (confirmed, is_alone) = match self.member.sync() {
-            Some(sync) => (Some(sync.confirm(end)), sync.electable().len() == 1),
-            None => (None, false),
-        };
-        self.told = self.told.max(confirmed.unwrap_or_default());
-        self.store.set_read_limit(if is_alone { None } else { Some(self.told) });
-        let up_to = if is_alone || trusts_itself { end } else { self.told };
-        confirmed.map(|_| if is_durable { up_to.min(self.store.watermarks().flushed) } else { up_to })
+    /// Whether its time as master has begun.
+    pub(super) fn is_master(&self) -> bool {
+        self.group.with_member(|member| member.sync().is_some())
     }
+
+    /// What was cut off the log since it was last asked.
+    pub(super) fn take_cuts(&self) -> Vec<ReplicaCut> {
+        std::mem::take(&mut *locked(&self.cuts))
+    }
+
+    /// Up to where all that may be elected have the log, as far as it knows.
+    pub(super) fn confirmed(&self) -> LogOffset {
+        self.group.confirmed()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

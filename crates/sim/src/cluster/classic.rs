@@ -206,8 +206,9 @@ impl Pair {
     fn send(&mut self) {
         self.messages += 1;
         let message = NewMessage::draw(self.messages, self.scenario.body_max, &mut self.random);
+        let epoch = i32::try_from(self.takeovers).unwrap_or(i32::MAX);
         let Some(store) = &self.master.store else { return };
-        if let Some(sent) = message.append_to(store) {
+        if let Some(sent) = message.append_to(store, epoch) {
             self.trace.line(format_args!("the master takes {sent:?}"));
             self.waiting.push(sent);
         }
@@ -318,7 +319,7 @@ impl Pair {
             self.has_caught_up_once = true;
             self.trace.line(format_args!("{} is acknowledged", sent.id));
             let master = usize::try_from(self.takeovers).unwrap_or(usize::MAX);
-            self.oracle.acknowledged(master, i32::try_from(self.takeovers).unwrap_or(i32::MAX), sent)?;
+            self.oracle.acknowledged(master, sent)?;
         }
         Ok(())
     }

@@ -27,8 +27,8 @@ impl NewMessage<'_> {
         NewMessage { id, topic, queue_id, len: random.below(len_max) as usize }
     }
 
-    /// Gives it its place; `None` where the store refuses.
-    pub(super) fn append_to(&self, store: &MessageStore) -> Option<Sent> {
+    /// Gives it its place, in this epoch; `None` where the store refuses.
+    pub(super) fn append_to(&self, store: &MessageStore, epoch: i32) -> Option<Sent> {
         let mut body = self.id.to_be_bytes().to_vec();
         body.resize(8 + self.len, b'x');
         let host = std::net::SocketAddr::from(([10, 0, 0, 1], 10911));
@@ -49,6 +49,7 @@ impl NewMessage<'_> {
         store.settle().ok()?;
         Some(Sent {
             id: self.id,
+            epoch,
             topic: self.topic.to_owned(),
             queue_id: self.queue_id,
             queue_offset: appended.queue_offset.0,

@@ -1,24 +1,32 @@
-//! A whole group of brokers in one process: real stores on simulated disks, the real sessions, members and in-sync set of
+//! A whole group of brokers in one process: real stores on simulated disks, the real sessions, members, in-sync set and logs of
 //! `eruca-replication`, the real state of `eruca-controller`, and between them a network that delays, cuts and loses.
 //!
-//! Read in this order: `scenario` (what a seed decides once) → `controller`, `broker`, `copy`, `link`, `network` (the parts) → `oracle` (what
-//! must be true) → `world` (steps) → `play`. `classic`
+//! Read in this order: `scenario` (what a seed decides once) → `controller`, `broker`, `acks`, `link`, `network` (the parts) → `oracle` (what
+//! must be true) → `world` (steps) → `talk` (with the controller), `wire` (between brokers), `life` (crashes and starts), `healing` (the
+//! end) → `play`. `classic`
 //! is a master and a slave without a controller. `docs/internals/controller.md` says what is verified.
 
+mod acks;
 mod broker;
 mod classic;
 mod controller;
-mod copy;
+mod healing;
+mod life;
 mod link;
 mod message;
 mod network;
 mod oracle;
 mod play;
 mod scenario;
+mod talk;
+mod wire;
 mod world;
 
+pub use acks::Acks;
 pub use classic::{ClassicOutcome, play_classic};
 pub use play::{ClusterOptions, ClusterOutcome, play_cluster};
 
 /// What must be true and is not, in words.
 type Violation = String;
+/// What became of a step.
+type Step = Result<(), Violation>;

@@ -12,6 +12,8 @@ use crate::random::Random;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) id: u64,
+    /// In which it was taken.
+    pub(super) epoch: i32,
     pub(super) topic: String,
     pub(super) queue_id: i32,
     pub(super) queue_offset: u64,
@@ -41,7 +43,8 @@ impl Oracle {
     }
 
     /// A master acknowledges a message.
-    pub(super) fn acknowledged(&mut self, master: usize, epoch: i32, sent: Sent) -> Result<(), Violation> {
+    pub(super) fn acknowledged(&mut self, master: usize, sent: Sent) -> Result<(), Violation> {
+        let epoch = sent.epoch;
         let first = *self.masters.entry(epoch).or_insert(master);
         if first != master {
             return Err(format!("brokers {first} and {master} both acknowledge in epoch {epoch}"));
@@ -136,7 +139,8 @@ impl Oracle {
         &self,
         who: &str,
         store: &MessageStore,
-        (cut, lost): &(ReplicaCut, Vec<u64>),
+        cut: &ReplicaCut,
+        lost: &[u64],
     ) -> Result<(), Violation> {
         if let Some((id, place)) = lost.iter().find_map(|id| Some((id, self.seen_at.get(id)?))) {
             return Err(format!(

@@ -8,13 +8,8 @@ use crate::{random::Random, trace::Trace};
 /// How a group is played.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClusterOptions {
-    /// A fault of the store that is planted.
+    /// A fault that is planted in every broker.
     pub plant: Option<Plant>,
-    /// A fault of the master that is planted: it acknowledges what it alone has, and so there are two masters after a partition.
-    pub trusts_itself: bool,
-    /// A fault of every broker that is planted: consumers are shown what may be cut off again, and so an offset names two messages
-    /// after a change of the master.
-    pub shows_everything: bool,
     /// Every step goes to standard output.
     pub print: bool,
 }
@@ -42,8 +37,6 @@ pub struct ClusterOutcome {
 pub fn play_cluster(seed: u64, options: ClusterOptions) -> ClusterOutcome {
     Plant::on_this_thread(options.plant);
     let mut world = World::new(Random::new(seed), Trace::new(options.print));
-    world.trusts_itself = options.trusts_itself;
-    world.shows_everything = options.shows_everything;
     let failure = run(&mut world).err().map(|what| format!("seed {seed}: {what}"));
     Plant::on_this_thread(None);
     ClusterOutcome {

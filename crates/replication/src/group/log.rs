@@ -4,17 +4,18 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
 use eruca_message::{Clock, LogOffset, Timestamp};
-use eruca_store::{MessageStore, WriteStopped};
-use tokio::sync::Notify;
+use eruca_store::{MessageStore, ReplicaCut, WriteStopped, planted};
 
-use super::replicas::Replicas;
-use crate::auto_switch::{Epoch, EpochError, Epochs, Member, Said, SourceLog};
+use crate::{
+    auto_switch::{Epoch, EpochError, Epochs, Member, Said, SourceLog},
+    waits::Waits,
+};
 
 /// Everything is confirmed.
 const ALL: u64 = u64::MAX;
@@ -23,7 +24,10 @@ const ALL: u64 = u64::MAX;
 pub type KeepEpochs = Box<dyn Fn(&Epochs) -> Result<(), String> + Send + Sync>;
 
 /// Is told what was cut off the own log.
-pub type Cut = Box<dyn Fn(LogOffset) + Send + Sync>;
+pub type Cut = Box<dyn Fn(&ReplicaCut) + Send + Sync>;
+
+/// Is told that the set of in-sync brokers may have to change.
+pub type Changed = Box<dyn Fn() + Send + Sync>;
 
 /// What a group is started with.
 pub struct GroupParts {
@@ -77,8 +81,9 @@ pub struct GroupLog {
     lease_until: AtomicI64,
     /// What was told last, and whether by a master. One after the other, so that an older state is never told after a newer one.
     telling: Mutex<(u64, bool)>,
-    changed: Notify,
-    cut: Mutex<Option<Cut>>,
+    changed: OnceLock<Changed>,
+    cut: OnceLock<Cut>,
+    waits: Arc<Waits>,
 }
 
 impl GroupLog {
@@ -107,14 +112,30 @@ impl GroupLog {
             confirmed: AtomicU64::new(0),
             lease_until: AtomicI64::new(i64::MIN),
             telling: Mutex::default(),
-            changed: Notify::new(),
-            cut: Mutex::default(),
+            changed: OnceLock::new(),
+            cut: OnceLock::new(),
+            waits: Arc::default(),
         }
     }
 
-    /// Sets who is told when a part of the log was cut off: queues end earlier then.
+    /// Sets who is told when a part of the log was cut off: queues end earlier then. Once, before anything is copied.
     pub fn on_cut(&self, cut: Cut) {
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+        let _ = self.cut.set(cut);
+    }
+
+    /// Sets who is told when the set of in-sync brokers may have to change. Once.
+    pub fn on_change(&self, changed: Changed) {
+        let _ = self.changed.set(changed);
+    }
+
+    /// Those who wait for slaves.
+    pub fn waits(&self) -> &Arc<Waits> {
+        &self.waits
+    }
+
+    /// The log itself.
+    pub fn store(&self) -> &MessageStore {
+        &self.store
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,12 +146,13 @@ impl GroupLog {
         self.store.log_range().1
     }
 
-    /// Woken when the set of in-sync brokers may have to change.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    fn look_over(&self) {
+        if let Some(changed) = self.changed.get() {
+            changed();
+        }
     }
 
-    /// From now on [`GroupLog::changed`] is woken by each acknowledgement of this slave, too.
+    /// From now on an acknowledgement of this slave is a change ([`GroupLog::on_change`]), too.
     pub fn await_slave(&self, slave: Option<i64>) {
         self.state().awaited = slave;
     }
@@ -170,7 +192,7 @@ impl GroupLog {
     }
 
     /// The connections of those.
-    pub(super) fn in_sync_sessions(&self) -> BTreeSet<u64> {
+    pub(crate) fn in_sync_sessions(&self) -> BTreeSet<u64> {
         self.state().member.sync().map(|sync| sync.sessions_in_sync()).unwrap_or_default()
     }
 
@@ -180,14 +202,17 @@ impl GroupLog {
     }
 
     /// Brings what others see up to date: what consumers may read, what is acknowledged, who is in sync.
-    pub(super) fn tell(&self, replicas: &Replicas) {
+    pub fn tell(&self) {
         let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let end = self.end();
         let (confirmed, is_master, lease_until, in_sync) = {
             let state = &mut *self.state();
             let lease_until = state.member.lease_until();
             let (confirmed, is_master, is_all) = match state.member.sync() {
-                Some(sync) => (sync.confirm(end), true, sync.electable().len() == 1),
+                Some(sync) => {
+                    let is_alone = sync.electable().len() == 1 || planted!(MasterTrustsItself);
+                    (sync.confirm(end), true, is_alone)
+                }
                 None => (state.told, false, false),
             };
             // A master that begins another epoch does not show less meanwhile.
@@ -210,18 +235,32 @@ impl GroupLog {
             return;
         }
         self.confirmed.store(confirmed, Ordering::Release);
-        self.store.set_read_limit((confirmed != ALL).then_some(LogOffset(confirmed)));
+        let shows_all = confirmed == ALL || planted!(UnconfirmedShown);
+        self.store.set_read_limit((!shows_all).then_some(LogOffset(confirmed)));
         if is_master {
-            replicas.confirmed(LogOffset(confirmed));
+            self.waits.confirmed(LogOffset(confirmed));
         }
     }
 
-    /// The broker is master from here on, in this epoch: nothing is copied any more, nothing appended yet, and everything that comes
-    /// is this epoch's. Where it begins, and what was confirmed before.
+    /// The broker is master from here on, in this epoch: nothing is copied any more, everything that comes is this epoch's. `open`
+    /// takes up what waits in queues, of which it sees all, and opens the store.
     ///
     /// # Errors
     /// The broker cannot be master.
-    pub fn begin_epoch(&self, number: i32) -> Result<(LogOffset, LogOffset), ReignError> {
+    pub fn reign(
+        &self,
+        number: i32,
+        open: impl FnOnce() -> Result<(), WriteStopped>,
+    ) -> Result<(), ReignError> {
+        let (start, confirmed) = self.begin_epoch(number)?;
+        let now = self.clock.now();
+        self.with_member(|member| member.reign(start, confirmed, now));
+        self.tell();
+        Ok(self.showing_everything(open)?)
+    }
+
+    /// Where it begins, and what was confirmed before. Nothing is appended yet.
+    fn begin_epoch(&self, number: i32) -> Result<(LogOffset, LogOffset), ReignError> {
         *self.may_copy.lock().unwrap_or_else(PoisonError::into_inner) = false;
         self.store.set_replica(true)?;
         let (begin, end) = self.store.log_range();
@@ -231,7 +270,9 @@ impl GroupLog {
             // A log that was written without a controller belongs to the first master with one.
             let start = if epochs.last().is_some() { end } else { begin };
             epochs.begin(Epoch { number, start })?;
-            (self.keep)(&epochs).map_err(ReignError::Keep)?;
+            if !planted!(ReignEpochNotKept) {
+                (self.keep)(&epochs).map_err(ReignError::Keep)?;
+            }
         }
         let mut state = self.state();
         state.epochs = epochs;
@@ -240,8 +281,8 @@ impl GroupLog {
         Ok((end, self.confirmed().min(end)))
     }
 
-    /// Does `work` while readers see all that is written: what waits in queues is taken up by a new master as far as it goes.
-    pub fn showing_everything<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does `work` while readers see all that is written.
+    fn showing_everything<T>(&self, work: impl FnOnce() -> T) -> T {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.store.read_limit();
         self.store.set_read_limit(None);
@@ -252,10 +293,10 @@ impl GroupLog {
 
     /// The broker is a slave from here on, of a master of this epoch or a later one. Whoever waits for messages of the own time as
     /// master is told so: other ones may come to lie in their places.
-    pub fn follow(&self, epoch: i32, replicas: &Replicas) {
+    pub fn follow(&self, epoch: i32) {
         let confirmed = self.confirmed();
-        replicas.confirmed(LogOffset(0));
-        replicas.give_up("this broker is not the master of its group any more");
+        self.waits.confirmed(LogOffset(0));
+        self.waits.give_up("this broker is not the master of its group any more");
         let mut state = self.state();
         state.newest_epoch = state.newest_epoch.max(epoch);
         state.told = state.told.max(confirmed);
@@ -264,7 +305,7 @@ impl GroupLog {
     }
 
     /// The newest epoch that the controller told of.
-    pub(super) fn newest_epoch(&self) -> i32 {
+    pub fn newest_epoch(&self) -> i32 {
         self.state().newest_epoch
     }
 
@@ -273,24 +314,29 @@ impl GroupLog {
         self.state().member.id()
     }
 
-    /// The log as a master gives it away; `None` where the broker is none. `flushed_only`: slaves show their readers no more than the
+    /// The log as a master gives it away; `None` where the broker is none, or `session` of the slave is not of its epoch, so that nothing
+    /// that the slave says on it would count. `flushed_only`: slaves show their readers no more than the
     /// disk has, so that nobody has seen what a power cut takes.
-    pub(super) fn with_source<T>(
+    pub fn with_source<T>(
         &self,
         flushed_only: bool,
+        session: Option<(i64, u64)>,
         use_it: impl FnOnce(&SourceLog<'_>) -> T,
     ) -> Option<T> {
         let (begin, end) = self.store.log_range();
         let shown = if flushed_only { self.store.watermarks().flushed } else { end };
         let confirmed = self.confirmed().min(shown).min(end);
         let state = &mut *self.state();
-        state.member.sync()?;
+        let sync = state.member.sync()?;
+        if session.is_some_and(|(slave, session)| !sync.is_connected(slave, session)) {
+            return None;
+        }
         let last_segment = self.store.last_segment();
         Some(use_it(&SourceLog { begin, last_segment, end, epochs: &state.epochs, confirmed }))
     }
 
     /// A slave said something on connection `session`.
-    pub(super) fn said(&self, session: u64, slave: i64, said: Said) {
+    pub fn said(&self, session: u64, slave: i64, said: Said) {
         let (now, end) = (self.clock.now(), self.end());
         let must_look = {
             let state = &mut *self.state();
@@ -308,17 +354,17 @@ impl GroupLog {
             }
         };
         if must_look {
-            self.changed.notify_one();
+            self.look_over();
         }
     }
 
     /// Its connection ended.
-    pub(super) fn gone(&self, session: u64, slave: i64) {
+    pub fn gone(&self, session: u64, slave: i64) {
         let now = self.clock.now();
         if let Some(sync) = self.state().member.sync() {
             sync.disconnected(slave, session, now);
         }
-        self.changed.notify_one();
+        self.look_over();
     }
 
     /// A slave's master says what is confirmed.
@@ -342,14 +388,14 @@ impl GroupLog {
         Ok(())
     }
 
-    /// The log was cut at `end`.
-    pub(super) fn was_cut(&self, end: LogOffset) {
+    /// The log was cut.
+    pub(super) fn was_cut(&self, cut: &ReplicaCut) {
         {
             let mut state = self.state();
-            state.told = state.told.min(end);
+            state.told = state.told.min(cut.end);
         }
-        if let Some(cut) = &*self.cut.lock().unwrap_or_else(PoisonError::into_inner) {
-            cut(end);
+        if let Some(tell) = self.cut.get() {
+            tell(cut);
         }
     }
 }

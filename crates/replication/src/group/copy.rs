@@ -1,40 +1,48 @@
 //! The log as a slave of a group with a controller keeps it.
 
-use eruca_message::LogOffset;
-use eruca_store::{CopyError, MessageStore};
+use std::sync::Arc;
 
-use super::{group::GroupLog, replicas::Replicas};
+use eruca_message::LogOffset;
+use eruca_store::CopyError;
+
+use super::log::GroupLog;
 use crate::auto_switch::{Epoch, EpochError, Epochs, ReplicaLog};
 
 /// Why the log does not change.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum GroupCopyError {
+pub enum GroupCopyError {
+    /// The store refuses.
     #[error("{0}")]
     Copy(#[from] CopyError),
+    /// The epochs cannot be.
     #[error("{0}")]
     Epoch(#[from] EpochError),
+    /// The file cannot be written.
     #[error("the epochs of the log cannot be written: {0}")]
     Keep(String),
+    /// The broker became master meanwhile.
     #[error("this broker is no slave any more")]
     NoSlave,
 }
 
 /// One connection's view of it.
-pub(super) struct GroupCopy<'a> {
-    group: &'a GroupLog,
-    replicas: &'a Replicas,
-    store: &'a MessageStore,
+#[derive(Debug)]
+pub struct GroupCopy {
+    group: Arc<GroupLog>,
     epochs: Epochs,
     /// Where the next byte belongs: the end of the log, and behind it what came of a record that is not whole yet.
     next: LogOffset,
 }
 
-impl<'a> GroupCopy<'a> {
+impl GroupCopy {
     /// For a new connection: a record that had not come whole begins anew.
-    pub(super) fn begin(group: &'a GroupLog, replicas: &'a Replicas) -> Result<Self, GroupCopyError> {
-        let store = replicas.store();
-        let next = store.begin_copy()?;
-        Ok(GroupCopy { group, replicas, store, epochs: group.epochs(), next })
+    ///
+    /// # Errors
+    /// The store takes no copy: it is a master's, or cannot write.
+    pub fn begin(group: Arc<GroupLog>) -> Result<Self, GroupCopyError> {
+        let next = group.store().begin_copy()?;
+        let epochs = group.epochs();
+        Ok(GroupCopy { group, epochs, next })
     }
 
     /// A change, unless the broker became master meanwhile.
@@ -43,7 +51,7 @@ impl<'a> GroupCopy<'a> {
     }
 }
 
-impl ReplicaLog for GroupCopy<'_> {
+impl ReplicaLog for GroupCopy {
     type Error = GroupCopyError;
 
     fn end(&self) -> LogOffset {
@@ -57,15 +65,16 @@ impl ReplicaLog for GroupCopy<'_> {
     fn truncate(&mut self, end: LogOffset) -> Result<(), GroupCopyError> {
         let mut epochs = self.epochs.clone();
         epochs.truncate(end);
-        self.next = self.change(|| {
-            self.store.cut_replica(end)?;
+        let store = self.group.store();
+        let (cut, next) = self.change(|| {
+            let cut = store.cut_replica(end)?;
             // Behind the log: an epoch without bytes is forgotten when it is read, bytes without an epoch would be another's.
             self.group.keep_epochs(&epochs).map_err(GroupCopyError::Keep)?;
-            Ok(self.store.begin_copy()?)
+            Ok((cut, store.begin_copy()?))
         })?;
-        self.epochs = epochs;
-        self.group.was_cut(end);
-        self.replicas.tell_group();
+        (self.epochs, self.next) = (epochs, next);
+        self.group.was_cut(&cut);
+        self.group.tell();
         Ok(())
     }
 
@@ -78,14 +87,14 @@ impl ReplicaLog for GroupCopy<'_> {
     }
 
     fn append(&mut self, at: LogOffset, bytes: &[u8]) -> Result<(), GroupCopyError> {
-        self.change(|| Ok(self.store.append_copy(at, bytes)?))?;
+        self.change(|| Ok(self.group.store().append_copy(at, bytes)?))?;
         self.next = at.add_bytes(bytes.len() as u64);
         Ok(())
     }
 
     fn confirm(&mut self, up_to: LogOffset) {
-        if self.group.told_confirmed(up_to.min(self.store.log_range().1)) {
-            self.replicas.tell_group();
+        if self.group.told_confirmed(up_to.min(self.group.store().log_range().1)) {
+            self.group.tell();
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     long_poll::{PopHold, PullHold},
     parts::Parts,
     persist::PersistError,
+    pre_online::PreOnline,
     registration::{AdvertiseError, Identity, Membership, NameServers, Registration, advertised},
     role::{Escape, RoleState, RoleSwitch},
     schedule::Schedule,
@@ -124,7 +125,7 @@ impl Broker {
             MessageStore::open(store_config, environment.disk.clone(), environment.clock.clone())?;
         let store = Arc::new(store);
         let role = Arc::new(RoleState::new(config.standing()));
-        if !role.is_master() {
+        if !role.is_master() || config.asks_slaves_first() {
             // Before anything is opened that could append.
             store.set_replica(true).map_err(StartError::Stopped)?;
         }
@@ -164,8 +165,17 @@ impl Broker {
             parts.settings.clone(),
             parts.settled.topics.clone(),
             parts.settled.store.clone(),
+            parts.clock.clone(),
             control.clone(),
         ));
+        let pre_online = parts.settings.now().asks_slaves_first().then(|| PreOnline {
+            identity: identity.clone(),
+            membership: membership.clone(),
+            replicas: parts.replicas.clone(),
+            tables: parts.slave_tables(),
+            role: role.clone(),
+            settings: parts.settings.clone(),
+        });
         let slave_sync = Arc::new(parts.slave_sync());
         let manager = membered.map(|(group, files, controllers)| {
             let manager = ManagerParts {
@@ -224,10 +234,19 @@ impl Broker {
                     manager.decided().await;
                     registration.start();
                 });
+                membership.start();
             }
-            None => control.enter(|| registration.start()),
+            None => {
+                let (begin, membership) = (registration.clone(), membership.clone());
+                control.spawn("start", async move {
+                    if let Some(pre_online) = pre_online {
+                        pre_online.run().await;
+                    }
+                    begin.start();
+                    membership.start();
+                });
+            }
         }
-        membership.start();
         Ok(Broker {
             dispatcher,
             settled,

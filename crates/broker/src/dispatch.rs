@@ -181,7 +181,7 @@ impl Dispatcher {
             Code::NOTIFY_MIN_BROKER_ID_CHANGE => to.membership.notified(request),
             Code::NOTIFY_BROKER_ROLE_CHANGED => to.controller.role_changed(caller, request),
             Code::GET_BROKER_EPOCH_CACHE => to.controller.epochs(request),
-            Code::EXCHANGE_BROKER_HA_INFO => to.membership.exchange(request),
+            Code::EXCHANGE_BROKER_HA_INFO => to.membership.exchange(caller, request),
             Code::QUERY_MESSAGE => to.query.query(caller, request),
             Code::VIEW_MESSAGE_BY_ID => to.query.view(request),
             Code::QUERY_CONSUME_QUEUE => to.query.consume_queue(request),

@@ -26,6 +26,7 @@ pub mod offsets;
 mod parts;
 pub mod persist;
 pub mod pop;
+mod pre_online;
 mod queue_walk;
 pub mod registration;
 pub mod reply;

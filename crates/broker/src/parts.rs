@@ -234,17 +234,22 @@ impl Parts {
         self.timers.set_escape(escape.clone());
         self.transactions.set_escape(escape.clone());
         self.pop.set_escape(escape.clone());
+        escape.set_pop(&self.pop);
         escape
     }
 
-    pub(crate) fn slave_sync(&self) -> SlaveSync {
-        let tables = SlaveTables {
+    /// What is taken over from another broker of the group.
+    pub(crate) fn slave_tables(&self) -> SlaveTables {
+        SlaveTables {
             settled: self.settled.clone(),
             delay: self.delay.clone(),
             timers: self.timers.clone(),
             modes: self.modes.clone(),
-        };
-        SlaveSync::new(tables, self.role.clone(), self.settings.clone(), self.clock.clone())
+        }
+    }
+
+    pub(crate) fn slave_sync(&self) -> SlaveSync {
+        SlaveSync::new(self.slave_tables(), self.role.clone(), self.settings.clone(), self.clock.clone())
     }
 
     pub(crate) fn role_switch(&self) -> RoleSwitch {

@@ -5,13 +5,21 @@ use std::path::PathBuf;
 use eruca_message::{DelayLevels, DelayLevelsError};
 use eruca_store::{BATCH_ENTRY_LEN_BYTES, ENTRY_LEN_BYTES, FlushMode, StoreConfig};
 
-use super::{BrokerConfig, ConfigError, FlushDiskType};
+use super::{BrokerConfig, BrokerRole, ConfigError, FlushDiskType};
 use crate::topics::{SystemTopics, TopicLimits, batch_topics};
 
 impl BrokerConfig {
     /// Length of a slot of the timer wheel, in ms. As in Java: 100, 200, 500 or 1000, whichever is next below.
     pub fn timer_precision_ms(&self) -> i64 {
         [1_000, 500, 200].into_iter().find(|step| self.timer_precision >= *step).unwrap_or(100)
+    }
+
+    /// Whether this is a master whose slaves may have stood in for it while it was away, and are asked before it goes on (Java: pre-online).
+    pub(crate) fn asks_slaves_first(&self) -> bool {
+        self.broker_role != BrokerRole::Slave
+            && self.enable_slave_acting_master
+            && !self.enable_controller_mode
+            && !self.skip_pre_online
     }
 
     /// The delay levels.

@@ -359,6 +359,8 @@ eruca_config::keys! {
         store_path_broker_identity: Option<String> = "storePathBrokerIdentity", None;
         /// Whether the slave with the smallest id stands in for a lost master.
         enable_slave_acting_master: bool = "enableSlaveActingMaster", false;
+        /// Whether a master that comes back goes on at once, without asking the slaves that stood in for it how far they are.
+        skip_pre_online: bool = "skipPreOnline", false;
         /// Whether it delivers messages that are due to another group.
         enable_remote_escape: bool = "enableRemoteEscape", false, live;
         /// Pause between two signs of life to name servers, in ms; with enableSlaveActingMaster only.

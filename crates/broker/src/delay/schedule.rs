@@ -89,9 +89,13 @@ impl DelaySchedule {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Whether anything is delivered: a slave delivers nothing.
+    /// Whether anything is delivered: a slave delivers nothing. Off duty nothing is under way any more when this returns.
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
         self.wake.set_on_duty(is_on_duty);
+        if !is_on_duty {
+            // A step holds it to its end.
+            drop(self.heads.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Delivers until [`DelaySchedule::stop`]: for a thread of its own, which sleeps as long as nothing is due.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use eruca_message::LogOffset;
 use eruca_store::{CopyError, MessageStore};
 
-use crate::slave_sync::{AskError, Master};
+use crate::slave_sync::{AskError, Member};
 
 /// Pause before a master that does not answer is asked again, as after a connection of the copy that ended.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ enum BeginError {
 /// Takes the first message of the master whose remoting address is `addr` into `store`, which has none. Asks until it answers; does
 /// nothing where that has no messages, or does not give them.
 pub(super) async fn begin(store: &MessageStore, addr: &str) {
-    let master = Master::at(addr.to_owned());
+    let master = Member::at(addr.to_owned());
     let mut has_told = false;
     loop {
         match take_first(store, &master).await {
@@ -53,7 +53,7 @@ pub(super) async fn begin(store: &MessageStore, addr: &str) {
     master.client.close();
 }
 
-async fn take_first(store: &MessageStore, master: &Master) -> Result<(), BeginError> {
+async fn take_first(store: &MessageStore, master: &Member) -> Result<(), BeginError> {
     let (begin, end) = master.log_range().await?;
     if begin >= end {
         return Ok(());

@@ -279,6 +279,28 @@ impl OffsetTable {
         ahead
     }
 
+    /// Takes over offsets of another broker of the group where they are further, as it let consumers go on while this one was away; but
+    /// none beyond the `end` of its queue, and none of a queue that has no end, as its topic is not here. How many.
+    pub(crate) fn catch_up(
+        &self,
+        other: BTreeMap<String, QueueOffsets>,
+        end: impl Fn(&str, i32) -> Option<u64>,
+    ) -> usize {
+        let mut taken = 0;
+        for (key, offsets) in other {
+            let Some((topic, group)) = key.split_once('@') else { continue };
+            for (queue_id, offset) in offsets {
+                let Some(end) = end(topic, queue_id) else { continue };
+                let offset = offset.min(i64::try_from(end).unwrap_or(i64::MAX));
+                if self.committed(group, topic, queue_id).is_none_or(|committed| offset > committed) {
+                    self.commit(group, topic, queue_id, offset);
+                    taken += 1;
+                }
+            }
+        }
+        taken
+    }
+
     /// The master does not take an offset that a consumer brought here: it is not kept against the master's any more.
     pub(crate) fn give_up_own(&self, own: &OwnOffset) {
         self.own.forget(own);

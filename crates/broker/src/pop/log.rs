@@ -20,7 +20,7 @@ use crate::{HandlerError, delay::Parking};
 
 /// A check point's record is delivered so long before its messages become visible (Java:
 /// `PopAckConstants.ackTimeInterval`), so that it stands before those of the acknowledgements.
-pub(super) const CHECK_POINT_LEAD_MS: i64 = 1_000;
+pub(crate) const CHECK_POINT_LEAD_MS: i64 = 1_000;
 
 /// Appends the records of pops. They are staged with whatever else is appended, and go to the kernel with one write.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod state;
 
 pub use handle::AckHandle;
 pub use in_order::OrderVerdict;
+pub(crate) use log::CHECK_POINT_LEAD_MS;
 pub use position::Position;
 pub(crate) use recover::Timers;
 pub use service::{PopParts, PopService, Turn};

@@ -62,6 +62,7 @@ impl PopService {
         };
         // What the timer delivered is read in the revive topic, or was, and is done with.
         records.retain(|record| match record {
+            ReviveRecord::CheckPoint(check_point) if self.state().is_dealt_with(check_point) => false,
             ReviveRecord::CheckPoint(check_point) if perhaps_delivered.contains(&check_point.key) => {
                 delivered.as_ref().is_some_and(|delivered| !delivered.contains(&check_point.key))
             }

@@ -9,7 +9,7 @@ use crate::{
     handler::test_parts::{TestParts, message},
     long_poll::PopHold,
     offsets::OffsetTable,
-    pop::{AckHandle, CheckPoint, OrderVerdict, QueueKey},
+    pop::{AckHandle, CheckPoint, OrderVerdict, QueueKey, state::Revival},
 };
 
 #[test]
@@ -36,7 +36,7 @@ fn a_slave_that_stands_in_knows_what_came_due_while_there_was_no_master() {
     parts.clock.advance_ms(20_000);
     let now = parts.clock.now();
     let due = |timers| {
-        pop.take_up(timers);
+        pop.take_up(timers, None);
         let due = pop.state().take_due(now, 10);
         due.into_iter().map(|revival| revival.check_point.offsets).collect::<Vec<_>>()
     };
@@ -64,7 +64,7 @@ fn what_was_in_flight_in_order_and_is_not_there_any_more_is_forgotten() {
         queue
     };
     let (whole, torn) = (give("whole", &[0]), give("torn", &[0, 1]));
-    pop.take_up(Timers::Ours);
+    pop.take_up(Timers::Ours, None);
     assert!(pop.is_blocked(&whole, None));
     assert!(!pop.is_blocked(&torn, None), "another message may come in the place of the second one");
 }
@@ -89,4 +89,44 @@ fn in_order_an_offset_stands_on_the_log() {
     let end = parts.store.log_range().1;
     assert_eq!(after(end), Some(1));
     assert_eq!(after(LogOffset(end.0 - 1)), None, "a power cut took the message");
+}
+
+#[test]
+fn a_slave_that_stands_in_deals_with_long_pops_and_says_until_when() {
+    let parts = TestParts::new();
+    let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
+    let queue = QueueKey::new("T", "g", 0);
+    let now = parts.clock.now();
+    // Longer ago than the timer topic is searched.
+    let long = |start: i64, due_in_ms: i64| CheckPoint {
+        key: PopKey { queue: queue.clone(), start, pop_time: now.0 - 3_600_000 },
+        invisible_ms: 3_600_000 + due_in_ms,
+        offsets: vec![start, start + 1],
+        suspend: false,
+    };
+    let (due, later) = (long(0, 1_000), long(2, 60_000));
+    pop.take_up(Timers::PassedOver, None);
+    for check_point in [&due, &later] {
+        let body = record::encode_check_point(check_point, "b");
+        pop.passed(b"TAGS\x01ck\x02", &body).unwrap();
+    }
+    pop.passed(b"TAGS\x01ack\x02", &record::encode_acks(&due.key, &[1], "b")).unwrap();
+    pop.passed(b"TAGS\x01ck\x02", b"no record").unwrap();
+    assert_eq!(pop.state().take_due(now.add_ms(1_000), 10), [], "acknowledgements come with its time");
+    let revived = pop.state().take_due(now.add_ms(4_000), 10);
+    assert_eq!(revived.iter().map(|it| &it.check_point.offsets[..]).collect::<Vec<_>>(), [[0]]);
+    parts.clock.advance_ms(4_000);
+    let until = pop.state().dealt_until(parts.clock.now());
+    assert_eq!(until, Some(due.due().add_ms(-1)), "it is not in the retry topic yet");
+    for Revival { id, .. } in revived {
+        pop.state().revived(id, &[0], parts.clock.now());
+    }
+    assert_eq!(pop.stand_down(), parts.clock.now());
+    assert_eq!(pop.check_points(), 0);
+
+    // The master that comes back leaves alone what was due by then.
+    pop.take_up(Timers::Ours, Some(parts.clock.now()));
+    pop.state().revive_check_point(0, 0, due);
+    pop.state().revive_check_point(0, 1, later);
+    assert_eq!(pop.check_points(), 1);
 }

@@ -1,7 +1,7 @@
 //! What becomes of messages whose time is over: they are copied to their group's retry topic. And reading the revive
 //! topic, in which each check point is dealt with, and the group's offset moves on.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use eruca_message::{
     Properties, QueueOffset, Record, Timestamp,
@@ -45,6 +45,7 @@ impl PopService {
     /// Reads the revive topic, revives what is due, tells who waits for a queue that is free again, and commits how far
     /// that is. When there is something next.
     pub fn step(&self, now: Timestamp) -> Option<Timestamp> {
+        let _stepping = self.stepping.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.is_on_duty() {
             return None;
         }

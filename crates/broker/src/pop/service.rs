@@ -15,13 +15,18 @@ use std::{
     },
 };
 
-use eruca_message::{Clock, LogOffset, names::revive_topic};
+use eruca_message::{
+    Clock, LogOffset, Timestamp,
+    names::revive_topic,
+    properties::{self, TAGS},
+};
 use eruca_store::{MessageStore, WriteState, WriteStopped};
 
 use super::{
     handle::AckHandle,
     log::PopLog,
     orders::Orders,
+    record::{self, ReviveRecord},
     recover::Timers,
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
@@ -86,6 +91,8 @@ pub struct PopService {
     pub(super) committed: AtomicBool,
     /// Whether what is not acknowledged in time comes again: on a slave its master sees to that.
     is_on_duty: AtomicBool,
+    /// Held by a step.
+    pub(super) stepping: Mutex<()>,
     /// The way to another group, of a slave that stands in for its master.
     pub(super) escape: OnceLock<Arc<Escape>>,
 }
@@ -144,6 +151,7 @@ impl PopService {
                 .map_or(config.revive_queue_num, |topic| topic.read_queue_nums.max(1)),
             committed: AtomicBool::new(false),
             is_on_duty: AtomicBool::new(!parts.store.is_replica()),
+            stepping: Mutex::default(),
             escape: OnceLock::new(),
             parts,
         };
@@ -158,9 +166,13 @@ impl PopService {
         let _ = self.escape.set(escape);
     }
 
-    /// The broker became a master, or stands in for one: what is in flight is known from the log.
-    pub(crate) fn take_up(&self, timers: Timers) {
-        *self.state() = PopState::new(CHECK_POINTS_MAX);
+    /// The broker became a master, or stands in for one: what is in flight is known from the log. What was due by `dealt_until`
+    /// another broker dealt with, where one did.
+    pub(crate) fn take_up(&self, timers: Timers, dealt_until: Option<Timestamp>) {
+        *self.state() = match dealt_until {
+            Some(until) => PopState::after_another(CHECK_POINTS_MAX, until),
+            None => PopState::new(CHECK_POINTS_MAX),
+        };
         self.cursors().clear();
         self.recover(self.parts.clock.now(), timers);
     }
@@ -169,6 +181,43 @@ impl PopService {
     pub(super) fn takes_copies(&self) -> bool {
         let is_open = matches!(self.parts.store.write_state(), WriteState::Open);
         is_open || self.escape.get().is_some_and(|escape| escape.is_open())
+    }
+
+    /// This slave stands in for its master no more: until when what was popped is dealt with, which that one need not do again.
+    /// Nothing is under way any more when this returns.
+    pub(crate) fn stand_down(&self) -> Timestamp {
+        self.is_on_duty.store(false, Ordering::Release);
+        let stepping = self.stepping.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_read_all = (0..self.revive_queue_nums).all(|queue| {
+            self.state().revive_queue_next(queue)
+                >= self.parts.store.queue_range(self.log.topic(), queue).max.0
+        });
+        let until = self.state().dealt_until(self.parts.clock.now()).filter(|_| has_read_all);
+        drop(stepping);
+        self.set_on_duty(false);
+        until.unwrap_or(Timestamp(0))
+    }
+
+    /// The timers of a slave that stands in for its master came to a record of a pop: it is known here from now on, as there is no revive
+    /// topic to put it into.
+    ///
+    /// # Errors
+    /// There is no room for it now.
+    pub(crate) fn passed(&self, properties: &[u8], body: &[u8]) -> Result<(), WriteStopped> {
+        match record::decode(properties::find_str(properties, TAGS).unwrap_or_default(), body) {
+            Ok(ReviveRecord::CheckPoint(check_point)) => {
+                let due = check_point.due();
+                if !self.state().passed(check_point) {
+                    return Err(WriteStopped::Replica);
+                }
+                self.parts.hold.call_before(due);
+            }
+            Ok(ReviveRecord::Acks(key, offsets)) => {
+                self.state().revive_acks(&key, &offsets, self.parts.clock.now());
+            }
+            Err(error) => tracing::warn!(%error, "a record of a pop says nothing, passed over"),
+        }
+        Ok(())
     }
 
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {

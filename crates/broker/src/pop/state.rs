@@ -159,6 +159,8 @@ pub(super) struct PopState {
     knows_not_before: Timestamp,
     /// After a search of the log: those at the first time or later, too, that are due after the second.
     searched: (Timestamp, Timestamp),
+    /// What was due by then another broker dealt with: of check points in the log.
+    dealt_until: Timestamp,
 }
 
 impl PopState {
@@ -175,7 +177,48 @@ impl PopState {
             knows_since: Timestamp(i64::MAX),
             knows_not_before: Timestamp(i64::MIN),
             searched: (Timestamp(i64::MAX), Timestamp(i64::MAX)),
+            dealt_until: Timestamp(i64::MIN),
         }
+    }
+
+    /// The same for a master that was away: what was due by `until` its slave dealt with, so that records of it say nothing.
+    pub(super) fn after_another(entries_max: usize, until: Timestamp) -> Self {
+        PopState { dealt_until: until, ..PopState::new(entries_max) }
+    }
+
+    /// Whether another broker dealt with a check point from the log.
+    pub(super) fn is_dealt_with(&self, check_point: &CheckPoint) -> bool {
+        check_point.due() <= self.dealt_until
+    }
+
+    /// The latest time, up to `now`, by which all that was due is dealt with, of check points that are known here; `None` where there was
+    /// no room for all.
+    pub(super) fn dealt_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.entries.values().filter(|entry| entry.phase != Phase::Done);
+        let first = open.map(|entry| entry.check_point.due().add_ms(-1)).min();
+        (self.knows_not_before.0 == i64::MIN).then(|| first.map_or(now, |first| first.min(now)))
+    }
+
+    /// The timers of a slave that stands in for its master came to a check point's record, for which there is no revive topic. False where
+    /// there is no room.
+    pub(super) fn passed(&mut self, check_point: CheckPoint) -> bool {
+        if let Some(id) = self.by_key.get(&check_point.key).copied() {
+            if self.entries.get(&id).is_some_and(|entry| entry.phase == Phase::Done) {
+                self.remove(id);
+            }
+            return true;
+        }
+        let due = check_point.due();
+        if check_point.offsets.is_empty() || self.would_know(&check_point.key, due) {
+            return true;
+        }
+        if !self.has_room() {
+            return false;
+        }
+        let id = self.insert(check_point, Source::Log, None);
+        // Its acknowledgements come with its time.
+        self.look_again(id, due.add_ms(LOG_QUIET_MS));
+        true
     }
 
     /// How many check points are known.
@@ -295,7 +338,7 @@ impl PopState {
 
     /// It was that of a check point.
     pub(super) fn revive_check_point(&mut self, queue: i32, offset: u64, check_point: CheckPoint) {
-        if check_point.offsets.is_empty() {
+        if check_point.offsets.is_empty() || self.is_dealt_with(&check_point) {
             return;
         }
         let Some(id) = self.by_key.get(&check_point.key).copied() else {

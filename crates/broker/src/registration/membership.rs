@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use eruca_message::Clock;
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
     body::{self, GetBrokerMemberGroupResponseBody},
@@ -14,10 +15,10 @@ use eruca_protocol::{
         NotifyMinBrokerIdChangeRequest, QueryDataVersionRequest,
     },
 };
-use eruca_remoting::Reply;
+use eruca_remoting::{Caller, Reply};
 use eruca_store::MessageStore;
 
-use super::{Identity, LazyClient, ask_route};
+use super::{AskRouteError, Identity, LazyClient, ask_route};
 use crate::{
     HandlerError,
     control::Control,
@@ -40,12 +41,14 @@ pub(crate) struct Membership {
     settings: Arc<Settings>,
     topics: Arc<TopicTable>,
     store: Arc<MessageStore>,
+    clock: Arc<dyn Clock>,
     control: Arc<Control>,
     group: Mutex<Group>,
     client: LazyClient,
 }
 
 impl Membership {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that this needs")]
     pub(crate) fn new(
         identity: Identity,
         name_servers: Vec<String>,
@@ -53,6 +56,7 @@ impl Membership {
         settings: Arc<Settings>,
         topics: Arc<TopicTable>,
         store: Arc<MessageStore>,
+        clock: Arc<dyn Clock>,
         control: Arc<Control>,
     ) -> Self {
         Membership {
@@ -62,6 +66,7 @@ impl Membership {
             settings,
             topics,
             store,
+            clock,
             control,
             group: Mutex::default(),
             client: LazyClient::new("membership"),
@@ -120,15 +125,17 @@ impl Membership {
         }
     }
 
-    /// Address by id, of the first name server that knows the group; `None` where none does.
+    /// Address by id, of the first name server that knows the group; empty where those that answer know nobody of it, `None` where
+    /// none answers.
     pub(crate) async fn members(&self) -> Option<BTreeMap<i64, String>> {
+        let mut known = None;
         for name_server in &self.name_servers {
-            let members = self.members_of(name_server).await.unwrap_or_default();
-            if !members.is_empty() {
-                return Some(members);
+            match self.members_of(name_server).await {
+                Some(members) if !members.is_empty() => return Some(members),
+                answered => known = known.or(answered),
             }
         }
-        None
+        known
     }
 
     async fn members_of(&self, name_server: &str) -> Option<BTreeMap<i64, String>> {
@@ -140,12 +147,29 @@ impl Membership {
         let answer = client.invoke(name_server, RemotingCommand::request(&header), TIMEOUT).await.ok()?;
         if answer.response_code() == ResponseCode::SUCCESS {
             let group: GetBrokerMemberGroupResponseBody = body::from_json(&answer.body).ok()?;
-            return Some(group.broker_member_group?.broker_addrs);
+            return Some(group.broker_member_group.map(|group| group.broker_addrs).unwrap_or_default());
         }
         let topic = format!("{MEMBER_TOPIC_PREFIX}{}", self.identity.broker_name);
-        let route = ask_route(&client, name_server, &topic).await.ok()?;
+        let route = match ask_route(&client, name_server, &topic).await {
+            Ok(route) => route,
+            Err(AskRouteError::Refused { .. }) => return Some(BTreeMap::new()),
+            Err(_) => return None,
+        };
         let own = route.broker_datas.into_iter().find(|data| data.broker_name == self.identity.broker_name);
-        own.map(|data| data.broker_addrs)
+        Some(own.map(|data| data.broker_addrs).unwrap_or_default())
+    }
+
+    /// Whether there is any name server to ask.
+    pub(crate) fn has_name_servers(&self) -> bool {
+        !self.name_servers.is_empty()
+    }
+
+    /// The other brokers of the group, by number, as name servers know them; `None` where none answers.
+    pub(crate) async fn others(&self) -> Option<BTreeMap<i64, String>> {
+        let own_id = self.role.state().now().broker_id;
+        let mut members = self.members().await?;
+        members.retain(|id, addr| *id != own_id && *addr != self.identity.broker_addr);
+        Some(members)
     }
 
     /// A name server says which member has the smallest id.
@@ -157,7 +181,7 @@ impl Membership {
         let master = standing.master.as_ref().map(|master| master.broker_addr.as_str());
         let steps = {
             let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-            group.told(minimum, standing.broker_id, master)
+            group.told(minimum, standing.broker_id, master, self.clock.now())
         };
         for step in steps {
             match step {
@@ -217,8 +241,13 @@ impl Membership {
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS)))
     }
 
-    /// `EXCHANGE_BROKER_HA_INFO`: a master that comes tells where its log is; or a slave asks.
-    pub(crate) fn exchange(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
+    /// `EXCHANGE_BROKER_HA_INFO`: a master that comes tells where its log is, and may ask this slave to stand in for it no more; or a
+    /// slave asks.
+    pub(crate) fn exchange(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &RemotingCommand,
+    ) -> Result<Reply, HandlerError> {
         let header: ExchangeHaInfoRequest = request.header()?;
         let mut answer = ExchangeHaInfoResponse::default();
         let state = self.role.state();
@@ -229,6 +258,28 @@ impl Membership {
             answer.master_address = Some(self.identity.broker_addr.clone());
             answer.master_flush_offset = i64::try_from(self.store.watermarks().flushed.0).ok();
         }
+        if header.stand_down == Some(true) && !state.is_master() {
+            let (this, responder, request) = (self.clone(), caller.responder(request), request.clone());
+            self.control.spawn("stand-down", async move {
+                answer.revived_until = this.stand_down().await;
+                responder.send(request.reply_with(&answer));
+            });
+            return Ok(Reply::Later);
+        }
         Ok(Reply::Now(request.reply_with(&answer)))
+    }
+
+    /// Until when, in ms since 1970, this slave revived what was popped, where it stood in.
+    async fn stand_down(&self) -> Option<i64> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).stand_down(self.clock.now());
+        let role = self.role.clone();
+        // What is under way is waited for.
+        match tokio::task::spawn_blocking(move || role.stand_down()).await {
+            Ok(until) => until.map(|until| until.0),
+            Err(error) => {
+                tracing::error!(%error, "this slave could not stand down: the thread ended with a panic");
+                None
+            }
+        }
     }
 }

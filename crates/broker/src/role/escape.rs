@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -26,6 +26,7 @@ use eruca_store::{AppendError, AppendMessage, MessageStore, WriteStopped};
 use super::state::{Role, RoleState};
 use crate::{
     control::Control,
+    pop::PopService,
     registration::{LazyClient, ask_route},
     settings::Settings,
     topics::perm,
@@ -69,6 +70,8 @@ pub(crate) struct Escape {
     told_at: AtomicI64,
     /// Held while something is sent; whether that has ended for good.
     is_closed: Mutex<bool>,
+    /// Gets the records of pops.
+    pop: OnceLock<Weak<PopService>>,
 }
 
 impl Escape {
@@ -90,7 +93,14 @@ impl Escape {
             turn: AtomicUsize::new(0),
             told_at: AtomicI64::new(i64::MIN),
             is_closed: Mutex::default(),
+            pop: OnceLock::new(),
         }
+    }
+
+    /// Sets who gets the records of pops. Once.
+    pub(crate) fn set_pop(&self, pop: &Arc<PopService>) {
+        // A second one is not used.
+        let _ = self.pop.set(Arc::downgrade(pop));
     }
 
     /// Whether messages may go this way now.
@@ -119,7 +129,10 @@ impl Escape {
     fn pass_on(&self, message: &AppendMessage<'_>, popped_from: Option<&str>) -> Result<(), WriteStopped> {
         match self.request(message, popped_from) {
             Some(request) => self.send(&request),
-            None => Ok(()),
+            None => match self.pop.get().and_then(Weak::upgrade) {
+                Some(pop) => pop.passed(message.properties, message.body),
+                None => Ok(()),
+            },
         }
     }
 
@@ -144,8 +157,7 @@ impl Escape {
         })
     }
 
-    /// As it is sent. `None` for what is this group's own business: records of pops, which are looked for in the log when a
-    /// slave begins to stand in (`pop/recover.rs`).
+    /// As it is sent. `None` for what is this group's own business: records of pops, which this slave itself deals with.
     fn request(&self, message: &AppendMessage<'_>, popped_from: Option<&str>) -> Option<Escaping> {
         if is_revive_topic(message.topic) {
             return None;

@@ -13,6 +13,7 @@ pub(crate) use acting::{Group, Minimum, Step};
 pub(crate) use escape::{Escape, put};
 pub(crate) use refusals::refused_by_slave;
 pub use state::{MasterAddresses, Role, RoleState, Standing};
+pub(crate) use switch::Deeds;
 pub use switch::{RoleParts, RoleSwitch};
 
 #[cfg(test)]

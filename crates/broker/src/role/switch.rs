@@ -1,8 +1,10 @@
 //! Changing the role while the broker runs: what a master alone does is begun and ended, in an order in which no message is
 //! delivered out of what is not there yet, and nothing is taken that has no place.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+use eruca_message::Timestamp;
 use eruca_store::{MessageStore, WriteStopped};
 
 use super::state::{MasterAddresses, Role, RoleState};
@@ -36,12 +38,23 @@ pub struct RoleSwitch {
     parts: RoleParts,
     /// One change after the other.
     turn: Mutex<()>,
+    /// Until when this slave dealt with what was popped while it stood in for its master, which has not come back since.
+    dealt_until: Mutex<Option<Timestamp>>,
+}
+
+/// What a slave did while it stood in for a master that is back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deeds {
+    /// How far its timers are (Java's `timercheck`).
+    pub(crate) timers: Option<Bytes>,
+    /// Until when it dealt with what was popped; `None`: its timers sent that to another group (Java), or it did not stand in.
+    pub(crate) dealt_until: Option<Timestamp>,
 }
 
 impl RoleSwitch {
     /// For the state that everybody looks at.
     pub fn new(state: Arc<RoleState>, parts: RoleParts) -> Self {
-        RoleSwitch { state, parts, turn: Mutex::default() }
+        RoleSwitch { state, parts, turn: Mutex::default(), dealt_until: Mutex::default() }
     }
 
     /// The role as it is.
@@ -66,7 +79,7 @@ impl RoleSwitch {
             // A topic that was made just before the former master was lost came with the log, and with no table.
             self.parts.settled.topics.adopt_queues(&self.store().topics_with_queues());
             self.parts.settled.cut_offsets();
-            self.take_up(if was == Role::ActingMaster { Timers::PassedOver } else { Timers::Ours });
+            self.take_up(if was == Role::ActingMaster { Timers::PassedOver } else { Timers::Ours }, None);
         }
         let opened = self.store().set_replica(false);
         self.state.update(|standing| {
@@ -142,26 +155,71 @@ impl RoleSwitch {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match (self.state.role(), is_acting) {
             (Role::Slave, true) => {
-                self.take_up(Timers::PassedOver);
+                *self.dealt_until() = None;
+                self.take_up(Timers::PassedOver, None);
                 self.state.update(|standing| standing.role = Role::ActingMaster);
                 self.set_on_duty(true);
                 tracing::warn!("the group has no master: this slave stands in for it, it takes no messages");
             }
-            (Role::ActingMaster, false) => {
-                self.set_on_duty(false);
-                self.state.update(|standing| standing.role = Role::Slave);
-                tracing::info!("this slave stands in for its master no more");
-            }
+            (Role::ActingMaster, false) => self.end_acting(),
+            // The master is back, and knows.
+            (Role::Slave, false) => *self.dealt_until() = None,
             _ => {}
         }
     }
 
+    /// A master that is coming back asks this slave not to stand in for it any more. Until when what was popped is dealt with, where
+    /// that is known. Nothing is delivered any more when this returns.
+    pub(crate) fn stand_down(&self) -> Option<Timestamp> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state.role() == Role::ActingMaster {
+            self.end_acting();
+        }
+        *self.dealt_until()
+    }
+
+    fn end_acting(&self) {
+        // First: nothing is sent to another group from here on.
+        self.state.update(|standing| standing.role = Role::Slave);
+        self.parts.delay.set_on_duty(false);
+        self.parts.timers.set_on_duty(false);
+        self.parts.transactions.set_on_duty(false);
+        *self.dealt_until() = Some(self.parts.pop.stand_down());
+        // What they are asked for is what was brought to the disk.
+        self.parts.timers.flush_step();
+        tracing::info!("this slave stands in for its master no more");
+    }
+
+    /// A master that took nothing since its start goes on, where its slaves have got to by their `deeds`; their offsets are taken over
+    /// already.
+    ///
+    /// # Errors
+    /// The store cannot write; the broker goes on all the same when it can.
+    pub(crate) fn come_back(&self, deeds: &[Deeds]) -> Result<(), WriteStopped> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_up(Timers::Ours, deeds.iter().filter_map(|deeds| deeds.dealt_until).max());
+        let opened = self.store().set_replica(false);
+        for Deeds { timers, dealt_until } in deeds {
+            if let Some(timers) = timers
+                && let Err(why) = self.parts.timers.follow(timers, *dealt_until)
+            {
+                tracing::warn!(why, "messages with times of their own that a slave delivered come again");
+            }
+        }
+        self.set_on_duty(true);
+        opened
+    }
+
+    fn dealt_until(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.dealt_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What waits is known from the store again, as after a start.
-    fn take_up(&self, timers: Timers) {
+    fn take_up(&self, timers: Timers, dealt_until: Option<Timestamp>) {
         self.parts.delay.take_up();
         self.parts.timers.take_up();
         self.parts.transactions.take_up();
-        self.parts.pop.take_up(timers);
+        self.parts.pop.take_up(timers, dealt_until);
     }
 
     fn set_on_duty(&self, is_on_duty: bool) {

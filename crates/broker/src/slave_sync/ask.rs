@@ -1,4 +1,4 @@
-//! The requests to a master, and what it answers.
+//! The requests to another broker of the group, and what it answers: to the master of a slave, or a slave of a master that comes back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,8 +12,9 @@ use eruca_protocol::{
     },
     decode_field,
     request::{
-        GetAllSubscriptiongroupConfigRequest, GetAllTopicConfigRequest, QueryConsumerOffsetRequest,
-        QueryConsumerOffsetResponse, UpdateConsumerOffsetRequest, ViewMessageByIdRequest,
+        ExchangeHaInfoRequest, ExchangeHaInfoResponse, GetAllSubscriptiongroupConfigRequest,
+        GetAllTopicConfigRequest, QueryConsumerOffsetRequest, QueryConsumerOffsetResponse,
+        UpdateConsumerOffsetRequest, ViewMessageByIdRequest,
     },
 };
 use eruca_remoting::{Client, ClientConfig, InvokeError};
@@ -28,7 +29,7 @@ const PAGE: i32 = 2_000;
 /// A table that changes while it is read is begun anew so often.
 const RESTARTS_MAX: usize = 5;
 
-/// Why the master did not tell.
+/// Why it did not tell.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     #[error(transparent)]
@@ -41,9 +42,9 @@ pub(crate) enum AskError {
     Restless { addr: String, what: &'static str },
 }
 
-/// The master at an address.
+/// The broker at an address.
 #[derive(Debug, Clone)]
-pub(crate) struct Master {
+pub(crate) struct Member {
     pub(crate) client: Client,
     pub(crate) addr: String,
 }
@@ -54,11 +55,26 @@ struct Pages<T> {
     version: DataVersion,
 }
 
-impl Master {
+impl Member {
     /// With a client of its own, which its user closes.
     pub(crate) fn at(addr: String) -> Self {
         let config = ClientConfig { name: "slave", ..ClientConfig::default() };
-        Master { client: Client::new(config, None), addr }
+        Member { client: Client::new(config, None), addr }
+    }
+
+    /// Ends the connection. Nothing can be asked any more.
+    pub(crate) fn close(&self) {
+        self.client.close();
+    }
+
+    /// Tells it where this master's log is copied from, and may ask it to stand in for it no more.
+    pub(crate) async fn exchange(
+        &self,
+        header: &ExchangeHaInfoRequest,
+    ) -> Result<ExchangeHaInfoResponse, AskError> {
+        const WHAT: &str = "who it is told the master is";
+        let answer = self.ask(WHAT, RemotingCommand::request(header)).await?;
+        answer.header().map_err(|error| self.unreadable(WHAT, error.to_string()))
     }
 
     /// Returns when the connection to the master ends; at once where there is none.
@@ -188,7 +204,7 @@ impl Master {
     }
 
     /// How far consumers, delay levels and timers are, and the end of a log that has all of that.
-    pub(super) async fn progress(&self, with_timers: bool) -> Result<Progress, AskError> {
+    pub(crate) async fn progress(&self, with_timers: bool) -> Result<Progress, AskError> {
         let offsets: ConsumerOffsetSerializeWrapper =
             self.ask_json("the consumer offsets", RequestCode::GET_ALL_CONSUMER_OFFSET).await?;
         let mut consumers = offsets.offset_table;

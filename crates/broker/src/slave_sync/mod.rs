@@ -1,4 +1,5 @@
-//! What a slave has from its master beside the log: topics, groups, offsets, how far delivery is.
+//! What a slave has from its master beside the log: topics, groups, offsets, how far delivery is. (What a master that was away has from
+//! its slaves: `pre_online`.)
 //!
 //! `ask` fetches it by the protocol's own requests, of Java's masters as of ours; `tables` takes it over; `task` says when.
 //!
@@ -10,8 +11,8 @@ mod ask;
 mod tables;
 mod task;
 
-pub(crate) use ask::{AskError, Master};
-pub(crate) use tables::SlaveTables;
+pub(crate) use ask::{AskError, Member};
+pub(crate) use tables::{Progress, SlaveTables};
 pub(crate) use task::SlaveSync;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use eruca_message::names::is_lmq;
 use eruca_protocol::body::{
     DataVersion, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper, TopicConfig,
 };
@@ -15,20 +16,20 @@ use crate::{
     timer::TimerSchedule,
 };
 
-/// How far the master is.
+/// How far a broker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// Consumers: `topic@group`, queue, offset.
     pub(super) consumers: Option<BTreeMap<String, QueueOffsets>>,
     /// Delay levels.
     pub(super) delay: Option<BTreeMap<i32, i64>>,
     /// Java's `timercheck`.
-    pub(super) timers: Option<Bytes>,
+    pub(crate) timers: Option<Bytes>,
     /// A log up to there has every message that this speaks of.
     pub(super) log_end: u64,
 }
 
-/// What a slave takes over into. Its methods write files: for a thread that may wait for the disk.
+/// What is taken over into. Its methods write files: for a thread that may wait for the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct SlaveTables {
     pub(crate) settled: Settled,
@@ -71,6 +72,21 @@ impl SlaveTables {
         self.settled.store.log_range().1.0 >= progress.log_end
     }
 
+    /// As a master that was away: offsets of a slave that stood in, where they are further. How many consumer offsets.
+    pub(crate) fn catch_up(&self, slave: &mut Progress) -> usize {
+        let Settled { topics, offsets, store, .. } = &self.settled;
+        let end = |topic: &str, queue_id| {
+            // One that was deleted here, of which the slave has not heard, does not come back.
+            (topics.contains(topic) || is_lmq(topic)).then(|| store.queue_range(topic, queue_id).max.0)
+        };
+        let taken = slave.consumers.take().map_or(0, |consumers| offsets.catch_up(consumers, end));
+        offsets.settle();
+        if let Some(delay) = slave.delay.take() {
+            self.delay.follow(&delay);
+        }
+        taken
+    }
+
     /// Offsets; those that consumers brought here and that are further, for the master.
     pub(super) fn follow_progress(&self, progress: Progress) -> Vec<OwnOffset> {
         let Progress { consumers, delay, timers, .. } = progress;
@@ -78,7 +94,7 @@ impl SlaveTables {
             self.delay.follow(delay);
         }
         if let Some(timers) = &timers
-            && let Err(why) = self.timers.follow(timers)
+            && let Err(why) = self.timers.follow(timers, None)
         {
             tracing::warn!(why, "timers of the master are not followed, it is tried again");
         }

@@ -6,7 +6,7 @@ use eruca_message::Clock;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    ask::{AskError, Master},
+    ask::{AskError, Member},
     tables::{Progress, SlaveTables},
 };
 use crate::{
@@ -68,7 +68,7 @@ impl SlaveSync {
 
     /// Follows one master until there is another; true when the broker stops.
     async fn follow(&self, addr: String, changes: &mut watch::Receiver<Arc<Standing>>) -> bool {
-        let master = Master::at(addr);
+        let master = Member::at(addr);
         let mut round = Round::default();
         loop {
             let stepped = self.step(&master, &mut round).await;
@@ -112,14 +112,14 @@ impl SlaveSync {
     /// it told in time.
     pub(crate) async fn last_look(&self, timeout: Duration) -> bool {
         let Some(addr) = master_of(&self.role.now()) else { return false };
-        let master = Master::at(addr);
+        let master = Member::at(addr);
         let mut round = Round::default();
         let looked = tokio::time::timeout(timeout, self.step(&master, &mut round)).await;
         master.client.close();
         matches!(looked, Ok(Ok(()))) && round.waiting.is_none()
     }
 
-    async fn step(&self, master: &Master, round: &mut Round) -> Result<(), AskError> {
+    async fn step(&self, master: &Member, round: &mut Round) -> Result<(), AskError> {
         if is_due(round.tables_due) {
             let began = Instant::now();
             let (topics, version) = master.topics().await?;
@@ -151,7 +151,7 @@ impl SlaveSync {
         self.take_over(master, round).await
     }
 
-    async fn take_over(&self, master: &Master, round: &mut Round) -> Result<(), AskError> {
+    async fn take_over(&self, master: &Member, round: &mut Round) -> Result<(), AskError> {
         let Some(progress) = round.waiting.take_if(|progress| self.tables.has_log_of(progress)) else {
             return Ok(());
         };

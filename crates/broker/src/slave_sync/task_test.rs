@@ -16,7 +16,7 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::RealDisk;
 
-use super::ask::Master;
+use super::ask::Member;
 use crate::{
     Broker, BrokerConfig, Environment,
     config::BrokerRole,
@@ -180,7 +180,7 @@ fn a_master_whose_group_went_on_meanwhile_is_not_set_back() {
     let group = SubscriptionGroupConfig { group_name: "g".to_owned(), ..SubscriptionGroupConfig::default() };
     put(&master, RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body::to_json(&group));
     commit(&master, 1, 9);
-    let told = Master::at(master.listen_addr().to_string());
+    let told = Member::at(master.listen_addr().to_string());
     let own = |queue_id, offset| OwnOffset { group: "g".to_owned(), topic: "T".to_owned(), queue_id, offset };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -6,7 +6,10 @@ use eruca_message::{Clock, Properties, QueueOffset, StoredMessage, Timestamp, na
 use eruca_store::{AppendMessage, TimerSettings};
 use tempfile::TempDir;
 
-use super::engine::{Engine, NextStep, Rules};
+use super::{
+    engine::{Engine, NextStep, Rules},
+    following::Progress,
+};
 use crate::handler::test_parts::{BROKER, TestParts};
 
 pub(super) const RULES: Rules = Rules { window_ms: 172_800_000, stop_enqueue: false, stop_dequeue: false };
@@ -338,4 +341,39 @@ fn the_operator_can_stop_taking_in_and_delivering() {
     timers.rules = RULES;
     timers.run();
     assert_eq!(timers.delivered(), ["one"]);
+}
+
+#[test]
+fn what_another_broker_delivered_is_dropped_but_for_pops_that_it_did_not_come_to() {
+    let mut timers = Timers::new();
+    let start = timers.now();
+    let at = |s: i64| start.add_ms(s * 1_000).0;
+    let revive = |timers: &Timers, body: &str, out: i64| {
+        let properties = [("TIMER_DELIVER_MS", out.to_string()), ("UNIQ_KEY", body.to_owned())];
+        timers.send("rmq_sys_REVIVE_LOG_c", body, &properties);
+    };
+    timers.send_at("delivered there", at(10));
+    revive(&timers, "dealt with", at(10));
+    timers.send_at("still waits", at(30));
+    timers.run();
+    // Not taken in here before this broker was lost.
+    timers.send_at("delivered there, too", at(11));
+    revive(&timers, "open", at(12));
+    timers.parts.clock.advance_ms(20_000);
+    let range = timers.parts.store.queue_range(TIMER_TOPIC, 0);
+    let progress =
+        Progress { read: timers.now(), taken: range.max, keep_pops_after: Some(Timestamp(at(12))) };
+    let Timers { parts, engine, rules } = &mut timers;
+    let is_more = engine.follow(&parts.store, &parts.stats, rules, &progress, parts.clock.now()).unwrap();
+    assert!(!is_more);
+    let bodies = |topic: &str| -> Vec<String> {
+        let read = parts.read(topic, 0).into_iter();
+        read.map(|message| String::from_utf8_lossy(&message.message.body).into_owned()).collect()
+    };
+    assert_eq!(bodies("rmq_sys_REVIVE_LOG_c"), ["open"], "a check point is delivered 1 s before its time");
+    assert_eq!(bodies("T"), Vec::<String>::new());
+    engine.forget_loaded();
+    timers.parts.clock.advance_ms(20_000);
+    timers.run();
+    assert_eq!(timers.delivered(), ["still waits"]);
 }

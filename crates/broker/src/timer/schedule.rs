@@ -8,7 +8,10 @@ use std::sync::{
 use eruca_message::{Clock, QueueOffset, Timestamp, names::TIMER_TOPIC};
 use eruca_store::{Arrival, MessageStore, OpenError, TimerSettings, WHEEL_SLOTS};
 
-use super::engine::{Engine, NextStep, Rules};
+use super::{
+    engine::{Engine, NextStep, Rules},
+    following::Progress,
+};
 use crate::{
     delay::{SlotCounts, Wake},
     role::Escape,
@@ -110,34 +113,44 @@ impl TimerSchedule {
         }
     }
 
-    /// As a slave: a master is as far as the 56 bytes of its `timercheck` say, and the log has all that it delivered.
+    /// Another broker is as far as the 56 bytes of its `timercheck` say: a slave's master, and the log has all that it delivered; or
+    /// the slave that stood in for this master, which sent it elsewhere. Of records of pops those that speak of a time after
+    /// `keep_pops_after` go to the revive topic, where that is said.
     ///
     /// # Errors
-    /// The bytes are none, or a file of the timers cannot be written; it is tried again with the next ones.
-    pub(crate) fn follow(&self, check: &[u8]) -> Result<(), String> {
+    /// The bytes are none, or a file of the timers cannot be written.
+    pub(crate) fn follow(&self, check: &[u8], keep_pops_after: Option<Timestamp>) -> Result<(), String> {
         let fields = check.as_chunks::<8>().0;
         let field = |at: usize| fields.get(at).map(|bytes| i64::from_be_bytes(*bytes));
         let (Some(read), Some(taken)) = (field(0), field(3)) else {
-            return Err(format!("a timer check point has 56 bytes, the master's has {}", check.len()));
+            return Err(format!(
+                "a timer check point has 56 bytes, that of the other broker has {}",
+                check.len()
+            ));
         };
         let (read, taken) = (Timestamp(read.max(0)), QueueOffset(u64::try_from(taken).unwrap_or(0)));
         let rules = self.rules();
         loop {
             let Some(mut engine) = self.engine() else { return Ok(()) };
             if self.wake.is_on_duty() {
-                // It became a master meanwhile.
+                // It goes on by itself meanwhile.
                 return Ok(());
             }
-            let is_more = engine.follow(&self.store, &rules, read, taken, self.clock.now());
+            let progress = Progress { read, taken, keep_pops_after };
+            let is_more = engine.follow(&self.store, &self.stats, &rules, &progress, self.clock.now());
             if !is_more.map_err(|stuck| stuck.to_string())? {
                 return Ok(());
             }
         }
     }
 
-    /// Whether anything is delivered: a slave only follows its master.
+    /// Whether anything is delivered: a slave only follows its master. Off duty nothing is under way any more when this returns.
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
         self.wake.set_on_duty(is_on_duty);
+        if !is_on_duty {
+            // A step holds it to its end.
+            drop(self.engine());
+        }
     }
 
     pub(super) fn engine(&self) -> Option<MutexGuard<'_, Engine>> {

@@ -169,6 +169,11 @@ impl Replicas {
         }
     }
 
+    /// How many slaves are connected and have said what they have.
+    pub fn copies(&self) -> usize {
+        self.in_sync().slaves().filter(|slave| slave.acknowledged.is_some()).count()
+    }
+
     /// How many copies are in sync, this one with them.
     pub fn copies_in_sync(&self) -> usize {
         if let Some(group) = &self.group {

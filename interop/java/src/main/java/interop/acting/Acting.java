@@ -153,8 +153,9 @@ public final class Acting {
         servers("stop-broker", "kill");
         decisions.areMade = true;
         Received late = new Received();
-        consumer("acting-late", PLAIN, late);
+        DefaultMQPushConsumer reader = consumer("acting-late", PLAIN, late);
         Received.awaitExactly(LONG, plain, late);
+        reader.shutdown();
         say("read from the slave");
         awaitFromOther("delayed messages", delayed, delays);
         awaitFromOther("messages with times of their own", timed, timers);
@@ -178,11 +179,30 @@ public final class Acting {
         say("the master comes back");
         servers("start-broker");
         List<String> more = Await.answer("sends to the master that is back", () -> send(PLAIN, "more", 0));
-        Await.until("they are received", LONG, () -> late.keys().containsAll(more));
+        Received goesOn = new Received();
+        consumer("acting-late", PLAIN, goesOn);
+        Received.awaitExactly(LONG, more, goesOn);
+        say("consumers go on where they were at the slave");
         Await.until("the slave follows again", LONG, () -> logEnd(SLAVE) >= logEnd(MASTER));
         List<String> moreDelayed = send(DELAYED, "again", 0, message -> message.setDelayTimeLevel(1));
         Await.until("delayed messages of the master that is back", LONG, () -> delays.keys().containsAll(moreDelayed));
+        List<String> moreTimed = send(TIMED, "again", 0, message -> message.setDelayTimeMs(5_000));
+        Await.until("its messages with times of their own", LONG, () -> timers.keys().containsAll(moreTimed));
+        String moreHalf = half(transactions, "c-again");
+        Await.until("its transactions", LONG, () -> halves.keys().contains(moreHalf));
+        List<String> moreToPop = send(POPPED, "again", 0);
+        List<MessageExt> popsHere = new ArrayList<>();
+        Await.until("its messages that are popped", LONG, () -> {
+            popsHere.addAll(here.pop(32, 60_000));
+            return keys(popsHere).containsAll(moreToPop);
+        });
+        popsHere.addAll(here.pop(here.request(32, 60_000, 5_000)).messages());
         Check.that(halves.keys().stream().noneMatch(key -> key.startsWith("r")), "what was rolled back is not delivered");
+        once("delayed messages", delayed, delays);
+        once("messages with times of their own", timed, timers);
+        once("committed messages", commits, halves);
+        Check.equal(new TreeSet<>(moreToPop), keys(popsHere), "messages that are popped from the master that is back");
+        say("what the slave delivered is not delivered a second time");
         say("done");
     }
 
@@ -218,7 +238,7 @@ public final class Acting {
         return key;
     }
 
-    private void consumer(String group, String topic, Received received) throws Exception {
+    private DefaultMQPushConsumer consumer(String group, String topic, Received received) throws Exception {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         consumer.setNamesrvAddr(NAMESRV);
         consumer.setInstanceName("acting-" + instances++);
@@ -229,6 +249,7 @@ public final class Acting {
         consumer.subscribe(topic, "*");
         consumer.registerMessageListener(received);
         consumer.start();
+        return consumer;
     }
 
     private void createTopic(String addr, String name) throws Exception {
@@ -255,6 +276,12 @@ public final class Acting {
         for (MessageExt message : received.all()) {
             Check.equal(port, ((InetSocketAddress) message.getStoreHost()).getPort(), "where " + message.getKeys() + " was stored");
         }
+    }
+
+    private static void once(String what, List<String> expected, Received received) {
+        Set<String> repeated = new TreeSet<>(expected);
+        repeated.removeIf(key -> received.allByKey(key).size() == 1);
+        Check.that(repeated.isEmpty(), what + " that are delivered more than once: " + repeated);
     }
 
     private static Set<String> keys(List<MessageExt> messages) {

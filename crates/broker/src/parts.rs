@@ -415,6 +415,7 @@ impl Parts {
                 self.settings.clone(),
                 self.stats.clone(),
                 self.clock.clone(),
+                self.durability.clone(),
                 store_host,
             ),
             send_back: SendBackHandler::new(

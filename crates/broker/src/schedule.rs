@@ -320,7 +320,7 @@ impl Work {
         while stop.sleep(TICK) {
             let now = self.clock.now();
             let written = self.store().watermarks().written;
-            if flushed_up_to != Some(written) {
+            if flushed_up_to != Some(written) || self.store().has_confirmed_more() {
                 flushed_up_to = self.store().queue_flush_step().ok().map(|flushed| flushed.up_to);
             }
             let backlog_bytes = self.store().index_backlog_bytes();

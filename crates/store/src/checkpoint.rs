@@ -38,7 +38,7 @@ pub struct Checkpoint {
     pub index_timestamp: Timestamp,
     /// Kept as found.
     pub master_flushed_offset: i64,
-    /// Kept as found.
+    /// Up to where everyone has the log who may become master (Java: `confirmPhyOffset`); kept as found without a controller.
     pub confirm_offset: i64,
     /// Start of the last record whose queue entry is on disk (Java: `logicsPhysicalOffset`).
     pub queue_log_offset: LogOffset,

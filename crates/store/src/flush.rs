@@ -159,6 +159,7 @@ impl MessageStore {
             queue_timestamp: tip.store_timestamp,
             queue_log_offset: LogOffset(tip.last_record),
             index_timestamp: self.index.sealed(),
+            confirm_offset: self.read_limit.to_note(tip.end).unwrap_or(checkpoint.confirm_offset),
             ..*checkpoint
         };
         let log_min = self.queues.trimmed_to();
@@ -170,6 +171,7 @@ impl MessageStore {
             visible.store(&*self.disk, &path).map_err(|error| self.stop_for(&error))?;
             *checkpoint = visible;
         }
+        self.read_limit.noted(now.confirm_offset);
         if let Err(error) = self.queues.files().queue_log().expire(log_min) {
             tracing::warn!(%error, "an old file of the queue log could not be removed, it is tried again");
         }

@@ -23,11 +23,17 @@ use crate::{
 const HELD_MAX: usize = 1 << 20;
 /// No limit.
 const EVERYTHING: u64 = u64::MAX;
+/// Nobody said what is confirmed.
+const UNSAID: u64 = u64::MAX - 1;
 
 /// The limit, and the arrivals behind it.
 #[derive(Debug)]
 pub(crate) struct ReadLimit {
     end: AtomicU64,
+    /// What the checkpoint is to say.
+    confirmed: AtomicU64,
+    /// What it says.
+    noted: AtomicU64,
     held: Mutex<Held>,
 }
 
@@ -40,7 +46,12 @@ struct Held {
 
 impl Default for ReadLimit {
     fn default() -> Self {
-        ReadLimit { end: AtomicU64::new(EVERYTHING), held: Mutex::default() }
+        ReadLimit {
+            end: AtomicU64::new(EVERYTHING),
+            confirmed: AtomicU64::new(UNSAID),
+            noted: AtomicU64::new(UNSAID),
+            held: Mutex::default(),
+        }
     }
 }
 
@@ -51,6 +62,19 @@ impl ReadLimit {
 
     fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
+    }
+
+    /// What the checkpoint is to say of a log that is on the disk up to `end`; `None`: what it says already.
+    pub(crate) fn to_note(&self, end: u64) -> Option<i64> {
+        match self.confirmed.load(Ordering::Acquire) {
+            UNSAID => None,
+            confirmed => Some(LogOffset(confirmed.min(end)).to_i64()),
+        }
+    }
+
+    /// The checkpoint says so now, or when the queues allow it.
+    pub(crate) fn noted(&self, confirmed: i64) {
+        self.noted.store(u64::try_from(confirmed).unwrap_or(0), Ordering::Release);
     }
 }
 
@@ -92,6 +116,25 @@ impl MessageStore {
         {
             listener.arrived(&ready);
         }
+    }
+
+    /// Everyone who may become master has the log up to `end`; `None`: up to its end, as this broker is alone. The checkpoint says so from
+    /// the next flush of the queues on, for the next start.
+    pub fn note_confirmed(&self, end: Option<LogOffset>) {
+        self.read_limit.confirmed.store(end.map_or(EVERYTHING, |end| end.0), Ordering::Release);
+    }
+
+    /// Up to where everyone had the log when that was noted last, as far as the log reaches; 0 where it never was.
+    pub fn confirmed_before(&self) -> LogOffset {
+        let flush = self.queue_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        LogOffset(u64::try_from(flush.checkpoint.confirm_offset).unwrap_or(0)).min(self.log_range().1)
+    }
+
+    /// Whether the checkpoint says less than is confirmed of what is on the disk.
+    pub fn has_confirmed_more(&self) -> bool {
+        let flushed = self.watermarks().flushed.0;
+        let to_note = self.read_limit.to_note(flushed).and_then(|end| u64::try_from(end).ok());
+        to_note.is_some_and(|end| end != self.read_limit.noted.load(Ordering::Acquire))
     }
 
     /// What [`MessageStore::set_read_limit`] set.

@@ -32,6 +32,15 @@ pub(in crate::handler) struct Wanted {
     disk: bool,
     /// So many slaves.
     slaves: usize,
+    /// Whoever waits is told of success also where disk or slaves take longer than there is time.
+    is_lenient: bool,
+}
+
+impl Wanted {
+    /// The same, for what Java answers with success as soon as it is stored, however long disk and slaves take then.
+    pub(in crate::handler) fn lenient(self) -> Wanted {
+        Wanted { is_lenient: true, ..self }
+    }
 }
 
 impl Durability {
@@ -58,7 +67,7 @@ impl Durability {
     ) -> Result<Wanted, HandlerError> {
         let disk = self.store.config().flush_mode == FlushMode::Sync && !no_wait;
         if no_wait || !config.is_sync_master() {
-            return Ok(Wanted { disk, slaves: 0 });
+            return Ok(Wanted { disk, slaves: 0, is_lenient: false });
         }
         if config.enable_controller_mode {
             return self.wanted_in_group(disk, config);
@@ -73,7 +82,7 @@ impl Durability {
                 return Err(self.too_few(copies, in_sync));
             }
         }
-        Ok(Wanted { disk, slaves: copies.saturating_sub(1) })
+        Ok(Wanted { disk, slaves: copies.saturating_sub(1), is_lenient: false })
     }
 
     /// With a controller: the whole in-sync set where that is asked for, else a number of slaves.
@@ -85,10 +94,11 @@ impl Durability {
                 return Err(self.too_few(config.min_in_sync_replicas, in_sync));
             }
         }
-        match config.all_ack_in_sync_state_set {
-            true => Ok(Wanted { disk, slaves: WHOLE_SET }),
-            false => Ok(Wanted { disk, slaves: config.in_sync_replicas.saturating_sub(1) }),
-        }
+        let slaves = match config.all_ack_in_sync_state_set {
+            true => WHOLE_SET,
+            false => config.in_sync_replicas.saturating_sub(1),
+        };
+        Ok(Wanted { disk, slaves, is_lenient: false })
     }
 
     /// A master that has not heard from its controller for too long may have been replaced: what it alone has must not be
@@ -104,6 +114,12 @@ impl Durability {
                 format!("{NO_LEASE} {WHOLE_SET_HELPS}, the message is not stored: send to another broker"),
             )),
         }
+    }
+
+    /// Ends waits for slaves whose time is over, for tests without the service that does.
+    #[cfg(test)]
+    pub(in crate::handler) fn expire_now(&self) {
+        self.replicas.expire_now();
     }
 
     /// In Java's words, and who is missing.
@@ -129,11 +145,11 @@ impl Durability {
         config: &BrokerConfig,
         now: Timestamp,
     ) -> Reply {
-        let Wanted { disk, slaves } = wanted;
+        let Wanted { disk, slaves, is_lenient } = wanted;
         if !disk && slaves == 0 {
             return Reply::AfterSettle(success);
         }
-        let send = WaitingSend::new(responder(), success, disk, slaves > 0);
+        let send = WaitingSend::new(responder(), success, disk, slaves > 0, is_lenient);
         if disk {
             self.flush_timeouts.watch(&send, now);
             let send = send.clone();

@@ -14,9 +14,9 @@ use eruca_protocol::{
     request::{RecallMessageRequest, RecallMessageResponse},
 };
 use eruca_remoting::{Caller, Reply};
-use eruca_store::{AppendMessage, FlushMode, MessageStore};
+use eruca_store::{AppendMessage, MessageStore};
 
-use super::flushed_answer::answer_when_flushed;
+use super::Durability;
 use crate::{
     HandlerError,
     config::BrokerConfig,
@@ -39,12 +39,14 @@ pub struct RecallMessageHandler {
     settings: Arc<Settings>,
     stats: Arc<BrokerStats>,
     clock: Arc<dyn Clock>,
+    durability: Arc<Durability>,
     /// What the message says where it was stored.
     store_host: SocketAddr,
 }
 
 impl RecallMessageHandler {
     /// A handler; `store_host` is the address that the broker advertises.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the broker that this needs")]
     pub fn new(
         store: Arc<MessageStore>,
         topics: Arc<TopicTable>,
@@ -52,17 +54,20 @@ impl RecallMessageHandler {
         settings: Arc<Settings>,
         stats: Arc<BrokerStats>,
         clock: Arc<dyn Clock>,
+        durability: Arc<Durability>,
         store_host: SocketAddr,
     ) -> Self {
-        RecallMessageHandler { store, topics, parking, settings, stats, clock, store_host }
+        RecallMessageHandler { store, topics, parking, settings, stats, clock, durability, store_host }
     }
 
-    /// Answers one recall, after the store has settled, or (with synchronous flush) when the disk has it.
+    /// Answers one recall, after the store has settled, or when disk and slaves have it where sends wait for them; as in Java with
+    /// success also where they take longer.
     pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
         let header: RecallMessageRequest = request.header()?;
         let config = self.settings.now();
         let now = self.clock.now();
         let handle = self.check(&header, &config, now)?;
+        let wanted = self.durability.wanted(false, &config)?.lenient();
         let properties = recall_properties(&header, &handle, &config, now);
         let message = AppendMessage {
             topic: &handle.topic,
@@ -81,11 +86,8 @@ impl RecallMessageHandler {
         self.stats.put(TIMER_TOPIC, 1, appended.log_offset_end.0 - appended.log_offset.0);
         let mut success = request.reply_with(&RecallMessageResponse { msg_id: handle.unique_key });
         success.ext_fields.push(MSG_REGION, &config.region_id);
-        if self.store.config().flush_mode == FlushMode::Async {
-            return Ok(Reply::AfterSettle(success));
-        }
-        answer_when_flushed(&self.store, caller.responder(request), success, appended.log_offset_end);
-        Ok(Reply::Later)
+        let responder = || caller.responder(request);
+        Ok(self.durability.acknowledge(responder, success, appended.log_offset_end, wanted, &config, now))
     }
 
     /// The checks, in Java's order and words.
@@ -181,7 +183,13 @@ mod tests {
     use eruca_config::Properties as ConfigProperties;
 
     use super::*;
-    use crate::handler::test_parts::{BROKER, TestParts, answer};
+    use crate::{
+        config::BrokerRole,
+        handler::{
+            FlushTimeouts,
+            test_parts::{BROKER, TestParts, answer},
+        },
+    };
 
     fn enabled() -> TestParts {
         let parts = TestParts::new();
@@ -202,23 +210,56 @@ mod tests {
     }
 
     fn recall(parts: &TestParts, topic: &str, recall_handle: String) -> RemotingCommand {
-        let handler = RecallMessageHandler::new(
+        let request = request(topic, recall_handle);
+        let durability = Arc::new(parts.durability(Arc::new(FlushTimeouts::new(5_000))));
+        let result = handler(parts, &durability).handle(&parts.connect().0, &request);
+        parts.store.settle().unwrap();
+        answer(&request, result)
+    }
+
+    fn handler(parts: &TestParts, durability: &Arc<Durability>) -> RecallMessageHandler {
+        RecallMessageHandler::new(
             Arc::clone(&parts.store),
             Arc::clone(&parts.topics),
             Arc::clone(&parts.parking),
             Arc::clone(&parts.settings),
             Arc::clone(&parts.stats),
             parts.clock.clone(),
+            Arc::clone(durability),
             BROKER.parse().unwrap(),
-        );
-        let request = RemotingCommand::request(&RecallMessageRequest {
+        )
+    }
+
+    fn request(topic: &str, recall_handle: String) -> RemotingCommand {
+        RemotingCommand::request(&RecallMessageRequest {
             producer_group: Some("p".to_owned()),
             topic: topic.to_owned(),
             recall_handle,
-        });
-        let result = handler.handle(&parts.connect().0, &request);
+        })
+    }
+
+    #[test]
+    fn a_recall_waits_for_slaves_and_succeeds_also_without_them() {
+        let mut parts = enabled();
+        let config = BrokerConfig {
+            broker_role: BrokerRole::SyncMaster,
+            in_sync_replicas: 2,
+            ..(*parts.settings.now()).clone()
+        };
+        parts.settings = Arc::new(Settings::new(config.clone()));
+        let durability = Arc::new(parts.durability(Arc::new(FlushTimeouts::new(5_000))));
+        let (caller, outbox) = parts.connect();
+        let request = request("T", handle("T", "b", 1_005_500));
+        let reply = handler(&parts, &durability).handle(&caller, &request).unwrap();
         parts.store.settle().unwrap();
-        answer(&request, result)
+        assert!(matches!(reply, Reply::Later) && outbox.take().is_empty());
+        parts.clock.set(Timestamp(1_003_000));
+        durability.expire_now();
+        assert_eq!(outbox.take()[0].response_code(), ResponseCode::SUCCESS, "as in Java");
+        let acting = BrokerConfig { enable_slave_acting_master: true, ..config };
+        parts.settings = Arc::new(Settings::new(acting));
+        let refused = handler(&parts, &durability).handle(&caller, &request).unwrap_err();
+        assert_eq!(refused.code, ResponseCode::SYSTEM_ERROR);
     }
 
     #[test]

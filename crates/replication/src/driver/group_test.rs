@@ -225,3 +225,32 @@ fn a_master_alone_goes_on_and_a_lease_is_needed_with_others() {
     assert_eq!((one.seen(), one.group.confirmed()), (1, sent));
     assert!(one.group.has_lease(Timestamp(i64::MAX - 1)), "nobody else can be elected");
 }
+
+#[test]
+fn after_a_restart_readers_see_what_was_confirmed_before_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let config = StoreConfig {
+            segment_size_bytes: 64 << 10,
+            disk_warning_ratio: 1.0,
+            ..StoreConfig::new(directory.path())
+        };
+        Arc::new(MessageStore::open(config, Arc::new(RealDisk), Arc::new(SystemClock)).unwrap().0)
+    };
+    let store = open();
+    let confirmed = send(&store, b"seen");
+    store.note_confirmed(Some(confirmed));
+    send(&store, b"not confirmed");
+    store.close().unwrap();
+    drop(store);
+    let store = open();
+    let times = MemberTimes { poll_ms: 1, check_set_ms: 1, retry_ms: 1, lag_max_ms: 15_000, lease_ms: 8_000 };
+    let group = GroupLog::new(GroupParts {
+        store: store.clone(),
+        epochs: Epochs::default(),
+        keep: Box::new(|_| Ok(())),
+        member: Member::new(Identity::Own(1), "host1:1".to_owned(), times),
+        clock: Arc::new(SystemClock),
+    });
+    assert_eq!((group.confirmed(), store.read_limit()), (confirmed, Some(confirmed)));
+}

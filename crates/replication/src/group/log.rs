@@ -87,29 +87,23 @@ pub struct GroupLog {
 }
 
 impl GroupLog {
-    /// Nothing is confirmed, and nothing copied, before the controller says what the broker is. Epochs of which the log has lost
-    /// every byte, at either end, are forgotten.
+    /// No more is confirmed than was before, and nothing copied, until the controller says what the broker is. Epochs of which the log has
+    /// lost every byte, at either end, are forgotten.
     pub fn new(parts: GroupParts) -> GroupLog {
         let GroupParts { store, mut epochs, keep, member, clock } = parts;
         let (begin, end) = store.log_range();
         epochs.truncate(end);
         epochs.forget_before(begin);
-        store.set_read_limit(Some(LogOffset(0)));
-        let state = State {
-            epochs,
-            member,
-            told: LogOffset(0),
-            newest_epoch: -1,
-            in_sync: BTreeSet::new(),
-            awaited: None,
-        };
+        let told = store.confirmed_before();
+        store.set_read_limit(Some(told));
+        let state = State { epochs, member, told, newest_epoch: -1, in_sync: BTreeSet::new(), awaited: None };
         GroupLog {
             store,
             clock,
             keep,
             state: Mutex::new(state),
             may_copy: Mutex::new(false),
-            confirmed: AtomicU64::new(0),
+            confirmed: AtomicU64::new(told.0),
             lease_until: AtomicI64::new(i64::MIN),
             telling: Mutex::default(),
             changed: OnceLock::new(),
@@ -236,7 +230,9 @@ impl GroupLog {
         }
         self.confirmed.store(confirmed, Ordering::Release);
         let shows_all = confirmed == ALL || planted!(UnconfirmedShown);
-        self.store.set_read_limit((!shows_all).then_some(LogOffset(confirmed)));
+        let limit = (!shows_all).then_some(LogOffset(confirmed));
+        self.store.set_read_limit(limit);
+        self.store.note_confirmed(limit);
         if is_master {
             self.waits.confirmed(LogOffset(confirmed));
         }

@@ -73,6 +73,33 @@ fn the_checkpoint_says_the_start_of_the_last_record_as_java_does() {
 }
 
 #[test]
+fn the_checkpoint_says_what_is_confirmed_and_no_more_than_the_disk_has() {
+    let mut bench = Bench::new();
+    let confirmed = |bench: &Bench| {
+        let file = Checkpoint::load(&bench.disk, &bench.config.checkpoint_path()).unwrap().unwrap();
+        (file.confirm_offset, bench.store().has_confirmed_more(), bench.store().confirmed_before())
+    };
+    let first = bench.send("T", 0, b"one").log_offset_end;
+    bench.store().queue_flush_step().unwrap();
+    assert_eq!(confirmed(&bench), (0, false, LogOffset(0)), "without a controller nobody says so");
+    bench.store().note_confirmed(Some(first));
+    assert!(bench.store().has_confirmed_more());
+    let second = bench.send("T", 0, b"two").log_offset_end;
+    bench.store().queue_flush_step().unwrap();
+    assert_eq!(confirmed(&bench), (first.to_i64(), false, first));
+    bench.kill();
+    assert_eq!(bench.store().confirmed_before(), first);
+    // All, of which the disk has less.
+    bench.store().note_confirmed(None);
+    bench.store().queue_flush_step().unwrap();
+    bench.append("T", 0, b"three").unwrap();
+    bench.store().settle().unwrap();
+    assert_eq!(confirmed(&bench), (second.to_i64(), false, second));
+    bench.reopen();
+    assert_eq!(bench.store().confirmed_before(), bench.store().log_range().1);
+}
+
+#[test]
 fn entries_are_read_the_same_from_memory_and_from_files() {
     let bench = Bench::new();
     for i in 0..75u8 {

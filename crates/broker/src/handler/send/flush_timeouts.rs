@@ -28,6 +28,8 @@ struct Waiting {
     awaits_slaves: bool,
     /// What has to be said instead of success: the message is there, but not where it should be, too.
     shortcoming: Option<(ResponseCode, String)>,
+    /// Which is not said.
+    is_lenient: bool,
 }
 
 /// A shared place from which either side takes the answer.
@@ -41,8 +43,10 @@ impl WaitingSend {
         success: RemotingCommand,
         awaits_disk: bool,
         awaits_slaves: bool,
+        is_lenient: bool,
     ) -> WaitingSend {
-        let waiting = Waiting { responder, success, awaits_disk, awaits_slaves, shortcoming: None };
+        let waiting =
+            Waiting { responder, success, awaits_disk, awaits_slaves, shortcoming: None, is_lenient };
         WaitingSend(Arc::new(Mutex::new(Some(waiting))))
     }
 
@@ -58,9 +62,11 @@ impl WaitingSend {
         if waiting.awaits_disk || waiting.awaits_slaves {
             return;
         }
-        let Some(Waiting { responder, mut success, shortcoming, .. }) = place.take() else { return };
+        let Some(Waiting { responder, mut success, shortcoming, is_lenient, .. }) = place.take() else {
+            return;
+        };
         drop(place);
-        if let Some((code, remark)) = shortcoming {
+        if let Some((code, remark)) = shortcoming.filter(|_| !is_lenient) {
             success.code = code.0;
             success.remark = Some(remark);
         }
@@ -129,7 +135,7 @@ impl FlushTimeouts {
         success: RemotingCommand,
         now: Timestamp,
     ) -> WaitingSend {
-        let send = WaitingSend::new(responder, success, true, false);
+        let send = WaitingSend::new(responder, success, true, false, false);
         self.watch(&send, now);
         send
     }

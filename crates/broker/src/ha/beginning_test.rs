@@ -1,33 +1,18 @@
 //! Slaves that have nothing, in one process with their master.
 
-use eruca_message::Timestamp;
-use eruca_store::AppendMessage;
-
 use crate::{
     Broker, BrokerConfig,
     config::BrokerRole,
+    handler::test_parts::message,
     role::MasterAddresses,
     slave_sync::test::{config, start, wait},
 };
 
 /// More than two segments of the log.
 fn fill(master: &Broker) {
-    let host = "127.0.0.1:10911".parse().unwrap();
-    let message = AppendMessage {
-        topic: "T",
-        queue_id: 0,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: Timestamp(1),
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &[7; 100_000],
-        properties: b"",
-    };
+    let body = "7".repeat(100_000);
     for _ in 0..25 {
-        master.store().append(&message).unwrap();
+        master.store().append(&message("T", 0, &body, b"")).unwrap();
     }
     wait("the master has three segments", || master.store().last_segment().0 == 2 << 20);
 }

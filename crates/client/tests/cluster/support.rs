@@ -37,7 +37,7 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     assert!(within_patience(condition).await, "waited in vain: {what}");
 }
 
-async fn within_patience(condition: impl AsyncFn() -> bool) -> bool {
+pub(crate) async fn within_patience(condition: impl AsyncFn() -> bool) -> bool {
     let waited = tokio::time::timeout(PATIENCE, async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -124,6 +124,8 @@ public final class Peer {
         // "assigned": the broker says who has which queue, and whether it is pulled or popped.
         consumer.setClientRebalance(!how.equals("assigned"));
         consumer.setPopBatchNums(1);
+        // A member whose queues are pulled from now on drops what it popped: it comes again when this is over.
+        consumer.setPopInvisibleTime(10_000);
         started(consumer, namesrv);
         OUT.println("started");
         untilEnd(in);

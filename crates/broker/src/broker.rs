@@ -157,6 +157,10 @@ impl Broker {
         };
         let group = membered.as_ref().map(|(group, ..)| group.clone());
         let parts = Parts::open(store, config, environment, store_host, role, group)?;
+        if parts.role.is_master() && !recovery.was_closed {
+            // A power cut takes the end of a log that is flushed later, and not the offsets. A slave's are its master's.
+            parts.settled.cut_offsets();
+        }
         let role = Arc::new(parts.role_switch());
         let membership = Arc::new(Membership::new(
             identity.clone(),

@@ -165,7 +165,7 @@ impl Dispatcher {
             Code::QUERY_ASSIGNMENT => to.assignment.query(caller, request),
             Code::SET_MESSAGE_REQUEST_MODE => to.assignment.set_mode(request),
             Code::GET_ALL_MESSAGE_REQUEST_MODE => Ok(to.assignment.all_modes(request)),
-            Code::LOCK_BATCH_MQ => to.lock_queue.lock(request),
+            Code::LOCK_BATCH_MQ => to.lock_queue.lock(caller, request),
             Code::UNLOCK_BATCH_MQ => to.lock_queue.unlock(request),
             Code::RECALL_MESSAGE => to.recall.handle(caller, request),
             Code::CONSUMER_SEND_MSG_BACK => to.send_back.handle(caller, request),

@@ -30,7 +30,7 @@ use crate::{
         ReplyMessageHandler, SendBackHandler, SendMessageHandler,
     },
     lite::{LiteExpiry, LiteQueues, LiteRegistry},
-    locks::QueueLocks,
+    locks::{Majority, QueueLocks},
     long_poll::{PopHold, PullHold, PullRunner, WaiterLimits},
     offsets::OffsetTable,
     pop::{PopParts, PopService},
@@ -181,7 +181,6 @@ impl Parts {
             hold.clone(),
             settings.clone(),
         );
-        let stats = Arc::new(BrokerStats::new(clock.clone()));
         let producers: Arc<ProducerTable> = Arc::default();
         let transactions = Arc::new(Transactions::open(
             settled.store.clone(),
@@ -316,6 +315,8 @@ impl Parts {
             self.stats.clone(),
             control.clone(),
             self.role.clone(),
+            self.parking.clone(),
+            store_host,
         ));
         let runner: Weak<dyn PullRunner<ParkedPull>> = Arc::<PullMessageHandler>::downgrade(&pull);
         self.hold.set_runner(runner);
@@ -407,7 +408,12 @@ impl Parts {
                 shard,
                 settings: self.settings.clone(),
             },
-            lock_queue: LockQueueHandler::new(locks, self.clock.clone()),
+            lock_queue: LockQueueHandler::new(locks.clone(), self.clock.clone()).with_majority(Majority {
+                locks,
+                membership: membership.clone(),
+                settings: self.settings.clone(),
+                control: control.clone(),
+            }),
             recall: RecallMessageHandler::new(
                 store.clone(),
                 topics.clone(),

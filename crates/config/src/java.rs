@@ -102,7 +102,7 @@ const BROKER_MEANINGFUL: &str = "\
     liteLagCountMetricsEnable liteLagLatencyCollectEnable \
     liteLagLatencyMetricsEnable liteLagLatencyTopK litePullMessageEnable liteSubscriptionCheckInterval \
     liteSubscriptionCheckTimeoutMills liteTtlCheckInterval loadBalancePollNameServerInterval \
-    lockInStrictMode logicalDiskSpaceCleanForciblyThreshold longPollingEnable mappedFileSizeCommitLog \
+    logicalDiskSpaceCleanForciblyThreshold longPollingEnable mappedFileSizeCommitLog \
     mappedFileSizeConsumeQueue mappedFileSizeConsumeQueueExt mappedFileSizeTimerLog \
     mapperFileSizeBatchConsumeQueue maxAsyncPutMessageRequests maxBatchDeleteFilesNum maxChecksumRange \
     maxClientEventCount maxConsumeQueueScan maxErrorRateOfBloomFilter maxFilterMessageSize \

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -9,7 +10,7 @@ use eruca_message::Timestamp;
 use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerConnection, ConsumerData, MessageModel};
 use eruca_remoting::Caller;
 
-use super::{ClientInfo, Member, group::Group};
+use super::{ClientInfo, Member, Wishes, group::Group};
 use crate::filter::{CompiledFilters, MessageFilter, Subscription};
 
 /// Most places in groups; more clients are refused, and told so.
@@ -180,6 +181,18 @@ impl ConsumerTable {
     /// What members of `group` want of `topic`, where they do not want the same; none where they do.
     pub fn wishes(&self, group: &str, topic: &str) -> Vec<MessageFilter> {
         self.read().groups.get(group).map(|group| group.wishes(topic)).unwrap_or_default()
+    }
+
+    /// What the caller leaves of `topic` to other members of `group` that want it (see [`Wishes`]); nothing where all want the same. Of the
+    /// group's retry topic: what it leaves of all topics.
+    pub fn left_by(&self, group: &str, topic: &str, caller_id: u64) -> Vec<Wishes> {
+        let inner = self.read();
+        inner.groups.get(group).map(|known| known.left_by(caller_id, group, topic)).unwrap_or_default()
+    }
+
+    /// What the member of `group` whose connection is from `peer` wants of `topic`.
+    pub fn wish_at(&self, group: &str, topic: &str, peer: SocketAddr) -> Option<MessageFilter> {
+        self.read().groups.get(group)?.wish_at(topic, peer)
     }
 
     /// What groups filter by expressions that can be evaluated; their names come with it.

@@ -1,16 +1,19 @@
 //! One consumer group: its members, what each of them asks for, and what they ask for together.
 //!
 //! Members may ask for different messages, as while a new version of them is rolled out. Each is given what it asked for
-//! itself. But a queue is read by one member only, so that what the others want of it is not delivered to anybody: that is
-//! said, once for each change.
+//! itself. But a queue is read by one member only: what the others want of it is handed over to them (`handler/pull/hand_over.rs`,
+//! `handler/pop/members.rs`), later and out of order. That they differ is said, once for each change.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write, net::SocketAddr, sync::Arc};
 
-use eruca_message::{Timestamp, names::is_retry_topic};
+use eruca_message::{
+    Timestamp,
+    names::{is_retry_topic, retry_topic},
+};
 use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use eruca_remoting::Caller;
 
-use super::{ClientInfo, Member};
+use super::{ClientInfo, Member, Wishes};
 use crate::filter::{CompiledFilters, MessageFilter, Subscription};
 
 /// So many topics, and expressions of each, are named in a warning.
@@ -177,6 +180,36 @@ impl Group {
         wishes.into_iter().flatten().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect()
     }
 
+    /// What this member wants of topics of which the group wants more, where that can be handed over: all of its members pull its retry
+    /// topic. Of that topic itself: what it wants of all others.
+    pub(super) fn left_by(&self, caller_id: u64, name: &str, topic: &str) -> Vec<Wishes> {
+        if self.told.is_none() || self.message_model != MessageModel::Clustering {
+            return Vec::new();
+        }
+        let retry = retry_topic(name);
+        let Some(place) = self.places.get(&caller_id).filter(|_| self.topics.contains_key(&retry)) else {
+            return Vec::new();
+        };
+        let concerned = |name: &str| if topic == retry { !is_retry_topic(name) } else { name == topic };
+        let differing = self.topics.iter().filter(|(name, topic)| concerned(name) && self.do_differ(topic));
+        let wishes = differing.map(|(name, topic)| Wishes {
+            topic: name.clone(),
+            own: place.subscription(name).and_then(|own| own.filter.as_ref().ok().cloned()),
+            all: topic.wishes.iter().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect(),
+        });
+        wishes.collect()
+    }
+
+    /// What the member whose connection is from there wants of a topic.
+    pub(super) fn wish_at(&self, topic: &str, peer: SocketAddr) -> Option<MessageFilter> {
+        let place = self.places.values().find(|place| place.member.caller.peer_addr() == peer)?;
+        place.subscription(topic)?.filter.as_ref().ok().cloned()
+    }
+
+    fn do_differ(&self, topic: &Topic) -> bool {
+        topic.wishes.len() > 1 || self.members_of(topic) < self.subscribed
+    }
+
     /// The newest subscriptions of all topics.
     pub(super) fn subscriptions(&self) -> impl Iterator<Item = &Arc<Subscription>> {
         self.topics.values().map(|topic| &topic.newest)
@@ -203,8 +236,8 @@ impl Group {
                 Some(differences) => tracing::warn!(
                     group = name,
                     differences,
-                    "members of a consumer group ask for different messages: each is given what it asks for from its own queues, \
-                     and what the others want of these is not delivered; let all members subscribe alike, or use two groups"
+                    "members of a consumer group ask for different messages: each is given what it asks for, but what is in the queues of \
+                     another one comes later, out of order and perhaps twice; let all members subscribe alike, or use two groups"
                 ),
                 None => tracing::info!(
                     group = name,
@@ -220,8 +253,8 @@ impl Group {
     /// In words.
     fn differences(&self) -> Option<String> {
         let mut text = String::new();
-        let differ = |topic: &Topic| topic.wishes.len() > 1 || self.members_of(topic) < self.subscribed;
-        let mut differing = self.topics.iter().filter(|(name, topic)| !is_retry_topic(name) && differ(topic));
+        let mut differing =
+            self.topics.iter().filter(|(name, topic)| !is_retry_topic(name) && self.do_differ(topic));
         for (name, topic) in differing.by_ref().take(NAMED_MAX) {
             let separator = if text.is_empty() { "" } else { "; " };
             // Writing to a string cannot fail.

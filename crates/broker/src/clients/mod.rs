@@ -7,8 +7,10 @@ mod group;
 mod member;
 mod notice;
 mod producer_table;
+mod wishes;
 
 pub use consumer_table::{Changed, ConsumerGroupView, ConsumerTable, Heartbeat, TableFull};
 pub use member::{ClientInfo, Member};
 pub use notice::ConsumerIdsNotice;
 pub use producer_table::ProducerTable;
+pub use wishes::Wishes;

@@ -100,6 +100,8 @@ eruca_config::keys! {
         min_in_sync_replicas: usize = "minInSyncReplicas", 1, [1..=64], live;
         /// How many brokers the group has, the master with them.
         total_replicas: usize = "totalReplicas", 1, [1..=64];
+        /// Whether most of totalReplicas brokers have to lock a queue, so that its lock outlives the one that was asked.
+        lock_in_strict_mode: bool = "lockInStrictMode", false, live;
         /// Whether fewer than inSyncReplicas are enough where fewer are in sync; with enableSlaveActingMaster only.
         enable_auto_in_sync_replicas: bool = "enableAutoInSyncReplicas", false, live;
         /// Whether the whole in-sync set has to have a message; with a controller only.

@@ -3,12 +3,13 @@
 use std::{cell::Cell, sync::Arc};
 
 use eruca_filter::SqlFilter;
+use eruca_message::{java_hash_code, properties};
 use eruca_protocol::body::SubscriptionData;
 use eruca_store::{EntryFilter, is_ext_address};
 
 /// So much an SQL92 filter may do in one read (see [`SqlFilter::work`]), some 10 ms: whoever wrote a costly expression
 /// reads in small steps, and no one else waits for it.
-const WORK_MAX: usize = 2_000_000;
+pub(crate) const WORK_MAX: usize = 2_000_000;
 
 /// Chooses the messages that a consumer asked for (Java: `MessageFilter`). Cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,6 +48,19 @@ impl MessageFilter {
         }
     }
 
+    /// Whether a message with these encoded properties is wanted, by its tag and the rest of them.
+    pub fn matches(&self, properties: &[u8]) -> bool {
+        self.matches_entry(tags_code_of(properties)) && self.matches_properties(properties)
+    }
+
+    /// What a look at so many bytes of properties costs (see [`SqlFilter::work`]).
+    pub(crate) fn work(&self, properties_len: usize) -> usize {
+        match self {
+            MessageFilter::All | MessageFilter::Tags(_) => 1,
+            MessageFilter::Sql(filter) => filter.work(properties_len),
+        }
+    }
+
     /// Whether properties have to be looked at.
     pub fn needs_properties(&self) -> bool {
         matches!(self, MessageFilter::Sql(_))
@@ -56,6 +70,12 @@ impl MessageFilter {
     pub fn for_read(&self) -> ReadFilter<'_> {
         ReadFilter { filter: self, work_left: Cell::new(WORK_MAX) }
     }
+}
+
+/// The `tagsCode` of the queue entry of a message with these encoded properties.
+pub(crate) fn tags_code_of(properties: &[u8]) -> i64 {
+    let tag = properties::find_str(properties, properties::TAGS).filter(|tag| !tag.is_empty());
+    tag.map_or(0, |tag| i64::from(java_hash_code(tag)))
 }
 
 /// A filter during one read.

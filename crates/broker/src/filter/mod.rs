@@ -12,4 +12,5 @@ mod subscription;
 pub use compiled::CompiledFilters;
 pub use consumer_filters::ConsumerFilters;
 pub use message_filter::{MessageFilter, ReadFilter};
+pub(crate) use message_filter::{WORK_MAX, tags_code_of};
 pub use subscription::{FilterError, Subscription, check_expression_type, parse_subscription};

@@ -144,18 +144,7 @@ impl SendBackHandler {
         group: &SubscriptionGroupConfig,
         record: &Record<'_>,
     ) -> Result<Way, HandlerError> {
-        let mut properties = Properties::decode(record.fields.properties);
-        if properties.get(RETRY_TOPIC).is_none() {
-            properties.set(RETRY_TOPIC, record.fields.topic);
-        }
-        properties.set(WAIT_STORE_MSG_OK, "false");
-        if properties.get(ORIGIN_MESSAGE_ID).is_none() {
-            let id = OffsetMessageId {
-                store_host: record.fields.store_host,
-                log_offset: record.fields.log_offset,
-            };
-            properties.set(ORIGIN_MESSAGE_ID, id.to_string());
-        }
+        let mut properties = as_retry(record);
         let times_max = header
             .max_reconsume_times
             .filter(|_| request.version >= VERSION_MAX_RECONSUME_TIMES)
@@ -210,6 +199,20 @@ impl SendBackHandler {
             ))),
         }
     }
+}
+
+/// The properties of a message that goes into a retry topic, but for the delay.
+pub(super) fn as_retry(record: &Record<'_>) -> Properties {
+    let mut properties = Properties::decode(record.fields.properties);
+    if properties.get(RETRY_TOPIC).is_none() {
+        properties.set(RETRY_TOPIC, record.fields.topic);
+    }
+    properties.set(WAIT_STORE_MSG_OK, "false");
+    if properties.get(ORIGIN_MESSAGE_ID).is_none() {
+        let (store_host, log_offset) = (record.fields.store_host, record.fields.log_offset);
+        properties.set(ORIGIN_MESSAGE_ID, OffsetMessageId { store_host, log_offset }.to_string());
+    }
+    properties
 }
 
 #[cfg(test)]

@@ -177,6 +177,11 @@ impl OffsetTable {
         self.pulls.last(group, topic, queue_id).map(|pull| pull.next)
     }
 
+    /// The last pull of a queue since the broker started.
+    pub fn last_pull(&self, group: &str, topic: &str, queue_id: i32) -> Option<LastPull> {
+        self.pulls.last(group, topic, queue_id)
+    }
+
     /// Notes that a pull of `by` was told to go on at `next`.
     pub fn note_pulled(
         &self,

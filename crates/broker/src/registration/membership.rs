@@ -17,6 +17,7 @@ use eruca_protocol::{
 };
 use eruca_remoting::{Caller, Reply};
 use eruca_store::MessageStore;
+use tokio::task::JoinSet;
 
 use super::{AskRouteError, Identity, LazyClient, ask_route};
 use crate::{
@@ -170,6 +171,29 @@ impl Membership {
         let mut members = self.members().await?;
         members.retain(|id, addr| *id != own_id && *addr != self.identity.broker_addr);
         Some(members)
+    }
+
+    /// What the other brokers of the group answer within `timeout`, with the name server's answer who they are.
+    pub(crate) async fn ask_others(
+        &self,
+        request: &RemotingCommand,
+        timeout: Duration,
+    ) -> Vec<RemotingCommand> {
+        let mut answers = Vec::new();
+        let asking = async {
+            let mut asked = JoinSet::new();
+            for addr in self.others().await.unwrap_or_default().into_values() {
+                let (client, request) = (self.client.get(), request.clone());
+                asked.spawn(async move { client.invoke(&addr, request, timeout).await });
+            }
+            while let Some(answered) = asked.join_next().await {
+                // One that does not answer is missed by whoever counts.
+                answers.extend(answered.ok().and_then(Result::ok));
+            }
+        };
+        // What was answered in time counts.
+        let _ = tokio::time::timeout(timeout, asking).await;
+        answers
     }
 
     /// A name server says which member has the smallest id.

@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use eruca_message::{Record, Timestamp, java_hash_code, names::is_lmq, properties};
+use eruca_message::{Record, Timestamp, names::is_lmq};
 use eruca_store::EntryFilter;
 
 use super::lite;
 use crate::{
-    filter::{MessageFilter, ReadFilter},
+    filter::{MessageFilter, ReadFilter, tags_code_of},
     pop::QueueKey,
 };
 
@@ -64,9 +64,7 @@ impl Wishes<'_> {
 
 /// Whether a message with these properties is wanted, as its queue entry and its properties say.
 fn matches(filter: &impl EntryFilter, of_message: &[u8]) -> bool {
-    let tag = properties::find_str(of_message, properties::TAGS).filter(|tag| !tag.is_empty());
-    let tags_code = tag.map_or(0, |tag| i64::from(java_hash_code(tag)));
-    filter.matches_entry(tags_code) && filter.matches_properties(of_message)
+    filter.matches_entry(tags_code_of(of_message)) && filter.matches_properties(of_message)
 }
 
 /// Chooses what anybody of the group wants, in one read.
@@ -137,6 +135,8 @@ impl LeftToOthers {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use eruca_message::java_hash_code;
 
     use super::*;
 

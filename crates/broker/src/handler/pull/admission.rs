@@ -11,6 +11,7 @@ use eruca_remoting::Caller;
 
 use super::pull_message::PullMessageHandler;
 use crate::{
+    clients::Wishes,
     config::BrokerConfig,
     filter::{MessageFilter, Subscription, check_expression_type},
     groups::FORBIDDEN_READ,
@@ -31,6 +32,8 @@ pub(super) struct Admitted {
     pub(super) topic: Arc<TopicConfig>,
     pub(super) group: Arc<SubscriptionGroupConfig>,
     pub(super) filter: MessageFilter,
+    /// What others of the group want and the puller does not.
+    pub(super) others: Vec<Wishes>,
 }
 
 impl PullMessageHandler {
@@ -89,7 +92,10 @@ impl PullMessageHandler {
                 ),
             )
         })?;
-        Ok(Admitted { topic: topic_config, group: group_config, filter })
+        let is_member = header.sys_flag & flag::SUBSCRIPTION == 0 && group_config.retry_queue_nums > 0;
+        let left_by = || self.consumers.left_by(group, topic, caller.id());
+        let others = is_member.then(left_by).unwrap_or_default();
+        Ok(Admitted { topic: topic_config, group: group_config, filter, others })
     }
 
     /// The subscription that the caller's heartbeat told; of one that sends none, as its group's.

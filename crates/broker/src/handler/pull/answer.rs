@@ -5,6 +5,8 @@ use eruca_protocol::{
 };
 use eruca_store::{ReadOutcome, ReadStatus};
 
+use crate::HandlerError;
+
 /// How the answer to a pull reads, in Java's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict {
@@ -64,6 +66,21 @@ pub(super) fn reply(verdict: Verdict, position: &Position) -> RemotingCommand {
         flag: FLAG_RESPONSE,
         remark: Some(verdict.remark.to_owned()),
         ext_fields: fields,
+        encoding: HeaderEncoding::Json,
+        body: Default::default(),
+    }
+}
+
+/// The answer of a pull that is refused; see [`reply`].
+pub(super) fn refusal(error: HandlerError) -> RemotingCommand {
+    RemotingCommand {
+        code: error.code.0,
+        language: Language::Java,
+        version: VERSION,
+        opaque: 0,
+        flag: FLAG_RESPONSE,
+        remark: Some(error.remark),
+        ext_fields: ExtFields::default(),
         encoding: HeaderEncoding::Json,
         body: Default::default(),
     }

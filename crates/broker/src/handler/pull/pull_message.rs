@@ -5,20 +5,23 @@ use std::{net::SocketAddr, sync::Arc};
 use eruca_message::{
     Clock, QueueOffset,
     lite::{is_lite_queue, storage_topic},
+    names::is_retry_topic,
 };
 use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
 use eruca_remoting::{Caller, Reply};
-use eruca_store::{MessageStore, ReadLimits, ReadOutcome, ReadStatus};
+use eruca_store::{EntryFilter, MessageStore, ReadLimits, ReadOutcome, ReadStatus};
 
 use super::{
     admission::{Admitted, flag},
-    answer::{Position, Verdict, may_wait, reply},
+    answer::{Position, Verdict, may_wait, refusal, reply},
+    hand_over::{Disk, ForOthers, NotForOthers},
     parked::ParkedPull,
 };
 use crate::{
-    clients::ConsumerTable,
+    clients::{ConsumerTable, Wishes},
     config::BrokerConfig,
     control::Control,
+    delay::Parking,
     filter::{CompiledFilters, MessageFilter},
     groups::GroupTable,
     long_poll::PullHold,
@@ -42,7 +45,7 @@ pub struct PullMessageHandler {
     pub(super) topics: Arc<TopicTable>,
     pub(super) groups: Arc<GroupTable>,
     pub(super) consumers: Arc<ConsumerTable>,
-    offsets: Arc<OffsetTable>,
+    pub(super) offsets: Arc<OffsetTable>,
     pub(super) hold: Arc<PullHold<ParkedPull>>,
     /// Compiles what pulls ask for themselves.
     pub(super) filters: Arc<CompiledFilters>,
@@ -52,7 +55,10 @@ pub struct PullMessageHandler {
     memory_bytes: u64,
     stats: Arc<BrokerStats>,
     control: Arc<Control>,
-    role: Arc<RoleState>,
+    pub(super) role: Arc<RoleState>,
+    pub(super) parking: Arc<Parking>,
+    /// What messages say where they were stored.
+    pub(super) store_host: SocketAddr,
 }
 
 /// An admitted pull: what to read and how to answer.
@@ -65,6 +71,8 @@ pub(super) struct Plan {
     max_messages: i32,
     max_bytes: Option<i32>,
     pub(super) filter: MessageFilter,
+    /// What others of the group want and the puller does not.
+    pub(super) others: Vec<Wishes>,
     topic_sys_flag: i32,
     group_sys_flag: i32,
     broker_id: i64,
@@ -89,6 +97,8 @@ impl PullMessageHandler {
         stats: Arc<BrokerStats>,
         control: Arc<Control>,
         role: Arc<RoleState>,
+        parking: Arc<Parking>,
+        store_host: SocketAddr,
     ) -> Self {
         PullMessageHandler {
             store,
@@ -104,6 +114,8 @@ impl PullMessageHandler {
             stats,
             control,
             role,
+            parking,
+            store_host,
         }
     }
 
@@ -171,12 +183,19 @@ impl PullMessageHandler {
             return reset;
         }
         let limits = self.limits(plan, config);
+        let by_plan = plan.filter.for_read();
+        let rest = plan.rest();
+        let filter = rest.as_ref().map_or(&by_plan as &dyn EntryFilter, |rest| rest);
         let read = match plan.offset {
-            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, &plan.filter.for_read()),
+            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, filter),
             // No queue starts below 0.
             _ => self.before_the_first(plan),
         };
-        self.answer(plan, config, read)
+        match self.hand_over(plan, read, Disk::Waited) {
+            Ok(Some(read)) => self.answer(plan, config, read),
+            Ok(None) => self.answer(plan, config, self.before_the_first(plan)),
+            Err(error) => Served::refused(error),
+        }
     }
 
     /// The same, where the disk need not be waited for.
@@ -189,17 +208,17 @@ impl PullMessageHandler {
             return None;
         }
         let limits = self.limits(plan, config);
+        let by_plan = plan.filter.for_read();
+        let rest = plan.rest();
+        let filter = rest.as_ref().map_or(&by_plan as &dyn EntryFilter, |rest| rest);
         let read = match plan.offset {
-            0.. => self.store.read_cached(
-                &plan.topic,
-                plan.queue_id,
-                plan.from(),
-                &limits,
-                &plan.filter.for_read(),
-            )?,
+            0.. => self.store.read_cached(&plan.topic, plan.queue_id, plan.from(), &limits, filter)?,
             _ => self.before_the_first(plan),
         };
-        Some(self.answer(plan, config, read))
+        match self.hand_over(plan, read, Disk::NotWaited) {
+            Ok(read) => Some(self.answer(plan, config, read?)),
+            Err(error) => Some(Served::refused(error)),
+        }
     }
 
     /// What an administrator wants the group to go on at.
@@ -308,7 +327,19 @@ pub(super) struct Served {
     pub(super) passed_over: Option<u64>,
 }
 
+impl Served {
+    fn refused(error: HandlerError) -> Served {
+        Served { reply: refusal(error), may_wait: false, passed_over: None }
+    }
+}
+
 impl Plan {
+    /// Of messages that were sent back, those that others of the group want are not for this member.
+    fn rest(&self) -> Option<NotForOthers<'_>> {
+        let differ = !self.others.is_empty() && is_retry_topic(&self.topic);
+        differ.then(|| NotForOthers(ForOthers::new(self)))
+    }
+
     fn new(header: &PullMessageRequest, admitted: &Admitted, peer: SocketAddr) -> Plan {
         Plan {
             group: header.consumer_group.as_str().into(),
@@ -318,6 +349,7 @@ impl Plan {
             max_messages: header.max_msg_nums,
             max_bytes: header.max_msg_bytes,
             filter: admitted.filter.clone(),
+            others: admitted.others.clone(),
             topic_sys_flag: admitted.topic.topic_sys_flag,
             group_sys_flag: admitted.group.group_sys_flag,
             broker_id: admitted.group.broker_id,

@@ -16,7 +16,7 @@ use super::{ParkedPull, PullMessageHandler};
 use crate::{
     control::Control,
     filter::parse_subscription,
-    handler::test_parts::TestParts,
+    handler::test_parts::{BROKER, TestParts},
     long_poll::{PullHold, PullRunner, WaiterLimits},
     role::{Role, RoleState, Standing},
 };
@@ -57,6 +57,8 @@ impl Puller {
             parts.stats.clone(),
             Arc::new(Control::start().unwrap()),
             role.clone(),
+            parts.parking.clone(),
+            BROKER.parse().unwrap(),
         ));
         let runner: std::sync::Weak<dyn PullRunner<ParkedPull>> =
             Arc::<PullMessageHandler>::downgrade(&handler);

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// The client has no method for times of delivery; brokers look at the property. Delay levels of the server under test
-// are 1 s each.
+// The client has no method for times of delivery; brokers look at the property.
 var timerScenarios = []scenario{
 	{name: "timer-properties", run: timerProperties},
 	{name: "timer-delay-level", run: timerDelayLevel},
@@ -52,11 +51,12 @@ func timerDelayLevel(c *testCase) error {
 	topic := c.freshTopic(1)
 	push := c.startPush(c.freshName(), topic, "*", nil)
 	m := message(topic, "level", "timed")
-	m.WithDelayTimeLevel(3)
+	m.WithDelayTimeLevel(5)
 	before := time.Now().UnixMilli()
 	sendOk(c.producer(), m)
 	awaitExactly([]string{"level"}, push.received)
 	waited := push.received.all()[0].StoreTimestamp - before
-	check(waited >= 1_000, "it was delivered after %d ms already", waited)
+	// The fifth of `messageDelayLevel` in interop/servers; those beside it are far shorter.
+	check(waited >= 5_000, "it was delivered after %d ms already", waited)
 	return nil
 }

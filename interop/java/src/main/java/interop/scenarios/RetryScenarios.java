@@ -23,7 +23,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 
-/** Failed messages come back through %RETRY%group and end in %DLQ%group. Delay levels are 1 s each. */
+/** Failed messages come back through %RETRY%group and end in %DLQ%group, after a second at least (levels 3 and 4). */
 public final class RetryScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("retry-then-success", RetryScenarios::thenSuccess, "binary", "kill"),

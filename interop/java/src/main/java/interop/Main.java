@@ -1,10 +1,13 @@
 package interop;
 
 import interop.scenarios.AdminScenarios;
+import interop.scenarios.AllocationScenarios;
 import interop.scenarios.ConsumeFromScenarios;
+import interop.scenarios.ConsumerControlScenarios;
 import interop.scenarios.DelayScenarios;
 import interop.scenarios.FilterScenarios;
 import interop.scenarios.LitePullScenarios;
+import interop.scenarios.OffsetScenarios;
 import interop.scenarios.OrderlyScenarios;
 import interop.scenarios.PullScenarios;
 import interop.scenarios.PushScenarios;
@@ -44,6 +47,9 @@ public final class Main {
         all.addAll(ConsumeFromScenarios.LIST);
         all.addAll(OrderlyScenarios.LIST);
         all.addAll(SharingScenarios.LIST);
+        all.addAll(AllocationScenarios.LIST);
+        all.addAll(ConsumerControlScenarios.LIST);
+        all.addAll(OffsetScenarios.LIST);
         all.addAll(sinceVersion5("PopScenarios"));
         all.addAll(sinceVersion5("PopPriorityScenarios"));
         all.addAll(sinceVersion5("PopLiteScenarios"));

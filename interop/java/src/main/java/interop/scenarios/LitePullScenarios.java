@@ -3,10 +3,12 @@ package interop.scenarios;
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Cluster;
 import interop.Kills;
 import interop.Received;
 import interop.Scenario;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
@@ -14,11 +16,12 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
 
-/** DefaultLitePullConsumer: subscribe and assign, seek, commit. */
+/** DefaultLitePullConsumer: subscribe and assign, seek, pause, commit. */
 public final class LitePullScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("lite-pull-subscribe", LitePullScenarios::subscribe, "basic", "binary", "kill"),
         Scenario.of("lite-pull-assign-seek", LitePullScenarios::assignAndSeek, "binary", "kill-all"),
+        Scenario.of("lite-pull-pause-and-resume", LitePullScenarios::pauseAndResume, "kill"),
         Scenario.of("lite-pull-tags", LitePullScenarios::tags, "kill"),
         Scenario.of("lite-pull-two-members", LitePullScenarios::twoMembers, "kill"));
 
@@ -128,6 +131,35 @@ public final class LitePullScenarios {
     private static long sendTo(DefaultMQProducer producer, String topic, MessageQueue queue, String key) throws Exception {
         Message message = new Message(topic, "", key, "x".getBytes());
         return Case.retried("sent " + key, () -> producer.send(message, queue)).getQueueOffset();
+    }
+
+    /** A pull of the paused queue that is under way may bring a few. */
+    static void pauseAndResume(Case c) throws Exception {
+        String topic = c.freshTopic(2);
+        DefaultMQProducer producer = c.producer();
+        DefaultLitePullConsumer consumer = c.litePullConsumer(c.freshName());
+        consumer.start();
+        MessageQueue paused = Cluster.queue(topic, 0);
+        MessageQueue other = Cluster.queue(topic, 1);
+        consumer.assign(List.of(paused, other));
+        consumer.pause(List.of(paused));
+        Received received = new Received();
+        List<String> keys = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            String last = "other-" + i;
+            sendTo(producer, topic, paused, "paused-" + i);
+            sendTo(producer, topic, other, last);
+            keys.add("paused-" + i);
+            keys.add(last);
+            Await.until("polled " + last, () -> {
+                received.add(consumer.poll(200));
+                return received.keys().contains(last);
+            });
+        }
+        Check.that(!received.keys().contains("paused-9"), "a paused queue gives no messages");
+        consumer.resume(List.of(paused));
+        pollUntil(consumer, received, keys.size());
+        received.awaitExactly(keys);
     }
 
     static void tags(Case c) throws Exception {

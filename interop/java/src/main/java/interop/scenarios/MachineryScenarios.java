@@ -5,9 +5,15 @@ import interop.Case;
 import interop.Check;
 import interop.Received;
 import interop.Scenario;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
+import java.util.stream.Stream;
+import org.apache.rocketmq.remoting.protocol.subscription.CustomizedRetryPolicy;
+import org.apache.rocketmq.remoting.protocol.subscription.ExponentialRetryPolicy;
 import org.apache.rocketmq.remoting.protocol.subscription.GroupForbidden;
+import org.apache.rocketmq.remoting.protocol.subscription.GroupRetryPolicy;
+import org.apache.rocketmq.remoting.protocol.subscription.GroupRetryPolicyType;
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
@@ -20,6 +26,7 @@ public final class MachineryScenarios {
         Scenario.of("machinery-read-ahead", MachineryScenarios::readAhead),
         Scenario.of("machinery-timer-engine", MachineryScenarios::timerEngine),
         Scenario.of("machinery-pop-records", MachineryScenarios::popRecords),
+        Scenario.of("machinery-retry-policy", MachineryScenarios::retryPolicy, "kill"),
         Scenario.of("machinery-forbidden-group", MachineryScenarios::forbidden, "kill"));
 
     private MachineryScenarios() {
@@ -53,6 +60,37 @@ public final class MachineryScenarios {
 
     private static void popRecords(Case c) throws Exception {
         c.cluster.admin().exportPopRecords(c.cluster.brokerAddr(), 10_000);
+    }
+
+    /** Kept and told; it is for clients of the proxy, those of the remoting protocol have the broker's delay levels. */
+    private static void retryPolicy(Case c) throws Exception {
+        DefaultMQAdminExt admin = c.cluster.admin();
+        String broker = c.cluster.brokerAddr();
+        SubscriptionGroupConfig config = new SubscriptionGroupConfig();
+        config.setGroupName(c.freshName());
+        GroupRetryPolicy policy = new GroupRetryPolicy();
+        policy.setType(GroupRetryPolicyType.CUSTOMIZED);
+        policy.setCustomizedRetryPolicy(new CustomizedRetryPolicy(new long[] {1_000, 2_000, 4_000}));
+        config.setGroupRetryPolicy(policy);
+        Case.retried("group with a policy", () -> {
+            admin.createAndUpdateSubscriptionGroupConfig(broker, config);
+            return true;
+        });
+        Check.gives("[1000, 2000, 4000]", "delays of the policy", () -> Arrays.toString(
+            admin.examineSubscriptionGroupConfig(broker, config.getGroupName()).getGroupRetryPolicy().getCustomizedRetryPolicy().getNext()));
+
+        policy.setType(GroupRetryPolicyType.EXPONENTIAL);
+        policy.setCustomizedRetryPolicy(null);
+        policy.setExponentialRetryPolicy(new ExponentialRetryPolicy(500, 8_000, 3));
+        Case.retried("group with another policy", () -> {
+            admin.createAndUpdateSubscriptionGroupConfig(broker, config);
+            return true;
+        });
+        GroupRetryPolicy told = Case.retried("policy",
+            () -> admin.examineSubscriptionGroupConfig(broker, config.getGroupName()).getGroupRetryPolicy());
+        Check.equal(GroupRetryPolicyType.EXPONENTIAL, told.getType(), "type of the policy");
+        Check.equal(List.of(500L, 1_500L, 4_500L, 8_000L), Stream.of(0, 1, 2, 3).map(told.getRetryPolicy()::nextDelayDuration).toList(),
+            "delays of the exponential policy");
     }
 
     private static void forbidden(Case c) throws Exception {

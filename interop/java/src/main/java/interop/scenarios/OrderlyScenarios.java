@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
@@ -20,6 +21,7 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
 /** Ordered consumption: one consumer at a time per queue, messages in their order. */
 public final class OrderlyScenarios {
@@ -29,7 +31,8 @@ public final class OrderlyScenarios {
     public static final List<Scenario> LIST = List.of(
         Scenario.of("orderly-two-consumers", OrderlyScenarios::twoConsumers, "kill"),
         Scenario.of("orderly-suspend", OrderlyScenarios::suspend, "binary", "kill"),
-        Scenario.of("orderly-dlq", OrderlyScenarios::deadLetter, "kill"));
+        Scenario.of("orderly-dlq", OrderlyScenarios::deadLetter, "kill"),
+        Scenario.of("orderly-order-configuration", OrderlyScenarios::orderConfiguration, "kill"));
 
     private OrderlyScenarios() {
     }
@@ -156,5 +159,32 @@ public final class OrderlyScenarios {
         Await.until("the message behind it", () -> seen.contains("k2"));
         MessageQueue queue = Case.queuesOf(consumer, topic).iterator().next();
         Check.equal(0, queue.getQueueId(), "queue");
+    }
+
+    /** The name server's order configuration says over how many queues the messages of a topic go, whatever the topic has. */
+    static void orderConfiguration(Case c) throws Exception {
+        DefaultMQAdminExt admin = c.cluster.admin();
+        String topic = c.freshTopic(8);
+        admin.createOrUpdateOrderConf(topic, "broker-a:3", true);
+        Await.until("the route tells", () -> "broker-a:3".equals(admin.examineTopicRouteInfo(topic).getOrderTopicConf()));
+        Log log = new Log();
+        member(c, c.freshName(), topic, log.member("one"));
+        DefaultMQProducer producer = c.unstartedProducer();
+        producer.setPollNameServerInterval(1000);
+        producer.start();
+        Check.equal(3, producer.fetchPublishMessageQueues(topic).size(), "queues to send to");
+        send(producer, topic, 0, 30);
+        Await.until("first 30", () -> log.distinct() == 30);
+        Check.equal(Set.of(0, 1, 2), Set.copyOf(log.perQueue.keySet()), "queues that have messages");
+
+        // Of this broker only; the others' would stay.
+        admin.createOrUpdateOrderConf(topic, "broker-a:5", false);
+        Check.equal("broker-a:5", admin.getKVConfig("ORDER_TOPIC_CONFIG", topic), "configuration in the name server");
+        Await.until("the producer knows 5 queues", () -> producer.getDefaultMQProducerImpl().getTopicPublishInfoTable().get(topic)
+            .getMessageQueueList().size() == 5);
+        send(producer, topic, 30, 60);
+        Await.until("all 60", () -> log.distinct() == 60);
+        Check.equal(Set.of(0, 1, 2, 3, 4), Set.copyOf(log.perQueue.keySet()), "queues that have messages at last");
+        log.check();
     }
 }

@@ -30,7 +30,6 @@ mod message_text;
 mod running_text;
 mod table;
 mod time_text;
-mod version;
 
 pub use arguments::{ArgumentError, Arguments};
 pub use command::{COMMANDS, Call, Command, Outcome};

@@ -28,6 +28,7 @@ mod header;
 mod header_fields;
 mod language;
 mod lenient_json;
+mod version;
 
 pub mod body;
 pub mod code;
@@ -41,6 +42,7 @@ pub use frame::{FrameDecoder, FrameError};
 pub use header_fields::{HeaderError, HeaderField, HeaderFields, RequestHeader, decode_field};
 pub use language::Language;
 pub use lenient_json::JsonError;
+pub use version::version_name;
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

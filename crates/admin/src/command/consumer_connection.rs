@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use eruca_protocol::body::ConsumerConnection;
+use eruca_protocol::{body::ConsumerConnection, version_name};
 
 use super::{Call, Command};
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
     java_order::{self, DEFAULT_BUCKETS},
     ops,
     option::Opt,
-    version::version_name,
 };
 
 pub(super) static COMMAND: Command = Command {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, io::Write};
 
 use eruca_message::{MessageQueue, Timestamp};
-use eruca_protocol::body::{ConsumeStats, ConsumeType};
+use eruca_protocol::{
+    body::{ConsumeStats, ConsumeType},
+    version_name,
+};
 
 use super::{Call, Command};
 use crate::{
@@ -12,7 +15,6 @@ use crate::{
     option::Opt,
     table,
     time_text::LocalTime,
-    version::version_name,
 };
 
 pub(super) static COMMAND: Command = Command {

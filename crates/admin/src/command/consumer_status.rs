@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, fs};
 
 use eruca_message::{Timestamp, names::is_retry_topic};
-use eruca_protocol::body::{ConsumeType, ConsumerRunningInfo, MessageModel};
+use eruca_protocol::{
+    body::{ConsumeType, ConsumerRunningInfo, MessageModel},
+    version_name,
+};
 
 use super::{Call, Command};
-use crate::{CommandError, message_text, ops, option::Opt, running_text, version::version_name};
+use crate::{CommandError, message_text, ops, option::Opt, running_text};
 
 pub(super) static COMMAND: Command = Command {
     name: "consumerStatus",

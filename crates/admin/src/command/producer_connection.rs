@@ -1,7 +1,9 @@
 //! `producerConnection`: the members of a producer group.
 
+use eruca_protocol::version_name;
+
 use super::{Call, Command};
-use crate::{CommandError, ops, option::Opt, version::version_name};
+use crate::{CommandError, ops, option::Opt};
 
 pub(super) static COMMAND: Command = Command {
     name: "producerConnection",

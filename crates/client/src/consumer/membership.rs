@@ -144,17 +144,26 @@ impl Membership {
         lock(&self.subscriptions).keys().cloned().collect()
     }
 
+    pub(crate) fn consume_type(&self) -> ConsumeType {
+        self.consume_type
+    }
+
+    /// Where the group starts, as the protocol names it.
+    pub(crate) fn consume_from_where(&self) -> ConsumeFromWhere {
+        match self.settings.consume_from {
+            ConsumeFrom::Last => ConsumeFromWhere::LastOffset,
+            ConsumeFrom::First => ConsumeFromWhere::FirstOffset,
+            ConsumeFrom::Timestamp(_) => ConsumeFromWhere::Timestamp,
+        }
+    }
+
     /// What brokers are told of this member.
     pub(crate) fn heartbeat(&self) -> HeartbeatData {
         let consumer = ConsumerData {
             group_name: self.settings.group.clone(),
             consume_type: self.consume_type,
             message_model: self.settings.model,
-            consume_from_where: match self.settings.consume_from {
-                ConsumeFrom::Last => ConsumeFromWhere::LastOffset,
-                ConsumeFrom::First => ConsumeFromWhere::FirstOffset,
-                ConsumeFrom::Timestamp(_) => ConsumeFromWhere::Timestamp,
-            },
+            consume_from_where: self.consume_from_where(),
             subscription_data_set: self.subscriptions().iter().map(|s| s.data().clone()).collect(),
             unit_mode: false,
         };

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
 //! `allocation`, `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
-//! kinds of consumers (`push`, `lite_pull`, `pop`, `lite`). What is told of it: `trace`.
+//! kinds of consumers (`push`, `lite_pull`, `pop`, `lite`). What is told of it: `trace`, `rates`, `running_info`.
 
 mod allocation;
 mod lite;
@@ -13,7 +13,9 @@ mod process_queue;
 mod pull;
 mod push;
 mod queue_rounds;
+mod rates;
 mod rebalance;
+mod running_info;
 mod subscription;
 mod trace;
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
+        rates::Rates,
         rebalance::AllocationStrategy,
         subscription::{Filter, Subscription},
     },
@@ -148,7 +149,7 @@ impl LitePullConsumerBuilder {
         let tracer = Tracer::start(&tracing, &session, TracerOf::Consumer, member.group()).await?;
         let core = Arc::new(Core {
             tracer,
-            started: session.now(),
+            rates: Rates::new(session.now()),
             member,
             assigned_filters,
             settings: self.settings,

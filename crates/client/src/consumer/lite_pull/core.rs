@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{MessageQueue, Timestamp};
+use eruca_message::MessageQueue;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    super::{membership::Membership, subscription::Subscription},
+    super::{membership::Membership, rates::Rates, subscription::Subscription},
     buffer::{Buffer, BufferLimits},
     position::Position,
 };
@@ -95,7 +95,7 @@ pub(crate) struct Core {
     pub(crate) rounds: watch::Sender<u64>,
     /// Whether brokers know the request for lite pulls; those before 5.0 do not.
     pub(crate) speaks_lite: AtomicBool,
-    pub(crate) started: Timestamp,
+    pub(crate) rates: Rates,
 }
 
 impl Core {

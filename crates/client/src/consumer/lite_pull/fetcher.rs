@@ -62,6 +62,10 @@ async fn fetch_on(core: &Core, assigned: &AssignedQueue) {
         match pulled {
             Ok(outcome) => {
                 let is_idle = outcome.status == PullStatus::NoNewMessage;
+                if outcome.status == PullStatus::Found {
+                    let (count, now) = (outcome.messages.len(), core.member.session.now());
+                    core.rates.pulled(topic, asked.elapsed(), count, now);
+                }
                 take_in(core, assigned, generation, outcome);
                 if is_idle {
                     // A broker that does not wait for messages must not be asked in a tight loop.

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use eruca_message::MessageQueue;
-use eruca_protocol::{RequestCode, ResponseCode};
+use eruca_protocol::{
+    RemotingCommand, RequestCode, ResponseCode,
+    body::{self, ConsumerRunningInfo},
+    request::GetConsumerRunningInfoRequest,
+};
 
 use crate::{
     ConsumeFrom, LitePullConsumer, LitePullConsumerBuilder, LitePullError,
@@ -53,6 +57,23 @@ async fn only_a_commit_moves_the_groups_offset() {
     assert_eq!(consumer.committed(&queue(0)).await.unwrap(), Some(3));
     consumer.shutdown().await;
     assert!(matches!(consumer.poll(SHORT).await, Err(LitePullError::Call(_))));
+}
+
+#[tokio::test]
+async fn brokers_can_ask_how_it_is_doing() {
+    let cluster = cluster(1);
+    cluster.put(&queue(0), "x", "");
+    let consumer = subscribed(&cluster).await;
+    assert_eq!(poll(&consumer, LONG).await, ["x"]);
+    let header = GetConsumerRunningInfoRequest { consumer_group: GROUP.into(), ..Default::default() };
+    let answer = cluster.member(GROUP).invoke(RemotingCommand::request(&header), LONG).await.unwrap();
+    let info: ConsumerRunningInfo = body::from_json(&answer.body).unwrap();
+    let said =
+        ["PROP_CONSUME_TYPE", "PROP_CONSUMEORDERLY", "messageModel"].map(|name| &*info.properties[name]);
+    assert_eq!(said, ["CONSUME_ACTIVELY", "false", "CLUSTERING"]);
+    assert_eq!(info.mq_table.values().map(|queue| queue.commit_offset).collect::<Vec<_>>(), [1]);
+    assert!(info.status_table["t"].pull_tps > 0.0);
+    consumer.shutdown().await;
 }
 
 #[tokio::test]

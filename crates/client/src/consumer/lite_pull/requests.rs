@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use eruca_message::{MessageQueue, StoredMessage};
 use eruca_protocol::{
-    RemotingCommand, ResponseCode, VERSION,
+    RemotingCommand, ResponseCode,
     body::{ConsumerRunningInfo, ProcessQueueInfo},
 };
 use eruca_remoting::Responder;
 
-use super::core::Core;
+use super::core::{AssignedQueue, Core};
 use crate::{inbound::BrokerRequests, lock::lock};
 
 impl BrokerRequests for Core {
@@ -32,25 +32,14 @@ impl BrokerRequests for Core {
     }
 
     fn running_info(&self) -> ConsumerRunningInfo {
-        let property = |name: &str, value: String| (name.to_owned(), value);
-        let info =
-            |handed_out: i64| ProcessQueueInfo { commit_offset: handed_out, ..ProcessQueueInfo::default() };
-        ConsumerRunningInfo {
-            properties: BTreeMap::from([
-                property("PROP_CLIENT_VERSION", VERSION.to_string()),
-                property("PROP_CONSUME_ORDERLY", false.to_string()),
-                property("PROP_CONSUME_TYPE", "CONSUME_ACTIVELY".to_owned()),
-                property("PROP_CONSUMER_START_TIMESTAMP", self.started.0.to_string()),
-                property("PROP_NAMESERVER_ADDR", self.member.session.name_server_addrs().join(";")),
-            ]),
-            mq_table: self
-                .assigned()
-                .iter()
-                .map(|assigned| (assigned.queue.clone(), info(lock(&assigned.position).handed_out())))
-                .collect(),
-            subscription_set: self.member.subscriptions().iter().map(|s| s.data().clone()).collect(),
-            ..ConsumerRunningInfo::default()
-        }
+        let mut info = self.member.running_info(&self.rates, false);
+        let state = |assigned: &AssignedQueue| ProcessQueueInfo {
+            commit_offset: lock(&assigned.position).handed_out(),
+            ..ProcessQueueInfo::default()
+        };
+        info.mq_table =
+            self.assigned().iter().map(|assigned| (assigned.queue.clone(), state(assigned))).collect();
+        info
     }
 
     fn consume_directly(self: Arc<Self>, _: StoredMessage, request: RemotingCommand, responder: Responder) {

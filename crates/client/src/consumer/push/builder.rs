@@ -15,6 +15,7 @@ use super::{
         membership::{ConsumeFrom, MemberSettings, Membership},
         pop::PopSettings,
         process_queue::FlowLimits,
+        rates::Rates,
         rebalance::AllocationStrategy,
         subscription::Filter,
     },
@@ -240,7 +241,7 @@ impl PushConsumerBuilder {
         let (direct, direct_queue) = mpsc::channel(MAX_DIRECT_WORK);
         let core = Arc::new(Core {
             call_permits: Semaphore::new(settings.parallel_calls),
-            started: session.now(),
+            rates: Rates::new(session.now()),
             member,
             settings,
             pop,

@@ -1,13 +1,13 @@
 //! Messages of a queue consumed at the same time.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use eruca_message::trace::TraceOutcome;
 use eruca_remoting::CancelToken;
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
 use super::{
     super::trace::CallTrace,
@@ -56,7 +56,9 @@ async fn consume(core: &Core, work: PulledWork) {
     }
     lock(&held.state).started(generation, &messages, core.now());
     let trace = core.trace_call(&messages);
+    let began = Instant::now();
     let called = call(listener, messages.clone()).await;
+    let took = began.elapsed();
     if let Some(trace) = trace {
         end_trace(core, trace, &called, messages.len(), core.settings.consume_timeout);
     }
@@ -66,8 +68,7 @@ async fn consume(core: &Core, work: PulledWork) {
         return;
     }
     let (mut done, failed, delay_level) = divide(messages, status);
-    core.consumed.fetch_add(done.len() as u64, Ordering::Relaxed);
-    core.failed.fetch_add(failed.len() as u64, Ordering::Relaxed);
+    core.count_call(&held.queue.topic, took, done.len(), failed.len());
     for message in failed {
         if core.member.is_broadcasting() {
             tracing::warn!(queue = %held.queue, id = %message.message_id(), "consumption failed; broadcast messages do not come again");

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,7 @@ use super::{
         membership::Membership,
         pop::{Calls, PopSettings},
         process_queue::FlowLimits,
+        rates::Rates,
         trace::CallTrace,
     },
     held_queue::HeldQueue,
@@ -104,7 +105,7 @@ pub(crate) struct Core {
     /// Limits the calls of a listener that consumes in order.
     pub(crate) call_permits: Semaphore,
     pub(crate) is_suspended: AtomicBool,
-    pub(crate) started: Timestamp,
+    pub(crate) rates: Rates,
     pub(crate) consumed: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) tracer: Option<Arc<Tracer>>,
@@ -115,6 +116,13 @@ impl Core {
     pub(crate) fn trace_call(&self, messages: &Messages) -> Option<CallTrace> {
         let stored = messages.iter().map(|message| &**message);
         CallTrace::begin(self.tracer.as_ref(), &self.member.session, self.member.group(), stored)
+    }
+
+    /// A call of the listener ended: so many of its messages are done with, and so many failed.
+    pub(crate) fn count_call(&self, topic: &str, took: Duration, done: usize, failed: usize) {
+        self.rates.consumed(topic, took, done, failed, self.now());
+        self.consumed.fetch_add(done as u64, Ordering::Relaxed);
+        self.failed.fetch_add(failed as u64, Ordering::Relaxed);
     }
 
     /// The queues that are ours.

@@ -1,11 +1,21 @@
 //! What the tests of the push consumer share.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use eruca_message::MessageQueue;
+use eruca_protocol::{
+    RemotingCommand,
+    body::{self, ConsumerRunningInfo},
+    request::GetConsumerRunningInfoRequest,
+};
 
 use crate::{
-    ConsumeFrom, ConsumeStatus, Messages, PushConsumer, PushConsumerBuilder, lock::lock, testing::FakeCluster,
+    ConsumeFrom, ConsumeStatus, Messages, PushConsumer, PushConsumerBuilder,
+    lock::lock,
+    testing::{FakeCluster, PATIENCE},
 };
 
 pub(super) const GROUP: &str = "g";
@@ -55,6 +65,24 @@ pub(super) fn listening(
         seen.note(&messages);
         async move { status }
     })
+}
+
+/// What a member of the group says of itself, once it has consumed and failed so many messages.
+pub(super) async fn running_info(cluster: &FakeCluster, consumed: u64, failed: u64) -> ConsumerRunningInfo {
+    let header = GetConsumerRunningInfoRequest { consumer_group: GROUP.into(), ..Default::default() };
+    let request = RemotingCommand::request(&header);
+    let asking = async {
+        loop {
+            let answer = cluster.member(GROUP).invoke(request.clone(), PATIENCE).await.unwrap();
+            let info: ConsumerRunningInfo = body::from_json(&answer.body).unwrap();
+            let count = |name| info.user_consumer_info[name].parse::<u64>().unwrap();
+            if (count("consumedMessages"), count("failedMessages")) == (consumed, failed) {
+                return info;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap()
 }
 
 /// Numbers of the queues that a consumer has of the topic.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use eruca_protocol::{
     request::{LockBatchMqRequest, UnlockBatchMqRequest},
 };
 use eruca_remoting::CancelToken;
+use tokio::time::Instant;
 
 use super::{
     super::queue_rounds::Locked,
@@ -175,9 +176,10 @@ async fn consume_next(core: &Core, held: &Arc<HeldQueue>) -> Option<Duration> {
     if messages.is_empty() {
         return None;
     }
-    let count = messages.len() as u64;
     let trace = core.trace_call(&messages);
+    let began = Instant::now();
     let called = call(listener, messages.clone()).await;
+    let took = began.elapsed();
     if let Some(trace) = trace {
         let is_success = matches!(called, Ok(OrderedConsumeStatus::Success));
         let outcome = match called {
@@ -190,14 +192,14 @@ async fn consume_next(core: &Core, held: &Arc<HeldQueue>) -> Option<Duration> {
     }
     let pause = match called {
         Ok(OrderedConsumeStatus::Success) => {
-            core.consumed.fetch_add(count, Ordering::Relaxed);
+            core.count_call(&held.queue.topic, took, messages.len(), 0);
             held.finished(generation, &messages, &core.member.offsets, core.now());
             return Some(Duration::ZERO);
         }
         Ok(OrderedConsumeStatus::Suspend) | Err(_) => core.settings.suspend,
         Ok(OrderedConsumeStatus::SuspendFor(pause)) => pause,
     };
-    core.failed.fetch_add(count, Ordering::Relaxed);
+    core.count_call(&held.queue.topic, took, 0, messages.len());
     let dead = bury_exhausted(core, generation, held, &messages).await;
     if dead == messages.len() {
         return Some(Duration::ZERO);

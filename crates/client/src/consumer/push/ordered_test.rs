@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::fixture::{GROUP, Seen, builder, cluster, queue, topic_queues};
+use super::super::fixture::{GROUP, Seen, builder, cluster, queue, running_info, topic_queues};
 use crate::{OrderedConsumeStatus, testing::until};
 
 #[tokio::test]
@@ -27,6 +27,9 @@ async fn ordered_messages_wait_for_the_one_that_failed() {
         .await
         .unwrap();
     until("all are consumed", || seen.len() == 6).await;
+    let info = running_info(&cluster, 4, 2).await;
+    assert_eq!(info.properties["PROP_CONSUMEORDERLY"], "true");
+    assert_eq!(info.status_table["t"].consume_failed_msgs, 2);
     assert_eq!(seen.bodies(), ["0", "1", "1", "1", "2", "3"]);
     assert_eq!(cluster.lock_owner(GROUP, &queue(0)).as_deref(), Some(consumer.client_id()));
     consumer.shutdown().await;

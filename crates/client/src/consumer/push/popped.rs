@@ -1,9 +1,6 @@
 //! Messages that were popped and are consumed at the same time: each is acknowledged by itself, or comes again.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use eruca_message::StoredMessage;
 use eruca_protocol::pop::ReceiptHandle;
@@ -79,19 +76,20 @@ pub(crate) async fn consume_popped(core: &Core, work: PoppedWork) {
     }
     let called_with: Messages = messages.iter().map(|delivery| delivery.message.clone()).collect();
     let trace = core.trace_call(&called_with);
+    let began = Instant::now();
     let called = call(listener, called_with).await;
+    let took = began.elapsed();
     if let Some(trace) = trace {
         end_trace(core, trace, &called, count, core.pop.invisible);
     }
     if Instant::now() >= until {
         tracing::warn!(queue = %queue.queue, count, invisible = ?core.pop.invisible, "the listener took longer than the invisible time, messages come again: raise pop_invisible_time");
-        core.failed.fetch_add(count as u64, Ordering::Relaxed);
+        core.count_call(&queue.queue.topic, took, 0, count);
         queue.finished(count);
         return;
     }
     let (done, failed, level) = divide(messages, called.unwrap_or(ConsumeStatus::RetryLater));
-    core.consumed.fetch_add(done.len() as u64, Ordering::Relaxed);
-    core.failed.fetch_add(failed.len() as u64, Ordering::Relaxed);
+    core.count_call(&queue.queue.topic, took, done.len(), failed.len());
     for delivery in &done {
         delivery.ack(core).await;
     }

@@ -47,6 +47,7 @@ async fn pop_once(core: &Arc<Core>, popped: &Arc<PoppedQueue>, subscription: &Su
     popped.popping(core.now());
     match core.pops().pop(&queue.broker_name, queue.queue_id, subscription, SUSPEND, None).await {
         Ok(PopOutcome::Messages(messages)) => {
+            core.rates.pulled(&queue.topic, asked.elapsed(), messages.len(), core.now());
             take_in(core, popped, subscription, messages).await;
             asked
         }

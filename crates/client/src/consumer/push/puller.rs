@@ -62,6 +62,10 @@ async fn pull_on(core: &Arc<Core>, held: &Arc<HeldQueue>) {
         match pull(core, held, &subscription, offset).await {
             Ok(outcome) => {
                 let is_idle = outcome.status == PullStatus::NoNewMessage;
+                if outcome.status == PullStatus::Found {
+                    let (topic, count) = (&held.queue.topic, outcome.messages.len());
+                    core.rates.pulled(topic, asked.elapsed(), count, core.now());
+                }
                 take_in(core, held, generation, outcome);
                 if is_idle {
                     // A broker that does not wait for messages must not be asked in a tight loop.

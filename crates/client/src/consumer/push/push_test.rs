@@ -12,14 +12,13 @@ use std::{
 use eruca_message::{MessageQueue, names};
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
-    body::{self, ConsumeMessageDirectlyResult, ConsumerRunningInfo, GetConsumerStatusBody, ResetOffsetBody},
+    body::{self, ConsumeMessageDirectlyResult, GetConsumerStatusBody, ResetOffsetBody},
     request::{
-        ConsumeMessageDirectlyRequest, GetConsumerRunningInfoRequest, GetConsumerStatusFromClientRequest,
-        ResetConsumerClientOffsetRequest,
+        ConsumeMessageDirectlyRequest, GetConsumerStatusFromClientRequest, ResetConsumerClientOffsetRequest,
     },
 };
 
-use super::super::fixture::{GROUP, Seen, builder, cluster, listening, queue, topic_queues};
+use super::super::fixture::{GROUP, Seen, builder, cluster, listening, queue, running_info, topic_queues};
 use crate::{
     ConsumeFrom, ConsumeStatus, Filter, PushConsumer, StartError,
     decode::tests::record,
@@ -335,15 +334,24 @@ async fn brokers_can_ask_and_reset() {
     let member = cluster.member(GROUP);
     let ask = async |request| member.invoke(request, Duration::from_secs(5)).await.unwrap();
 
-    let header = GetConsumerRunningInfoRequest {
-        consumer_group: GROUP.into(),
-        client_id: consumer.client_id().into(),
-        jstack_enable: false,
-    };
-    let info: ConsumerRunningInfo =
-        body::from_json(&ask(RemotingCommand::request(&header)).await.body).unwrap();
+    let info = running_info(&cluster, 3, 0).await;
     assert_eq!(info.mq_table.len(), 2);
-    assert_eq!(info.properties["PROP_CONSUME_ORDERLY"], "false");
+    for (name, value) in [
+        ("PROP_CLIENT_VERSION", "V5_5_0"),
+        ("PROP_CONSUMEORDERLY", "false"),
+        ("PROP_CONSUME_TYPE", "CONSUME_PASSIVELY"),
+        ("PROP_NAMESERVER_ADDR", &cluster.name_servers()),
+        ("PROP_THREADPOOL_CORE_SIZE", "20"),
+        ("consumeFromWhere", "CONSUME_FROM_FIRST_OFFSET"),
+        ("maxReconsumeTimes", "16"),
+        ("messageModel", "CLUSTERING"),
+    ] {
+        assert_eq!(info.properties[name], value, "{name}");
+    }
+    let status = &info.status_table["t"];
+    assert!(status.pull_tps > 0.0 && status.consume_ok_tps > 0.0, "{status:?}");
+    assert_eq!((status.consume_failed_tps, status.consume_failed_msgs), (0.0, 0));
+    assert_eq!(info.status_table[&names::retry_topic(GROUP)], body::ConsumeStatus::default());
 
     let header =
         GetConsumerStatusFromClientRequest { topic: "t".into(), group: GROUP.into(), client_addr: None };
@@ -383,6 +391,10 @@ async fn broadcasting_members_keep_their_own_offsets() {
     let a = member("a", &seen_a).start().await.unwrap();
     let b = member("b", &seen_b).start().await.unwrap();
     until("both got all", || seen_a.len() == 2 && seen_b.len() == 2).await;
+    let info = running_info(&cluster, 0, 2).await;
+    // Without it `consumerStatus` would ask of them what holds for members that share.
+    assert_eq!(info.properties["messageModel"], "BROADCASTING");
+    assert_eq!(info.status_table["t"].consume_failed_msgs, 2);
     a.shutdown().await;
     b.shutdown().await;
     assert!(cluster.sent_back().is_empty());

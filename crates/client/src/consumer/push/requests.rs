@@ -7,7 +7,7 @@ use std::{
 
 use eruca_message::{MessageQueue, StoredMessage};
 use eruca_protocol::{
-    RemotingCommand, ResponseCode, VERSION,
+    RemotingCommand, ResponseCode,
     body::{self, CMResult, ConsumeMessageDirectlyResult, ConsumerRunningInfo},
 };
 use eruca_remoting::Responder;
@@ -45,25 +45,28 @@ impl BrokerRequests for Core {
 
     fn running_info(&self) -> ConsumerRunningInfo {
         let (offsets, now) = (self.member.offsets.all_known(), self.now());
+        let (settings, pop, is_ordered) = (&self.settings, &self.pop, self.listener.is_ordered());
         let property = |name: &str, value: String| (name.to_owned(), value);
-        ConsumerRunningInfo {
-            properties: BTreeMap::from([
-                property("PROP_CLIENT_VERSION", VERSION.to_string()),
-                property("PROP_CONSUME_ORDERLY", self.listener.is_ordered().to_string()),
-                property("PROP_CONSUME_TYPE", "CONSUME_PASSIVELY".to_owned()),
-                property("PROP_CONSUMER_START_TIMESTAMP", self.started.0.to_string()),
-                property("PROP_NAMESERVER_ADDR", self.member.session.name_server_addrs().join(";")),
-                property("PROP_THREADPOOL_CORE_SIZE", self.settings.parallel_calls.to_string()),
-            ]),
-            mq_pop_table: self.popped().iter().map(|popped| (popped.queue.clone(), popped.info())).collect(),
-            mq_table: self.held().iter().map(|held| (held.queue.clone(), held.info(&offsets, now))).collect(),
-            subscription_set: self.member.subscriptions().iter().map(|s| s.data().clone()).collect(),
-            user_consumer_info: BTreeMap::from([
-                property("consumedMessages", self.consumed.load(Ordering::Relaxed).to_string()),
-                property("failedMessages", self.failed.load(Ordering::Relaxed).to_string()),
-            ]),
-            ..ConsumerRunningInfo::default()
-        }
+        let mut info = self.member.running_info(&self.rates, is_ordered);
+        // Settings are called as Java's are.
+        info.properties.extend([
+            property("PROP_THREADPOOL_CORE_SIZE", settings.parallel_calls.to_string()),
+            property("consumeMessageBatchMaxSize", settings.call_batch.to_string()),
+            property("maxReconsumeTimes", settings.max_reconsume_times(is_ordered).to_string()),
+            property("popBatchNums", pop.max_messages.to_string()),
+            property("popInvisibleTime", millis(pop.invisible).to_string()),
+            property("pullBatchSize", settings.pull_batch.to_string()),
+            property("suspendCurrentQueueTimeMillis", millis(settings.suspend).to_string()),
+        ]);
+        info.mq_pop_table =
+            self.popped().iter().map(|popped| (popped.queue.clone(), popped.info())).collect();
+        info.mq_table =
+            self.held().iter().map(|held| (held.queue.clone(), held.info(&offsets, now))).collect();
+        info.user_consumer_info = BTreeMap::from([
+            property("consumedMessages", self.consumed.load(Ordering::Relaxed).to_string()),
+            property("failedMessages", self.failed.load(Ordering::Relaxed).to_string()),
+        ]);
+        info
     }
 
     fn consume_directly(

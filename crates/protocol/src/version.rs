@@ -31,7 +31,7 @@ const FIRST: [&str; 16] = [
 ];
 
 /// The name of `version`, an ordinal in Java's list of versions: `V5_5_0` for 513.
-pub(crate) fn version_name(version: i32) -> String {
+pub fn version_name(version: i32) -> String {
     let (major, minor, patch) = match version {
         ..FIRST_REGULAR => {
             let index = usize::try_from(version).unwrap_or_default();

@@ -13,8 +13,8 @@ use eruca_message::{
     Clock, LogOffset, OffsetMessageId, Properties, Record,
     names::{dlq_topic, retry_topic},
     properties::{
-        DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
-        TIMER_OUT_MS, WAIT_STORE_MSG_OK,
+        DELAY_TIME_LEVEL, INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, ORIGIN_MESSAGE_ID, RETRY_TOPIC,
+        TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS, WAIT_STORE_MSG_OK,
     },
 };
 use eruca_protocol::{
@@ -156,6 +156,10 @@ impl SendBackHandler {
         match next {
             NextTry::DeadLetter => {
                 properties.set(DELAY_TIME_LEVEL, "0");
+                // The store would put it into the queues that it came from: those who gave it up, and the other groups,
+                // would get it once more.
+                properties.remove(INNER_MULTI_DISPATCH);
+                properties.remove(INNER_MULTI_QUEUE_OFFSET);
                 let topic = dlq_topic(&header.group);
                 self.writeable(&topic, 1, 0)?;
                 tracing::info!(
@@ -345,6 +349,19 @@ mod tests {
         assert_eq!(parts.read(SCHEDULE_TOPIC, 3).len(), 1);
         ok(&send_back(&parts, at, -1, None));
         assert_eq!(parts.read("%DLQ%g", 0).len(), 1);
+    }
+
+    /// It would be given out there again, for ever.
+    #[test]
+    fn a_dead_letter_is_in_no_light_queue() {
+        let parts = TestParts::new();
+        let properties = b"INNER_MULTI_DISPATCH\x01%LMQ%a\x02INNER_MULTI_QUEUE_OFFSET\x010\x02";
+        let at = parts.store("T", 0, "x", properties).log_offset.0 as i64;
+        ok(&send_back(&parts, at, -1, None));
+        let [dead] = &parts.read("%DLQ%g", 0)[..] else { panic!("one dead letter") };
+        for name in [INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET] {
+            assert_eq!(dead.message.properties.get(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Receiving messages.
 //!
 //! Read in this order: what is wanted (`subscription`), who of the group gets which queue (`membership`,
-//! `allocation`, `rebalance`, `queue_rounds`), how messages are fetched (`pull`) and what is kept of them (`process_queue`), and the
+//! `allocation`, `rebalance`, `queue_rounds`), how messages are fetched (`pull`), what is kept of them (`process_queue`), how failed ones go back (`send_back`), and the
 //! kinds of consumers (`push`, `lite_pull`, `pop`, `lite`). What is told of it: `trace`, `rates`, `running_info`.
 
 mod allocation;
@@ -16,6 +16,7 @@ mod queue_rounds;
 mod rates;
 mod rebalance;
 mod running_info;
+mod send_back;
 mod subscription;
 mod trace;
 

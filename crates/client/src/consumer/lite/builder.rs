@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use eruca_message::names;
 
-use super::LiteConsumer;
+use super::{super::send_back::MAX_RECONSUME_TIMES, LiteConsumer};
 use crate::{
     ConfigError,
     client::{ClientSettings, Session},
@@ -27,6 +27,7 @@ pub(super) struct LiteSettings {
     pub(super) batch: i32,
     pub(super) invisible: Duration,
     pub(super) max_subscriptions: usize,
+    pub(super) max_reconsume_times: i32,
 }
 
 impl Default for LiteConsumerBuilder {
@@ -39,6 +40,7 @@ impl Default for LiteConsumerBuilder {
                 batch: 32,
                 invisible: Duration::from_secs(60),
                 max_subscriptions: 2_000,
+                max_reconsume_times: MAX_RECONSUME_TIMES,
             },
         }
     }
@@ -74,6 +76,14 @@ impl LiteConsumerBuilder {
     /// Most lite topics that this client subscribes to; 2000 by default, as Java's clients have it.
     pub fn max_subscriptions(mut self, count: usize) -> Self {
         self.settings.max_subscriptions = count;
+        self
+    }
+
+    /// How often a message comes again that is not acknowledged; 16 times by default. After that it is not given to you but
+    /// goes to the dead letter topic `%DLQ%<group>`, so that one that always fails does not stop its lite topic for ever.
+    /// [`i32::MAX`]: it comes without end.
+    pub fn max_reconsume_times(mut self, times: i32) -> Self {
+        self.settings.max_reconsume_times = times;
         self
     }
 

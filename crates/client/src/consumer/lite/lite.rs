@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{UniqueIdGenerator, lite::validate_lite_topic, names::NameError};
+use eruca_message::{UniqueIdGenerator, lite::validate_lite_topic, names, names::NameError};
 use eruca_protocol::{
     RemotingCommand,
     body::{
@@ -24,7 +24,7 @@ use eruca_protocol::{
 use eruca_remoting::TaskGroup;
 use tokio::time::Instant;
 
-use super::{LiteConsumerBuilder, LiteMessage, builder::LiteSettings};
+use super::{super::send_back::SendBack, LiteConsumerBuilder, LiteMessage, builder::LiteSettings};
 use crate::{
     CallError,
     client::{Answer, CALL_TIMEOUT, Session},
@@ -104,7 +104,8 @@ impl LiteStart {
 }
 
 /// Consumes lite topics below one topic (Java: the client of the proxies' `LitePushConsumer`). Messages of a lite topic come in their
-/// order: the next ones when those before are acknowledged, or their invisible time is over.
+/// order: the next ones when those before are acknowledged, or their invisible time is over. What comes again too often ends in the dead letter
+/// topic `%DLQ%<group>`.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -244,15 +245,7 @@ impl LiteConsumer {
     /// The broker refuses or does not answer: then the message comes again.
     pub async fn ack(&self, message: &LiteMessage) -> Result<(), LiteError> {
         self.check_open()?;
-        let header = AckMessageRequest {
-            consumer_group: self.core.settings.group.clone(),
-            topic: self.core.settings.topic.clone(),
-            queue_id: 0,
-            extra_info: message.handle.to_string(),
-            offset: message.offset,
-            lite_topic: Some(message.lite_topic.clone()),
-        };
-        self.core.call(&message.handle.broker_name, RemotingCommand::request(&header)).await.map(drop)
+        self.core.ack(message).await
     }
 
     /// The message comes again when `time` has passed from now; zero: at once. What it is acknowledged by stays the same.
@@ -399,7 +392,45 @@ impl Core {
         let header: PopLiteMessageResponse = answer.header()?;
         let messages = decode_messages(&answer.reply.body)
             .map_err(|error| LiteError::BadAnswer { broker: broker.to_owned(), why: error.to_string() })?;
-        Ok(LiteMessage::of_pop(&header, broker, messages))
+        let given = LiteMessage::of_pop(&header, broker, messages);
+        let (given_up, given): (Vec<_>, Vec<_>) =
+            given.into_iter().partition(|message| self.is_given_up(message));
+        for message in &given_up {
+            self.bury(message).await;
+        }
+        Ok(given)
+    }
+
+    async fn ack(&self, message: &LiteMessage) -> Result<(), LiteError> {
+        let header = AckMessageRequest {
+            consumer_group: self.settings.group.clone(),
+            topic: self.settings.topic.clone(),
+            queue_id: 0,
+            extra_info: message.handle.to_string(),
+            offset: message.offset,
+            lite_topic: Some(message.lite_topic.clone()),
+        };
+        self.call(&message.handle.broker_name, RemotingCommand::request(&header)).await.map(drop)
+    }
+
+    fn is_given_up(&self, message: &LiteMessage) -> bool {
+        message.times_given > self.settings.max_reconsume_times || self.is_dead_letter(message)
+    }
+
+    /// Java's brokers put a dead letter into its lite topic once more.
+    fn is_dead_letter(&self, message: &LiteMessage) -> bool {
+        message.stored.message.topic == names::dlq_topic(&self.settings.group)
+    }
+
+    /// Brings a message to the dead letter topic. What cannot be comes again when its invisible time is over.
+    async fn bury(&self, message: &LiteMessage) {
+        let (group, max_reconsume_times) = (self.settings.group.as_str(), self.settings.max_reconsume_times);
+        let send_back = SendBack { session: &self.session, group, max_reconsume_times };
+        if (self.is_dead_letter(message) || send_back.bury(&message.stored).await)
+            && let Err(error) = self.ack(message).await
+        {
+            tracing::warn!(group, id = %message.stored.message_id(), %error, "message that was given up not acknowledged, it comes again");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use eruca_protocol::{RequestCode, ResponseCode};
 
 use super::*;
-use crate::{ConfigError, testing::FakeCluster};
+use crate::{ConfigError, decode::tests::record, testing::FakeCluster};
 
 async fn consumer(cluster: &FakeCluster) -> LiteConsumer {
     let builder = LiteConsumer::builder().name_servers(cluster.name_servers()).group("g").topic("P");
@@ -47,6 +47,46 @@ async fn a_refusal_leaves_the_subscriptions_as_they_were() {
     };
     assert_eq!(refused.response_code(), Some(ResponseCode::LITE_SUBSCRIPTION_QUOTA_EXCEEDED));
     assert!(consumer.subscriptions().is_empty());
+}
+
+/// A lite topic's only message, given out `times` before, whose record says that it is in `topic`.
+fn message_of(topic: &str, times: i32, request: &RemotingCommand) -> RemotingCommand {
+    let header = PopLiteMessageResponse {
+        pop_time: 5,
+        invisible_time: 60_000,
+        order_count_info: Some(times.to_string()),
+        ..PopLiteMessageResponse::default()
+    };
+    let properties =
+        b"__LITE_TOPIC\x01a\x02INNER_MULTI_DISPATCH\x01%LMQ%$P$a\x02INNER_MULTI_QUEUE_OFFSET\x013\x02";
+    request.reply_with(&header).with_body(record(topic, 7, 0, b"x", properties))
+}
+
+#[tokio::test]
+async fn what_was_given_too_often_is_a_dead_letter_and_not_given() {
+    let cluster = FakeCluster::start(&["a"]);
+    cluster.topic("P", 1);
+    let pops = Arc::new(AtomicUsize::new(0));
+    let popped = pops.clone();
+    cluster.answer_by(RequestCode::POP_LITE_MESSAGE, move |_, request| {
+        match popped.fetch_add(1, Ordering::Relaxed) {
+            0 => message_of("P", 16, request),
+            1 => message_of("P", 17, request),
+            // As Java's brokers do, which put the dead letter into the lite topic again.
+            2 => message_of("%DLQ%g", 0, request),
+            _ => request.reply_error(ResponseCode::POLLING_TIMEOUT, "nothing"),
+        }
+    });
+    cluster.answer_by(RequestCode::ACK_MESSAGE, |_, request| request.reply(ResponseCode::SUCCESS));
+    let consumer = consumer(&cluster).await;
+    let last = consumer.pop(Duration::ZERO).await.unwrap();
+    assert_eq!((last.len(), last[0].times_given), (1, 16));
+    for acked in [1, 2] {
+        assert!(consumer.pop(Duration::ZERO).await.unwrap().is_empty());
+        assert_eq!(cluster.seen("a", RequestCode::ACK_MESSAGE), acked);
+    }
+    assert_eq!(cluster.sent_back(), [(700, -1)]);
+    consumer.shutdown().await;
 }
 
 #[tokio::test]

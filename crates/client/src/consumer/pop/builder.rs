@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use eruca_protocol::body::ConsumeType;
 
 use super::{
-    super::membership::{ConsumeFrom, MemberSettings, Membership},
+    super::{
+        membership::{ConsumeFrom, MemberSettings, Membership},
+        send_back::MAX_RECONSUME_TIMES,
+    },
     PopConsumer,
     call::PopSettings,
 };
@@ -22,6 +25,7 @@ use crate::{
 pub struct PopConsumerBuilder {
     client: ClientSettings,
     settings: PopSettings,
+    max_reconsume_times: i32,
     subscriptions: Vec<(String, Filter)>,
 }
 
@@ -36,6 +40,7 @@ impl Default for PopConsumerBuilder {
                 from: ConsumeFrom::Last,
                 in_order: false,
             },
+            max_reconsume_times: MAX_RECONSUME_TIMES,
             subscriptions: Vec::new(),
         }
     }
@@ -81,6 +86,14 @@ impl PopConsumerBuilder {
         self
     }
 
+    /// How often a message comes again that is not acknowledged; 16 times by default. After that it is not given to you but
+    /// goes to the dead letter topic `%DLQ%<group>`, so that one that always fails does not stop its queue for ever where
+    /// messages are popped in order. [`i32::MAX`]: it comes without end.
+    pub fn max_reconsume_times(mut self, times: i32) -> Self {
+        self.max_reconsume_times = times;
+        self
+    }
+
     /// The consumer. To be called inside a Tokio runtime, in which it then runs.
     ///
     /// # Errors
@@ -115,6 +128,6 @@ impl PopConsumerBuilder {
             session.close();
             return Err(refused.into());
         }
-        Ok(PopConsumer::start(member, self.settings).await)
+        Ok(PopConsumer::start(member, self.settings, self.max_reconsume_times).await)
     }
 }

@@ -17,6 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     super::{
         membership::Membership,
+        send_back::SendBack,
         subscription::{Filter, Subscription},
     },
     PopConsumerBuilder, PoppedMessage,
@@ -64,6 +65,7 @@ struct Place {
 struct Core {
     member: Membership,
     settings: PopSettings,
+    max_reconsume_times: i32,
     /// Something may have come where somebody is asked to tell.
     told: Notify,
     /// Where somebody is asked to tell.
@@ -77,12 +79,21 @@ impl Core {
     fn calls(&self) -> Calls<'_> {
         Calls { session: &self.member.session, settings: &self.settings }
     }
+
+    fn send_back(&self) -> SendBack<'_> {
+        SendBack {
+            session: &self.member.session,
+            group: self.member.group(),
+            max_reconsume_times: self.max_reconsume_times,
+        }
+    }
 }
 
 /// Gives messages when asked, each of which is acknowledged by itself (Java: the simple consumer of its gRPC client).
 ///
 /// The members of a group share all queues: a slow one holds up nobody, and there may be more members than queues. A message
-/// that was popped is invisible to the others for a time. What is not acknowledged by then comes again, to anybody.
+/// that was popped is invisible to the others for a time. What is not acknowledged by then comes again, to anybody, until it
+/// ends in the dead letter topic `%DLQ%<group>`.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -121,11 +132,12 @@ impl PopConsumer {
         PopConsumerBuilder::default()
     }
 
-    pub(super) async fn start(member: Membership, settings: PopSettings) -> Self {
+    pub(super) async fn start(member: Membership, settings: PopSettings, max_reconsume_times: i32) -> Self {
         member.introduce().await;
         let core = Arc::new(Core {
             member,
             settings,
+            max_reconsume_times,
             told: Notify::new(),
             watched: Mutex::default(),
             open_attempts: Mutex::default(),
@@ -262,12 +274,20 @@ impl PopConsumer {
         }
         let PopOutcome::Messages(popped) = popped? else { return Ok(Vec::new()) };
         // Brokers compare hashes of tags. What only looks alike is nobody's of this group.
-        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+        let (wanted, mut done): (Vec<_>, Vec<_>) =
             popped.into_iter().partition(|message| subscription.wants(message.stored.message.tag()));
-        if !unwanted.is_empty()
-            && let Err(error) = self.ack_all(&unwanted).await
+        let (exhausted, wanted): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|message| message.stored.reconsume_times > core.max_reconsume_times);
+        for message in exhausted {
+            // What is not buried comes again when its invisible time is over, and is tried again then.
+            if core.send_back().bury(&message.stored).await {
+                done.push(message);
+            }
+        }
+        if !done.is_empty()
+            && let Err(error) = self.ack_all(&done).await
         {
-            tracing::debug!(%error, "messages that do not match come again");
+            tracing::debug!(%error, "messages that do not match or were given up come again");
         }
         Ok(wanted)
     }

@@ -12,7 +12,7 @@ use eruca_protocol::{
 };
 
 use super::{
-    super::fixture::{found, nothing},
+    super::fixture::{found, found_again, nothing},
     *,
 };
 use crate::{ConsumeFrom, StartError, testing::FakeCluster};
@@ -177,6 +177,24 @@ async fn what_only_looks_like_the_tag_is_acknowledged_and_not_given() {
     let (cluster, came) = cluster(&["a"], |_, request| found(request, &[0, 1], "BB"));
     let consumer = start(&cluster, |builder| builder.subscribe("t", "Aa")).await;
     assert!(consumer.pop(Duration::ZERO).await.unwrap().is_empty());
+    assert_eq!(came.of(RequestCode::BATCH_ACK_MESSAGE).len(), 1);
+    consumer.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_was_popped_too_often_is_a_dead_letter_and_does_not_stop_its_queue() {
+    let (cluster, came) =
+        cluster(&["a"], |_, request| found_again(request, &[3, 4], "", Some("0 qo1%3 3;0 qo1%4 2")));
+    let consumer = start(&cluster, |builder| builder.in_order().max_reconsume_times(2)).await;
+    let given = consumer.pop(SOON).await.unwrap();
+    assert_eq!((bodies(&given), given[0].attempt()), (vec!["4".to_owned()], 3));
+    assert_eq!(cluster.sent_back(), [(300, -1)]);
+    let acked = came.of(RequestCode::BATCH_ACK_MESSAGE);
+    let acked: BatchAckMessageRequestBody = body::from_json(&acked[0].1.body).unwrap();
+    assert_eq!(acked.acks[0].bits.iter().collect::<Vec<_>>(), [0]);
+    // One that the broker does not take yet is neither given nor acknowledged.
+    cluster.answer("a", RequestCode::CONSUMER_SEND_MSG_BACK, &[ResponseCode::SYSTEM_ERROR]);
+    assert_eq!(bodies(&consumer.pop(SOON).await.unwrap()), ["4"]);
     assert_eq!(came.of(RequestCode::BATCH_ACK_MESSAGE).len(), 1);
     consumer.shutdown().await;
 }

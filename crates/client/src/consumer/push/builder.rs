@@ -17,6 +17,7 @@ use super::{
         process_queue::FlowLimits,
         rates::Rates,
         rebalance::AllocationStrategy,
+        send_back::MAX_RECONSUME_TIMES,
         subscription::Filter,
     },
     core::{Core, PushSettings, Queues},
@@ -60,7 +61,7 @@ impl Default for PushConsumerBuilder {
                 pull_batch: 32,
                 flow: FlowLimits { messages: 1000, bytes: 100 * 1024 * 1024, span: 2000 },
                 pop_in_flight: 96,
-                max_reconsume_times: None,
+                max_reconsume_times: MAX_RECONSUME_TIMES,
                 consume_timeout: Duration::from_secs(15 * 60),
                 suspend: Duration::from_secs(1),
                 shutdown_grace: Duration::from_secs(30),
@@ -175,10 +176,13 @@ impl PushConsumerBuilder {
         self
     }
 
-    /// How often a failed message comes again before it goes to the dead letter queue; 16 times by default, or without
-    /// end where messages are consumed in order.
+    /// How often a failed message comes again before it goes to the dead letter queue; 16 times by default.
+    ///
+    /// Also where messages are consumed in order, so that one which always fails does not stop its queue for ever: with a
+    /// [`PushConsumerBuilder::suspend_time`] of 1 s it is given up after 16 s, and those behind it go on without it. Who must not
+    /// go on sets [`i32::MAX`], which is Java's default there.
     pub fn max_reconsume_times(mut self, times: i32) -> Self {
-        self.settings.max_reconsume_times = Some(times);
+        self.settings.max_reconsume_times = times;
         self
     }
 

@@ -10,11 +10,10 @@ use tokio::{
 };
 
 use super::{
-    super::trace::CallTrace,
+    super::{send_back::LEVEL_BY_TRIES, trace::CallTrace},
     core::{Core, PulledWork, Work},
     listener::{ConsumeStatus, Listener, Messages, Panicked, call},
     popped::consume_popped,
-    send_back::{LEVEL_BY_TRIES, send_back},
 };
 use crate::lock::lock;
 use crate::millis::millis;
@@ -75,7 +74,7 @@ async fn consume(core: &Core, work: PulledWork) {
             done.push(message);
             continue;
         }
-        match send_back(core, &message, delay_level).await {
+        match core.send_back().send(&message, delay_level).await {
             Ok(()) => done.push(message),
             Err(error) => {
                 tracing::warn!(queue = %held.queue, id = %message.message_id(), %error, "message not sent back, it is tried again from memory");
@@ -153,7 +152,7 @@ async fn send_back_overdue(core: &Core) {
         let mut done = Messages::new();
         for message in overdue {
             tracing::warn!(queue = %held.queue, id = %message.message_id(), timeout_ms, "the listener takes too long, the message is sent back");
-            match send_back(core, &message, LEVEL_OVERDUE).await {
+            match core.send_back().send(&message, LEVEL_OVERDUE).await {
                 Ok(()) => done.push(message),
                 Err(error) => tracing::warn!(queue = %held.queue, %error, "overdue message not sent back"),
             }

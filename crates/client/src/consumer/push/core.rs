@@ -20,6 +20,7 @@ use super::{
         pop::{Calls, PopSettings},
         process_queue::FlowLimits,
         rates::Rates,
+        send_back::SendBack,
         trace::CallTrace,
     },
     held_queue::HeldQueue,
@@ -41,20 +42,14 @@ pub(crate) struct PushSettings {
     pub(crate) flow: FlowLimits,
     /// When more messages of a popped queue are not done with, it is popped no further.
     pub(crate) pop_in_flight: usize,
-    /// `None`: 16 times, or without end where messages are consumed in order.
-    pub(crate) max_reconsume_times: Option<i32>,
+    /// How often a failed message comes again.
+    pub(crate) max_reconsume_times: i32,
     /// A call that takes longer no longer holds its messages: they come again.
     pub(crate) consume_timeout: Duration,
     /// How long a queue waits by default when its listener says so.
     pub(crate) suspend: Duration,
     /// How long a shutdown waits for calls in progress.
     pub(crate) shutdown_grace: Duration,
-}
-
-impl PushSettings {
-    pub(crate) fn max_reconsume_times(&self, is_ordered: bool) -> i32 {
-        self.max_reconsume_times.unwrap_or(if is_ordered { i32::MAX } else { 16 })
-    }
 }
 
 /// Messages to be consumed.
@@ -142,6 +137,15 @@ impl Core {
     /// The requests of POP.
     pub(crate) fn pops(&self) -> Calls<'_> {
         Calls { session: &self.member.session, settings: &self.pop }
+    }
+
+    /// How messages go back.
+    pub(crate) fn send_back(&self) -> SendBack<'_> {
+        SendBack {
+            session: &self.member.session,
+            group: self.member.group(),
+            max_reconsume_times: self.settings.max_reconsume_times,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what the user holds (`push`, `builder`, `listener`), what the tasks share (`core`, `held_queue`,
 //! `lease`, `popped_queue`), the tasks: who gives and takes queues (`rebalancer`), who fills them (`puller`, `popper`), who
-//! empties them (`concurrent`, `popped`, `ordered`, `send_back`), and what brokers ask (`requests`).
+//! empties them (`concurrent`, `popped`, `ordered`), and what brokers ask (`requests`).
 
 mod builder;
 mod concurrent;
@@ -21,7 +21,6 @@ mod puller;
 mod push;
 mod rebalancer;
 mod requests;
-mod send_back;
 
 pub use builder::PushConsumerBuilder;
 pub use listener::{ConsumeStatus, Messages, OrderedConsumeStatus};

@@ -20,7 +20,6 @@ use super::{
     core::Core,
     held_queue::HeldQueue,
     listener::{Listener, Messages, OrderedConsumeStatus, Panicked, call},
-    send_back::{LEVEL_DEAD, send_back},
 };
 use crate::{lock::lock, upkeep::wait};
 
@@ -210,20 +209,13 @@ async fn consume_next(core: &Core, held: &Arc<HeldQueue>) -> Option<Duration> {
 /// Sends messages whose tries are used up to the dead letter queue, and readies the others for the next try. How many
 /// were buried.
 async fn bury_exhausted(core: &Core, generation: u64, held: &HeldQueue, messages: &Messages) -> usize {
-    let max_tries = core.settings.max_reconsume_times(true);
+    let max_tries = core.settings.max_reconsume_times;
     let mut dead = Messages::new();
     for message in messages {
         let is_exhausted = message.reconsume_times >= max_tries && !core.member.is_broadcasting();
-        if is_exhausted {
-            match send_back(core, message, LEVEL_DEAD).await {
-                Ok(()) => {
-                    dead.push(message.clone());
-                    continue;
-                }
-                Err(error) => {
-                    tracing::warn!(queue = %held.queue, %error, "message not sent to the dead letter queue")
-                }
-            }
+        if is_exhausted && core.send_back().bury(message).await {
+            dead.push(message.clone());
+            continue;
         }
         lock(&held.state).retry(generation, message);
     }

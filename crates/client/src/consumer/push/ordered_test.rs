@@ -60,6 +60,27 @@ async fn an_ordered_message_that_always_fails_goes_to_the_dead_letter_queue() {
     assert_eq!(cluster.committed(GROUP, &queue(0)), Some(2));
 }
 
+/// Java's default is to try for ever, and nothing behind the message is consumed.
+#[tokio::test]
+async fn by_default_an_ordered_message_comes_again_16_times() {
+    let (cluster, seen) = (cluster(1), Seen::default());
+    ["bad", "good"].iter().for_each(|body| cluster.put(&queue(0), body, ""));
+    let noted = seen.clone();
+    let consumer = builder(&cluster)
+        .suspend_time(Duration::from_millis(10))
+        .on_messages_in_order(move |messages| {
+            noted.note(&messages);
+            let fails = messages[0].message.body == b"bad";
+            async move { if fails { OrderedConsumeStatus::Suspend } else { OrderedConsumeStatus::Success } }
+        })
+        .start()
+        .await
+        .unwrap();
+    until("the next one is consumed", || seen.bodies().ends_with(&["good".to_owned()])).await;
+    consumer.shutdown().await;
+    assert_eq!((seen.len(), cluster.sent_back()), (18, vec![(0, -1)]));
+}
+
 #[tokio::test]
 async fn a_queue_that_another_member_holds_is_not_consumed_in_order() {
     let (cluster, seen) = (cluster(2), Seen::default());

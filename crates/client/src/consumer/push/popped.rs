@@ -7,12 +7,14 @@ use eruca_protocol::pop::ReceiptHandle;
 use tokio::time::Instant;
 
 use super::{
-    super::pop::PoppedMessage,
+    super::{
+        pop::PoppedMessage,
+        send_back::{LEVEL_BY_TRIES, LEVEL_DEAD},
+    },
     concurrent::{divide, end_trace},
     core::Core,
     listener::{ConsumeStatus, Listener, Messages, call},
     popped_queue::PoppedQueue,
-    send_back::{LEVEL_BY_TRIES, LEVEL_DEAD, send_back},
 };
 
 /// After how many seconds a message comes again, by the number of tries or by the level that the listener chose (as
@@ -94,7 +96,7 @@ pub(crate) async fn consume_popped(core: &Core, work: PoppedWork) {
         delivery.ack(core).await;
     }
     for delivery in &failed {
-        let is_exhausted = delivery.message.reconsume_times >= core.settings.max_reconsume_times(false);
+        let is_exhausted = delivery.message.reconsume_times >= core.settings.max_reconsume_times;
         if level <= LEVEL_DEAD || is_exhausted {
             bury(core, delivery).await;
         } else {
@@ -106,12 +108,10 @@ pub(crate) async fn consume_popped(core: &Core, work: PoppedWork) {
 
 /// Brings a message to the dead letter queue, as Java's proxies do. (Java's push consumer acknowledges it, and it is gone.)
 pub(crate) async fn bury(core: &Core, delivery: &Delivery) {
-    match send_back(core, &delivery.message, LEVEL_DEAD).await {
-        Ok(()) => delivery.ack(core).await,
-        Err(error) => {
-            tracing::warn!(id = %delivery.message.message_id(), %error, "message not sent to the dead letter queue, it comes again");
-            delivery.retry(core, LEVEL_BY_TRIES).await;
-        }
+    if core.send_back().bury(&delivery.message).await {
+        delivery.ack(core).await;
+    } else {
+        delivery.retry(core, LEVEL_BY_TRIES).await;
     }
 }
 

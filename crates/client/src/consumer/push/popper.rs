@@ -65,7 +65,7 @@ async fn take_in(
     messages: Vec<PoppedMessage>,
 ) {
     let came = Instant::now();
-    let max_tries = core.settings.max_reconsume_times(false);
+    let max_tries = core.settings.max_reconsume_times;
     let mut wanted = Vec::new();
     for message in messages {
         let delivery = Delivery::of(message);

@@ -52,7 +52,7 @@ impl BrokerRequests for Core {
         info.properties.extend([
             property("PROP_THREADPOOL_CORE_SIZE", settings.parallel_calls.to_string()),
             property("consumeMessageBatchMaxSize", settings.call_batch.to_string()),
-            property("maxReconsumeTimes", settings.max_reconsume_times(is_ordered).to_string()),
+            property("maxReconsumeTimes", settings.max_reconsume_times.to_string()),
             property("popBatchNums", pop.max_messages.to_string()),
             property("popInvisibleTime", millis(pop.invisible).to_string()),
             property("pullBatchSize", settings.pull_batch.to_string()),

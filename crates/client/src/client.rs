@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use eruca_message::{Clock, SystemClock, Timestamp};
+use eruca_message::{Clock, MessageQueue, SystemClock, Timestamp, names};
 use eruca_protocol::{
     HeaderFields, RemotingCommand, RequestCode, ResponseCode,
     body::{self, HeartbeatData, TopicRouteData},
@@ -245,6 +245,18 @@ impl Session {
             self.heartbeat_due.notify_one();
         }
         self.cached_route(topic).ok_or_else(|| CallError::TopicUnknown { topic: topic.to_owned() })
+    }
+
+    /// Makes the address of `queue`'s broker known, and keeps the routes to it in use. A light queue has no route: that of the
+    /// topic to which its messages were sent must be known.
+    pub(crate) async fn reach(&self, queue: &MessageQueue) -> Result<(), CallError> {
+        if !names::is_lmq(&queue.topic) {
+            return self.route(&queue.topic).await.map(drop);
+        }
+        match lock(&self.routes).keep(&queue.broker_name, self.now()) {
+            true => Ok(()),
+            false => Err(CallError::BrokerUnknown { broker_name: queue.broker_name.clone() }),
+        }
     }
 
     fn cached_route(&self, topic: &str) -> Option<Arc<TopicRoute>> {

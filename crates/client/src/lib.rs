@@ -4,6 +4,7 @@
 //! - [`TransactionProducer`] sends messages that are delivered when your own work is done.
 //! - [`PushConsumer`] calls you with messages as they come.
 //! - [`LitePullConsumer`] gives you messages when you ask for them.
+//! - [`PullConsumer`] pulls from the queue and the offset that you say.
 //! - [`PopConsumer`] gives you messages that you acknowledge one by one; its group shares queues.
 //! - [`LiteConsumer`] gives you messages of very many small topics, of each in order.
 //! - [`Admin`] asks and orders name servers and brokers.
@@ -64,8 +65,8 @@ pub use compression::{Compression, DecompressError, MAX_DECOMPRESSED_BYTES};
 pub use consumer::{
     AllocationStrategy, ConsumeFrom, ConsumeStatus, Filter, LiteConsumer, LiteConsumerBuilder, LiteError,
     LiteMessage, LitePullConsumer, LitePullConsumerBuilder, LitePullError, LiteStart, Messages,
-    OrderedConsumeStatus, PopConsumer, PopConsumerBuilder, PopError, PoppedMessage, PullOutcome, PullStatus,
-    PushConsumer, PushConsumerBuilder, RoomOf,
+    OrderedConsumeStatus, PopConsumer, PopConsumerBuilder, PopError, PoppedMessage, PullConsumer,
+    PullConsumerBuilder, PullError, PullOutcome, PullStatus, PushConsumer, PushConsumerBuilder, RoomOf,
 };
 pub use error::{CallError, ConfigError, StartError};
 pub use eruca_message::{Message, MessageQueue, OffsetMessageId, StoredMessage, Timestamp};

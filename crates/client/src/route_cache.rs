@@ -147,6 +147,12 @@ impl RouteCache {
         self.topics.keys().cloned().collect()
     }
 
+    /// Marks the routes that lead to a group as in use; whether there are any.
+    pub(crate) fn keep(&mut self, broker_name: &str, now: Timestamp) -> bool {
+        let leading = self.topics.values_mut().filter(|entry| entry.route.brokers.contains_key(broker_name));
+        leading.map(|entry| entry.last_used = now).count() > 0
+    }
+
     /// The address of broker `id` of a group.
     pub(crate) fn broker_addr(&self, broker_name: &str, id: i64) -> Option<String> {
         self.brokers(broker_name).find_map(|addrs| addrs.get(&id)).cloned()
@@ -250,7 +256,10 @@ mod tests {
         assert_eq!(cache.any_addr("b").as_deref(), Some("b:2"));
         assert_eq!(cache.broker_addr("b", MASTER_ID), None);
         assert_eq!(cache.topics_in_use(Timestamp(FORGET_AFTER_MS - 1)), ["t"]);
-        assert!(cache.topics_in_use(Timestamp(FORGET_AFTER_MS)).is_empty());
+        assert!(cache.keep("b", Timestamp(5)));
+        assert_eq!(cache.topics_in_use(Timestamp(FORGET_AFTER_MS)), ["t"]);
+        assert!(cache.topics_in_use(Timestamp(FORGET_AFTER_MS + 5)).is_empty());
+        assert!(!cache.keep("b", Timestamp(FORGET_AFTER_MS + 5)));
         assert!(cache.addrs(false).is_empty());
     }
 }

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    LogOffset, OffsetMessageId, Properties, QueueOffset, Record, RecordError, Timestamp, properties,
+    LogOffset, OffsetMessageId, Properties, QueueOffset, Record, RecordError, Timestamp, names::LMQ_PREFIX,
+    properties,
 };
 
 /// A message to send.
@@ -37,6 +38,14 @@ impl Message {
         self.with_property(properties::KEYS, keys)
     }
 
+    /// Has it delivered after the delay of this level: of the 18 levels 1 s, 5 s, 10 s, 30 s, 1 to 10 min, 20 min, 30 min, 1 h and
+    /// 2 h, unless the broker has others (`messageDelayLevel`). Level 0 is no delay, a higher one than there is stands for the
+    /// highest. It excludes a time of delivery.
+    #[must_use]
+    pub fn with_delay_level(self, level: u16) -> Self {
+        self.with_property(properties::DELAY_TIME_LEVEL, level.to_string())
+    }
+
     /// Has it delivered at `time` and not before; at once, if that has passed. It excludes a delay level.
     #[must_use]
     pub fn with_delivery_at(self, time: Timestamp) -> Self {
@@ -60,6 +69,16 @@ impl Message {
     #[must_use]
     pub fn with_lite_topic(self, lite_topic: impl Into<String>) -> Self {
         self.with_property(properties::LITE_TOPIC, lite_topic)
+    }
+
+    /// Puts it into these light message queues, too, which need not exist yet: it is stored once, and may be consumed from the
+    /// queue of its topic and from each of them (see [`MessageQueue::light`](crate::MessageQueue::light)). The broker needs `enableLmq` and
+    /// `enableMultiDispatch`.
+    #[must_use]
+    pub fn with_light_queues(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let queues: Vec<String> =
+            names.into_iter().map(|name| format!("{LMQ_PREFIX}{}", name.as_ref())).collect();
+        self.with_property(properties::INNER_MULTI_DISPATCH, queues.join(","))
     }
 
     /// Sets a property.
@@ -179,5 +198,17 @@ impl From<&Record<'_>> for StoredMessage {
             reconsume_times: fields.reconsume_times,
             prepared_transaction_offset: fields.prepared_transaction_offset,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setters_write_the_properties_that_brokers_read() {
+        let message = Message::new("t", "x").with_delay_level(3).with_light_queues(["a", "b"]);
+        let written: Vec<_> = message.properties.iter().collect();
+        assert_eq!(written, [("DELAY", "3"), ("INNER_MULTI_DISPATCH", "%LMQ%a,%LMQ%b")]);
     }
 }

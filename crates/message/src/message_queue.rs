@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::LMQ_PREFIX;
+
 /// One queue of a topic on one broker group (Java: `MessageQueue`).
 ///
 /// With serde it has the shape that it has in JSON bodies.
@@ -22,6 +24,11 @@ impl MessageQueue {
     /// The queue `queue_id` of `topic` on `broker_name`.
     pub fn new(topic: impl Into<String>, broker_name: impl Into<String>, queue_id: i32) -> Self {
         MessageQueue { topic: topic.into(), broker_name: broker_name.into(), queue_id }
+    }
+
+    /// The light message queue `name` on `broker_name`: each broker of a topic has its own of that name.
+    pub fn light(name: &str, broker_name: impl Into<String>) -> Self {
+        MessageQueue::new(format!("{LMQ_PREFIX}{name}"), broker_name, 0)
     }
 }
 

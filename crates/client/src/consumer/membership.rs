@@ -319,7 +319,7 @@ impl Membership {
         mut request: RemotingCommand,
     ) -> Result<crate::client::Answer, CallError> {
         // Makes the broker's address known, where the queue did not come from a route of this session.
-        self.session.route(&queue.topic).await?;
+        self.session.reach(queue).await?;
         request.ext_fields.push("bname", &queue.broker_name);
         let addr = self.session.addr_to_read(&queue.broker_name, MASTER_ID)?;
         self.session.call(&addr, request).await

@@ -31,7 +31,7 @@ impl BrokerOffsets {
             set_zero_if_not_found: None,
         };
         // Makes the broker's address known, where the queue did not come from a route of this session.
-        self.session.route(&queue.topic).await?;
+        self.session.reach(queue).await?;
         match self
             .session
             .call(&self.addr(queue)?, for_broker(RemotingCommand::request(&header), queue))

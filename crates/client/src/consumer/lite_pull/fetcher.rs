@@ -92,7 +92,7 @@ async fn pull(
 ) -> Result<PullOutcome, CallError> {
     let session = &core.member.session;
     // Makes the broker's address known, and keeps the route in use.
-    session.route(&assigned.queue.topic).await?;
+    session.reach(&assigned.queue).await?;
     let from = assigned.fetch_from.load(Ordering::Relaxed);
     let addr = session.addr_to_read(&assigned.queue.broker_name, from)?;
     let call = PullCall {

@@ -148,7 +148,9 @@ impl LitePullConsumer {
     }
 
     /// Makes exactly these queues this consumer's, whatever other members of the group have. Returns when they are
-    /// taken up; a queue without an offset to start from, as its broker cannot be asked, comes later.
+    /// taken up; a queue without an offset to start from, as its broker cannot be asked, comes later. Before
+    /// [`MessageQueue::light`] ones, ask [`LitePullConsumer::fetch_message_queues`] for those of the topic that their messages
+    /// are sent to: that is how their broker is found.
     pub async fn assign(&self, queues: impl IntoIterator<Item = MessageQueue>) -> Result<(), LitePullError> {
         {
             let mut mode = lock(&self.core.mode);
@@ -288,8 +290,6 @@ impl LitePullConsumer {
 
     /// The group's committed offset in `queue`; `None` where it has none.
     pub async fn committed(&self, queue: &MessageQueue) -> Result<Option<i64>, LitePullError> {
-        // Makes the broker's address known.
-        self.core.member.session.route(&queue.topic).await?;
         Ok(self.core.member.offsets.read(queue).await?)
     }
 

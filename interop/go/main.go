@@ -35,7 +35,8 @@ const (
 func scenarios() []scenario {
 	var all []scenario
 	for _, list := range [][]scenario{
-		orderlyScenarios, consumeFromScenarios, sharingScenarios, retryScenarios, timerScenarios,
+		orderlyScenarios, consumeFromScenarios, sharingScenarios, controlScenarios, retryScenarios, timerScenarios,
+		requestScenarios, traceScenarios,
 		sendScenarios, pushScenarios, filterScenarios, pullScenarios, transactionScenarios, restartScenarios,
 	} {
 		all = append(all, list...)

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +20,9 @@ const handOver = 90 * time.Second
 
 var orderlyScenarios = []scenario{
 	{name: "orderly-two-consumers", run: orderlyTwoConsumers},
+	{name: "orderly-suspend", run: orderlySuspend},
+	{name: "orderly-dlq", run: orderlyDeadLetter},
+	{name: "orderly-restart-kill", run: orderlyRestart, exclusive: true},
 }
 
 // orderLog notes what all members saw per queue, and when two work on one queue at a time.
@@ -101,6 +107,78 @@ func orderlyTwoConsumers(c *testCase) error {
 
 func sendSharded(p rocketmq.Producer, topic string, from, to int) {
 	for i := from; i < to; i++ {
-		sendOk(p, message(topic, fmt.Sprintf("k%d", i), "x").WithShardingKey(fmt.Sprintf("order-%d", i%8)))
+		sendOk(p, sharded(topic, i))
 	}
+}
+
+func sharded(topic string, i int) *primitive.Message {
+	return message(topic, fmt.Sprintf("k%d", i), "x").WithShardingKey(fmt.Sprintf("order-%d", i%8))
+}
+
+// attempts notes keys and how often they had come back, as the client counts on in the message itself.
+type attempts struct {
+	mutex sync.Mutex
+	seen  []string
+}
+
+func (a *attempts) all() []string {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return slices.Clone(a.seen)
+}
+
+// suspending suspends the queue at messages with this key until they came back so many times.
+func (a *attempts) suspending(key string, times int32) listener {
+	return func(ctx context.Context, messages []*primitive.MessageExt) consumer.ConsumeResult {
+		m := messages[0]
+		a.mutex.Lock()
+		a.seen = append(a.seen, fmt.Sprintf("%s/%d", m.GetKeys(), m.ReconsumeTimes))
+		a.mutex.Unlock()
+		if m.GetKeys() == key && m.ReconsumeTimes < times {
+			if orderly, ok := primitive.GetOrderlyCtx(ctx); ok {
+				orderly.SuspendCurrentQueueTimeMillis = 100
+			}
+			return consumer.SuspendCurrentQueueAMoment
+		}
+		return consumer.ConsumeSuccess
+	}
+}
+
+func orderlySuspend(c *testCase) error {
+	topic := c.freshTopic(1)
+	seen := &attempts{}
+	c.startPush(c.freshName(), topic, "*", seen.suspending("k2", 2), consumer.WithConsumerOrder(true))
+	sendSharded(c.producer(), topic, 0, 5)
+	until("the last message", handOver, func() bool { return slices.Contains(seen.all(), "k4/0") })
+	equal("k0/0 k1/0 k2/0 k2/1 k2/2 k3/0 k4/0", strings.Join(seen.all(), " "), "order of attempts")
+	return nil
+}
+
+func orderlyDeadLetter(c *testCase) error {
+	topic, group := c.freshTopic(1), c.freshName()
+	seen := &attempts{}
+	c.startPush(group, topic, "*", seen.suspending("k1", math.MaxInt32), consumer.WithConsumerOrder(true),
+		consumer.WithMaxReconsumeTimes(1))
+	sendSharded(c.producer(), topic, 0, 3)
+	equal("k1", c.deadLetter(group).GetKeys(), "key of the dead letter")
+	until("the message behind it", handOver, func() bool { return slices.Contains(seen.all(), "k2/0") })
+	return nil
+}
+
+// orderlyRestart: the order holds over a kill of the broker, which forgets who had locked the queues.
+func orderlyRestart(c *testCase) error {
+	topic := c.freshTopic(4)
+	log := &orderLog{perQueue: map[int][]int64{}, working: map[int]string{}}
+	p := c.producer(producer.WithQueueSelector(producer.NewHashQueueSelector()))
+	c.startPush(c.freshName(), topic, "*", log.member("one"), consumer.WithConsumerOrder(true))
+	sendSharded(p, topic, 0, 60)
+	until("some", handOver, func() bool { return log.distinct() > 0 })
+	c.restartBroker("kill")
+	for i := 60; i < 100; i++ {
+		sendAgain(p, sharded(topic, i))
+	}
+	// A send whose answer was lost is made again. The client tells who it is with its next heartbeat, every 30 s.
+	until("all", 2*handOver, func() bool { return log.distinct() >= 100 })
+	log.check()
+	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	rocketmq "github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
 var restartScenarios = []scenario{
@@ -29,15 +32,19 @@ func restart(c *testCase, how string) error {
 	keys := before
 	for i := 0; i < 20; i++ {
 		key := fmt.Sprintf("after-%d", i)
-		// The client finds the new connection by itself; until then sends may fail.
-		until("sent "+key, soon, func() bool {
-			_, err := p.SendSync(context.Background(), message(topic, key, "x"))
-			return err == nil
-		})
+		sendAgain(p, message(topic, key, "x"))
 		keys = append(keys, key)
 	}
 	// The client tells a restarted broker who it is with its next heartbeat, every 30 s.
 	until("messages after the restart", 90*time.Second, func() bool { return containsAll(push.received, keys) })
 	awaitExactly(keys, push.received)
 	return nil
+}
+
+// sendAgain sends until it succeeds: the client finds the new connection of a restarted broker by itself.
+func sendAgain(p rocketmq.Producer, m *primitive.Message) {
+	until("sent "+m.GetKeys(), soon, func() bool {
+		_, err := p.SendSync(context.Background(), m)
+		return err == nil
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// Delay levels of the server under test are 1 s each.
+// The first two delays are short: levels 3 and 4 of the server under test.
 var retryScenarios = []scenario{
 	{name: "retry-then-success", run: retryThenSuccess},
 	{name: "retry-then-dlq", run: retryThenDeadLetter},
@@ -46,12 +46,21 @@ func retryThenDeadLetter(c *testCase) error {
 	m := message(topic, "bad", "Körper")
 	m.WithProperty("mine", "kept")
 	sendOk(c.producer(), m)
+	letter := c.deadLetter(group)
+	equal(3, len(push.received.byKey("bad")), "attempts")
+	equal("bad", letter.GetKeys(), "key")
+	equal("Körper", string(letter.Body), "body")
+	equal("kept", letter.GetProperty("mine"), "property")
+	return nil
+}
+
+// deadLetter waits for a message in %DLQ%group.
+func (c *testCase) deadLetter(group string) *primitive.MessageExt {
 	dead := "%DLQ%" + group
 	until("route of "+dead, soon, func() bool {
 		_, err := brokerOf(c.namesrv, dead)
 		return err == nil
 	})
-	equal(3, len(push.received.byKey("bad")), "attempts")
 	reader := c.pullConsumer(c.freshName(), dead, "*")
 	queue := &primitive.MessageQueue{Topic: dead, BrokerName: "broker-a", QueueId: 0}
 	got := &received{}
@@ -62,9 +71,5 @@ func retryThenDeadLetter(c *testCase) error {
 		}
 		return len(got.all()) > 0
 	})
-	letter := got.all()[0]
-	equal("bad", letter.GetKeys(), "key")
-	equal("Körper", string(letter.Body), "body")
-	equal("kept", letter.GetProperty("mine"), "property")
-	return nil
+	return got.all()[0]
 }

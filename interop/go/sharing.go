@@ -28,7 +28,7 @@ func sharingJoinAndLeave(c *testCase) error {
 		until("a probe is received", soon, func() bool {
 			return distinctKeys(one.received, two.received) >= len(keys)
 		})
-		return distinctQueues(one.received) == 4 && distinctQueues(two.received) == 4
+		return len(queuesSeen(one.received)) == 4 && len(queuesSeen(two.received)) == 4
 	})
 	one.received.clear()
 	two.received.clear()
@@ -52,12 +52,13 @@ func distinctKeys(receivers ...*received) int {
 	return len(keys)
 }
 
-func distinctQueues(r *received) int {
+// queuesSeen are those that messages came from.
+func queuesSeen(r *received) map[int]bool {
 	queues := map[int]bool{}
 	for _, m := range r.all() {
 		queues[m.Queue.QueueId] = true
 	}
-	return len(queues)
+	return queues
 }
 
 func containsAll(r *received, keys []string) bool {

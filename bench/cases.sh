@@ -20,7 +20,7 @@ cases=(
   'backlog-java eruca,java   a backlog consumed by a Java push consumer'
   'restart   eruca,java      kill -9 with a large log: spawn to the first acknowledgement'
   'replicated64 eruca,java   1 KB, 64 raw connections with one request, each message on a slave before it is acknowledged'
-  'catchup   eruca,java      a slave copies a large log, beside cp of the same bytes'
+  'catchup   eruca,java      a slave copies a large log, beside cp and a bare loopback copy of the same bytes'
   'topics    eruca,java      many topics of 8 queues beside one topic'
   'queues    eruca           a million queues: memory, start, p99 beside one queue'
   'lite      eruca,java      a hundred thousand lite topics below one parent: memory, processor time, start'
@@ -211,6 +211,8 @@ case_catchup() {
   cp -r "$dir/store/commitlog" "$dir/copy"
   seconds=$(awk -v began="$began" -v end="$EPOCHREALTIME" 'BEGIN { print end - began }')
   note cp_seconds "$seconds"
+  rm -rf "$dir/copy"
+  note loopback_seconds "$("$here/loopback" "$dir/store/commitlog" "$dir/copy")"
   rm -rf "$dir/copy"
   "$servers" start-broker "$slave" "${conf_always[@]}" brokerId=1 brokerRole=SLAVE
   # A slave is ready before it has copied anything.

@@ -63,12 +63,25 @@ impl RecallMessageHandler {
     /// Answers one recall, after the store has settled, or when disk and slaves have it where sends wait for them; as in Java with
     /// success also where they take longer.
     pub fn handle(&self, caller: &Caller, request: &RemotingCommand) -> Result<Reply, HandlerError> {
-        let header: RecallMessageRequest = request.header()?;
         let config = self.settings.now();
+        self.recall(caller, request, &config).or_else(|error| {
+            let mut refused = error.into_reply(request);
+            refused.ext_fields.push(MSG_REGION, &config.region_id);
+            Ok(Reply::Now(refused))
+        })
+    }
+
+    fn recall(
+        &self,
+        caller: &Caller,
+        request: &RemotingCommand,
+        config: &BrokerConfig,
+    ) -> Result<Reply, HandlerError> {
+        let header: RecallMessageRequest = request.header()?;
         let now = self.clock.now();
-        let handle = self.check(&header, &config, now)?;
-        let wanted = self.durability.wanted(false, &config)?.lenient();
-        let properties = recall_properties(&header, &handle, &config, now);
+        let handle = self.check(&header, config, now)?;
+        let wanted = self.durability.wanted(false, config)?.lenient();
+        let properties = recall_properties(&header, &handle, config, now);
         let message = AppendMessage {
             topic: &handle.topic,
             queue_id: 0,
@@ -87,7 +100,7 @@ impl RecallMessageHandler {
         let mut success = request.reply_with(&RecallMessageResponse { msg_id: handle.unique_key });
         success.ext_fields.push(MSG_REGION, &config.region_id);
         let responder = || caller.responder(request);
-        Ok(self.durability.acknowledge(responder, success, appended.log_offset_end, wanted, &config, now))
+        Ok(self.durability.acknowledge(responder, success, appended.log_offset_end, wanted, config, now))
     }
 
     /// The checks, in Java's order and words.
@@ -258,8 +271,9 @@ mod tests {
         assert_eq!(outbox.take()[0].response_code(), ResponseCode::SUCCESS, "as in Java");
         let acting = BrokerConfig { enable_slave_acting_master: true, ..config };
         parts.settings = Arc::new(Settings::new(acting));
-        let refused = handler(&parts, &durability).handle(&caller, &request).unwrap_err();
-        assert_eq!(refused.code, ResponseCode::SYSTEM_ERROR);
+        let refused = answer(&request, handler(&parts, &durability).handle(&caller, &request));
+        assert_eq!(refused.response_code(), ResponseCode::SYSTEM_ERROR);
+        assert_eq!(refused.ext_fields.get(MSG_REGION), Some("DefaultRegion"), "as each answer to a recall");
     }
 
     #[test]

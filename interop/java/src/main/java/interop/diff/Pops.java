@@ -25,7 +25,6 @@ final class Pops {
         // Longer than the whole run: what comes again, and when, is a matter of time.
         pop.put("invisibleTime", isOdd && random.nextBoolean() ? "-1" : "600000");
         pop.put("pollTime", "0");
-        pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
         // From the first message.
         pop.put("initMode", "0");
         pop.put("expType", "TAG");
@@ -36,8 +35,9 @@ final class Pops {
         return side -> {
             String what = number + " pop " + pop.get("consumerGroup") + " " + pop.get("topic") + ":" + pop.get("queueId") + " "
                 + pop.get("maxMsgNums") + " " + pop.get("exp") + " " + pop.get("invisibleTime");
-            pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
             side.awaitVisible(pop.get("topic"), pop.get("queueId"));
+            // The Java broker refuses what is older than half a second.
+            pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
             RemotingCommand answer = side.ask(200050, pop, null);
             List<MessageExt> found = answer.getBody() == null ? List.of() : MessageDecoder.decodes(ByteBuffer.wrap(answer.getBody()));
             Map<String, String> fields = answer.getExtFields() == null ? Map.of() : answer.getExtFields();

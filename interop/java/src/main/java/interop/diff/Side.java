@@ -54,6 +54,11 @@ final class Side {
         ends.merge(topic + ":" + answer.get("queueId"), end, Math::max);
     }
 
+    /** A message was dispatched to one more queue. */
+    void oneMoreIn(String lightQueue) {
+        ends.merge(lightQueue + ":0", 1L, Long::sum);
+    }
+
     /** The Java broker shows messages a moment after it has acknowledged them. */
     void awaitVisible(String topic, String queueId) {
         Long end = ends.get(topic + ":" + queueId);

@@ -22,6 +22,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  */
 final class Workload {
     private static final int STEPS = 400;
+    private static final int STEPS_OF_KINDS = 120;
     static final int QUEUES = 3;
     /** End of the name of the topic for messages that are delivered later. */
     static final String LATE = "late";
@@ -59,9 +60,15 @@ final class Workload {
         for (int i = 0; i < STEPS; i++) {
             steps.add(randomStep(String.format("%04d", i)));
         }
+        Kinds kinds = new Kinds(this, prefix);
+        steps.addAll(kinds.create());
+        for (int i = STEPS; i < STEPS + STEPS_OF_KINDS; i++) {
+            steps.add(kinds.step(String.format("%04d", i)));
+        }
         steps.add(side -> Requests.run(side, prefix));
         steps.add(side -> new Consumption(prefix, consumed).run(side));
         steps.add(this::readAll);
+        steps.add(kinds::readAll);
         steps.add(side -> Inquiries.run(side, prefix, topics));
     }
 
@@ -177,7 +184,7 @@ final class Workload {
     }
 
     /** Names of the fields as SEND_MESSAGE_V2 has them. */
-    private Map<String, String> sendFields(String topic, Map<String, String> properties, boolean isBatch) {
+    Map<String, String> sendFields(String topic, Map<String, String> properties, boolean isBatch) {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("a", prefix + "producers");
         fields.put("b", topic);
@@ -193,6 +200,11 @@ final class Workload {
         fields.put("k", "false");
         fields.put("m", String.valueOf(isBatch));
         return fields;
+    }
+
+    /** Nothing that decides where a message goes, or when. */
+    Map<String, String> plain() {
+        return Map.of("UNIQ_KEY", prefix + ids++, "TAGS", oneOf(List.of("red", "green")), "number", String.valueOf(random.nextInt(100)));
     }
 
     private Map<String, String> properties() {
@@ -227,7 +239,7 @@ final class Workload {
         return properties;
     }
 
-    private byte[] body() {
+    byte[] body() {
         int length = oneOf(List.of(1, 5, 100, 1_000, 5_000));
         if (chance(3)) {
             length = oneOf(List.of(0, 4 * 1024 * 1024, 4 * 1024 * 1024 + 1));
@@ -239,7 +251,7 @@ final class Workload {
         return body;
     }
 
-    private byte[] batch() {
+    byte[] batch() {
         List<byte[]> entries = new ArrayList<>();
         int total = 0;
         for (int i = random.nextInt(4); i >= 0; i--) {
@@ -400,11 +412,15 @@ final class Workload {
         }
     }
 
-    private boolean chance(int percent) {
+    boolean chance(int percent) {
         return random.nextInt(100) < percent;
     }
 
-    private <T> T oneOf(List<T> choices) {
+    int number(int below) {
+        return random.nextInt(below);
+    }
+
+    <T> T oneOf(List<T> choices) {
         return choices.get(random.nextInt(choices.size()));
     }
 }

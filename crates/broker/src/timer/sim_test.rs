@@ -20,6 +20,10 @@ const SEEDS: u64 = 24;
 /// One that once found what the first ones do not: units behind a hole, which a power cut left, came back into a log that had grown.
 const FOUND: u64 = 88;
 const STEPS: usize = 160;
+/// Steps of the run that is broken off before each of them.
+const BROKEN_OFF_STEPS: usize = 40;
+/// So many of a hundred steps are calm.
+const CALM: u64 = 93;
 const START: i64 = 1_700_000_000_000;
 
 /// How the process ends.
@@ -228,23 +232,30 @@ impl World {
         self.disk.disarm();
     }
 
+    /// A step in which nothing ends or fails; `which` is below [`CALM`].
+    fn calm_step(&mut self, which: u64) {
+        match which {
+            0..40 => self.send(),
+            40..52 => self.recall(),
+            52..80 => drop(self.engine_step()),
+            80..86 => {
+                let ms = 1 + self.below(900) as i64;
+                self.clock.advance_ms(ms);
+            }
+            86..91 => self.flush(),
+            _ => {
+                if let Some((store, _)) = &self.running {
+                    let _ = store.queue_flush_step();
+                }
+            }
+        }
+    }
+
     fn play(&mut self) {
         for _ in 0..STEPS {
             match self.below(100) {
-                0..40 => self.send(),
-                40..52 => self.recall(),
-                52..80 => drop(self.engine_step()),
-                80..86 => {
-                    let ms = 1 + self.below(900) as i64;
-                    self.clock.advance_ms(ms);
-                }
-                86..91 => self.flush(),
-                91..93 => {
-                    if let Some((store, _)) = &self.running {
-                        let _ = store.queue_flush_step();
-                    }
-                }
-                93..96 => {
+                calm @ 0..CALM => self.calm_step(calm),
+                CALM..96 => {
                     let fault = Fault {
                         op: SimOp::Change,
                         after: self.below(12),
@@ -315,4 +326,30 @@ fn whatever_happens_each_comes_in_time_and_a_recalled_one_does_not() {
         delivered += world.delivered().len();
     }
     assert!(delivered > 0);
+}
+
+#[test]
+fn wherever_it_is_broken_off_a_run_ends_alike() {
+    // Acknowledged when the disk has it, so that power cuts lose nothing either.
+    const SEED: u64 = 2;
+    for end in [End::Killed, End::PowerCut] {
+        for at in 0..BROKEN_OFF_STEPS {
+            let mut world = World::new(SEED);
+            assert_eq!(world.mode, FlushMode::Sync);
+            for step in 0..BROKEN_OFF_STEPS {
+                if step == at {
+                    world.end(end);
+                }
+                let which = world.below(CALM);
+                world.calm_step(which);
+            }
+            world.finish();
+            world.check();
+            let recalled = world.sent.values().filter(|sent| sent.is_recalled).count();
+            assert!(
+                recalled > 0 && world.delivered().len() == world.sent.len() - recalled,
+                "{end:?} at {at}"
+            );
+        }
+    }
 }

@@ -26,7 +26,7 @@ final class Known {
         rule("handles that are none", "^\\d+ ack 3", "code 1", "code 29"),
         rule("a transaction is ended once", "transaction's end again ", "code 0.*", "code (0|1|16|604)\\b.*"),
         rule("a transaction is delivered once, and later where it says so", "^end .*-odd:", "code .*", "code .*"),
-        rule("what cannot be stored is told as that", "(send|batch|compressed|transaction|retry) ", "code 1", "code (1[36]|29) .*"));
+        rule("what cannot be stored is told as that", "(send|batch|compressed|transaction|retry|priority|light|inner|lite|oddly|fifo) ", "code 1", "code (1[36]|29) .*"));
     private final Map<String, Integer> seen = new LinkedHashMap<>();
 
     private static Rule rule(String name, String step, String java, String eruca) {

@@ -17,6 +17,7 @@ use eruca_client::{
 use eruca_protocol::body::MessageRequestMode;
 
 mod catalogue;
+mod kinds;
 mod peer;
 #[path = "../cluster/support.rs"]
 mod support;

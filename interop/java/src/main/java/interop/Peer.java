@@ -27,13 +27,14 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
 /**
  * The other side of {@code crates/client/tests/java_peer}: a Java client that does what it is told.
  *
  * <pre>
  * Peer send NAMESRV            messages from lines of standard input, one line of output for each
- * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned
+ * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned|broadcasting|failing
  * Peer answer NAMESRV GROUP TOPIC
  * Peer ask NAMESRV TOPIC       requests from lines of standard input, one line of output for each answer
  * </pre>
@@ -92,6 +93,10 @@ public final class Peer {
                     MessageAccessor.putProperty(message, "TIMER_DELAY_MS", how[1]);
                     plain.send(message);
                 }
+                case "priority" -> {
+                    message.setPriority(Integer.parseInt(how[1]));
+                    plain.send(message);
+                }
                 case "shard" -> plain.send(message, new SelectMessageQueueByHash(), how[1]);
                 case "transaction" -> transacting.sendMessageInTransaction(message, how[1]);
                 default -> throw new IllegalArgumentException(line);
@@ -118,8 +123,18 @@ public final class Peer {
         } else {
             consumer.setMessageListener((MessageListenerConcurrently) (messages, context) -> {
                 messages.forEach(Peer::print);
-                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+                // After a second; one that failed a second time is a dead letter.
+                context.setDelayLevelWhenNextConsume(1);
+                return how.equals("failing")
+                    ? ConsumeConcurrentlyStatus.RECONSUME_LATER
+                    : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
+        }
+        if (how.equals("broadcasting")) {
+            consumer.setMessageModel(MessageModel.BROADCASTING);
+        }
+        if (how.equals("failing")) {
+            consumer.setMaxReconsumeTimes(1);
         }
         // "assigned": the broker says who has which queue, and whether it is pulled or popped.
         consumer.setClientRebalance(!how.equals("assigned"));

@@ -3,12 +3,16 @@ package interop.scenarios;
 import interop.Await;
 import interop.Case;
 import interop.Check;
+import interop.Kills;
 import interop.Received;
 import interop.Scenario;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
 import java.util.stream.Stream;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.subscription.CustomizedRetryPolicy;
 import org.apache.rocketmq.remoting.protocol.subscription.ExponentialRetryPolicy;
 import org.apache.rocketmq.remoting.protocol.subscription.GroupForbidden;
@@ -27,6 +31,7 @@ public final class MachineryScenarios {
         Scenario.of("machinery-timer-engine", MachineryScenarios::timerEngine),
         Scenario.of("machinery-pop-records", MachineryScenarios::popRecords),
         Scenario.of("machinery-retry-policy", MachineryScenarios::retryPolicy, "kill"),
+        Scenario.of("machinery-retries-by-policy", MachineryScenarios::retriesByPolicy, "kill-all"),
         Scenario.of("machinery-forbidden-group", MachineryScenarios::forbidden, "kill"));
 
     private MachineryScenarios() {
@@ -62,7 +67,7 @@ public final class MachineryScenarios {
         c.cluster.admin().exportPopRecords(c.cluster.brokerAddr(), 10_000);
     }
 
-    /** Kept and told; it is for clients of the proxy, those of the remoting protocol have the broker's delay levels. */
+    /** Kept and told. */
     private static void retryPolicy(Case c) throws Exception {
         DefaultMQAdminExt admin = c.cluster.admin();
         String broker = c.cluster.brokerAddr();
@@ -91,6 +96,40 @@ public final class MachineryScenarios {
         Check.equal(GroupRetryPolicyType.EXPONENTIAL, told.getType(), "type of the policy");
         Check.equal(List.of(500L, 1_500L, 4_500L, 8_000L), Stream.of(0, 1, 2, 3).map(told.getRetryPolicy()::nextDelayDuration).toList(),
             "delays of the exponential policy");
+    }
+
+    /** The Java broker has its policies for clients of the proxy: there send-backs go by levels 3 and 4, a second and two. */
+    private static void retriesByPolicy(Case c) throws Exception {
+        boolean isJava = System.getProperty("interop.server", "eruca").equals("java");
+        long[] delays = isJava ? new long[] {1_000, 2_000} : new long[] {3_000, 5_000};
+        String topic = c.freshTopic(1);
+        SubscriptionGroupConfig config = new SubscriptionGroupConfig();
+        config.setGroupName(c.freshName());
+        config.getGroupRetryPolicy().setCustomizedRetryPolicy(new CustomizedRetryPolicy(new long[] {3_000, 5_000}));
+        Case.retried("group with a policy", () -> {
+            c.cluster.admin().createAndUpdateSubscriptionGroupConfig(c.cluster.brokerAddr(), config);
+            return true;
+        });
+        Received failing = new Received() {
+            @Override
+            public ConsumeConcurrentlyStatus consumeMessage(List<MessageExt> batch, ConsumeConcurrentlyContext context) {
+                add(batch);
+                return batch.get(0).getReconsumeTimes() < delays.length ? ConsumeConcurrentlyStatus.RECONSUME_LATER
+                    : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            }
+        };
+        c.startPush(config.getGroupName(), topic, "*", failing);
+        Case.sendSome(c.producer(), topic, "bad", 1);
+        Await.until("the last attempt", () -> failing.all().stream().anyMatch(m -> m.getReconsumeTimes() == delays.length));
+        if (Kills.areOn()) {
+            // While the broker is away, the client tries again by itself.
+            return;
+        }
+        List<MessageExt> attempts = failing.all();
+        for (int i = 0; i < delays.length; i++) {
+            long delay = attempts.get(i + 1).getStoreTimestamp() - attempts.get(i).getStoreTimestamp();
+            Check.that(delay >= delays[i], "attempt " + (i + 1) + " came after " + delay + " ms");
+        }
     }
 
     private static void forbidden(Case c) throws Exception {

@@ -100,13 +100,13 @@ impl From<BatchError> for HandlerError {
 }
 
 impl HandlerError {
-    /// `MESSAGE_ILLEGAL` in Java's words.
-    pub fn message_illegal(max_message_size_bytes: usize) -> Self {
+    /// `MESSAGE_ILLEGAL` in Java's words, which hold for any cause, and then the cause.
+    pub fn message_illegal(max_message_size_bytes: usize, cause: impl std::fmt::Display) -> Self {
         Self::new(
             ResponseCode::MESSAGE_ILLEGAL,
             format!(
                 "the message is illegal, maybe msg body or properties length not matched. msg body length limit \
-                 {max_message_size_bytes}B, msg properties length limit 32KB."
+                 {max_message_size_bytes}B, msg properties length limit 32KB. {cause}"
             ),
         )
     }
@@ -122,10 +122,7 @@ impl HandlerError {
             | AppendError::IllegalQueueId { .. }
             | AppendError::NoBatchQueue { .. }
             | AppendError::NoInnerCount { .. }
-            | AppendError::MixedBatch => {
-                let HandlerError { code, remark } = Self::message_illegal(max_message_size_bytes);
-                Self::new(code, format!("{remark} {error}"))
-            }
+            | AppendError::MixedBatch => Self::message_illegal(max_message_size_bytes, error),
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::properties::MAX_PROPERTIES_LEN_BYTES;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// The entry at `at` does not fit the body.
-    #[error("batch body is broken at byte {at} of {len}: {field} does not fit")]
+    #[error(
+        "batch body is broken at byte {at} of {len}: {field} does not fit; an entry has its length, magic, CRC and flag (4 bytes each), the body after 4 bytes with its length, the properties after 2"
+    )]
     Broken {
         /// Where the entry starts.
         at: usize,
@@ -25,7 +27,9 @@ pub enum BatchError {
         field: &'static str,
     },
     /// Properties longer than an entry can hold.
-    #[error("properties have {len} bytes, the limit is {MAX_PROPERTIES_LEN_BYTES}")]
+    #[error(
+        "properties have {len} bytes, the limit is {MAX_PROPERTIES_LEN_BYTES}: send less in properties or move it to the body"
+    )]
     PropertiesTooLong {
         /// Length in bytes.
         len: usize,

@@ -21,7 +21,9 @@ pub struct RecallHandle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecallHandleError {
     /// Characters that are not Base64, or bytes that are not UTF-8.
-    #[error("recall handle is invalid: it is not Base64 (the URL alphabet) of a text")]
+    #[error(
+        "recall handle is invalid: it is not Base64 (the URL alphabet) of a text; take the recallHandle of the send result"
+    )]
     NotBase64,
     /// Something else than the five parts.
     #[error(

@@ -95,7 +95,7 @@ pub enum RecordError {
         limit: usize,
     },
     /// Topic longer than a record can hold.
-    #[error("topic has {len} bytes, the limit is {limit}")]
+    #[error("topic has {len} bytes, the limit is {limit}: choose a shorter name")]
     TopicTooLong {
         /// Length in bytes.
         len: usize,
@@ -103,7 +103,7 @@ pub enum RecordError {
         limit: usize,
     },
     /// Body longer than a record can say.
-    #[error("body has {len} bytes, a record holds at most {limit}")]
+    #[error("body has {len} bytes, a record holds at most {limit}: send less at once")]
     BodyTooLong {
         /// Length in bytes.
         len: usize,

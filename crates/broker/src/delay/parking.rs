@@ -58,7 +58,8 @@ pub enum ParkError {
     /// The time is further away than the broker allows.
     #[error(
         "timer message illegal, the delay time should not be bigger than the max delay {max_ms}ms; or if set del msg, the delay time \
-         should be bigger than the current time: it asks for {delay_ms}ms; the broker's limit is timerMaxDelaySec={max_sec}"
+         should be bigger than the current time: it asks for {delay_ms}ms; the broker's limit is timerMaxDelaySec={max_sec}: ask \
+         for less, or set that key higher"
     )]
     TooFar {
         /// The delay in milliseconds.
@@ -71,7 +72,7 @@ pub enum ParkError {
     /// A recall that comes when the message has gone.
     #[error(
         "timer message illegal, the delay time should not be bigger than the max delay {max_ms}ms; or if set del msg, the delay time \
-         should be bigger than the current time: what it recalls was due {late_ms}ms ago"
+         should be bigger than the current time: what it recalls was due {late_ms}ms ago, recall sooner"
     )]
     RecallTooLate {
         /// The limit of delays in milliseconds.
@@ -95,7 +96,9 @@ pub enum ParkError {
         limit: i32,
     },
     /// A property that is no number.
-    #[error("timer message illegal: the property {name} is '{value}', which is no number of {unit}")]
+    #[error(
+        "timer message illegal: the property {name} is '{value}', which is no number of {unit}: give a whole number"
+    )]
     NoNumber {
         /// The property.
         name: &'static str,
@@ -105,10 +108,14 @@ pub enum ParkError {
         unit: &'static str,
     },
     /// The same for a delay level.
-    #[error("the property DELAY is '{value}', which is no number of a delay level")]
+    #[error(
+        "the property DELAY is '{value}', which is no number of a delay level: give one from 0 to {level_max}"
+    )]
     NoLevel {
         /// Its value, cut where it is long.
         value: String,
+        /// The highest level; above it, it counts.
+        level_max: i32,
     },
 }
 
@@ -153,7 +160,9 @@ impl Parking {
         now: Timestamp,
     ) -> Result<Option<Parked>, ParkError> {
         let level = match properties.get(DELAY_TIME_LEVEL) {
-            Some(text) => text.parse().map_err(|_| ParkError::NoLevel { value: cut(text) })?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| ParkError::NoLevel { value: cut(text), level_max: self.level_max })?,
             None => 0,
         };
         if level > 0 {

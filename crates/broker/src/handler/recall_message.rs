@@ -112,7 +112,7 @@ impl RecallMessageHandler {
     ) -> Result<RecallHandle, HandlerError> {
         if !config.recall_message_enable {
             return Err(HandlerError::no_permission(
-                "recall failed, operation is forbidden: recallMessageEnable is false in the broker's configuration",
+                "recall failed, operation is forbidden: recallMessageEnable is false in the broker's configuration, set it to true",
             ));
         }
         let not_available = |why: String| {
@@ -123,17 +123,22 @@ impl RecallMessageHandler {
         };
         let start_at = config.start_accept_send_request_time_stamp;
         if now.0 < start_at {
-            return Err(not_available(format!("it begins at startAcceptSendRequestTimeStamp={start_at}")));
+            return Err(not_available(format!(
+                "it begins at startAcceptSendRequestTimeStamp={start_at}, and it is {now}: wait, or set that key to 0"
+            )));
         }
         let permission = config.broker_permission;
         if !perm::is_writeable(permission) && !config.allow_recall_when_broker_not_writeable {
             return Err(not_available(format!(
-                "its brokerPermission={permission} is not writeable, and allowRecallWhenBrokerNotWriteable is false"
+                "its brokerPermission={permission} is not writeable, and allowRecallWhenBrokerNotWriteable is false: set it to \
+                 true"
             )));
         }
         let topic = &header.topic;
         if self.topics.get(topic).is_none() {
-            let remark = format!("recall failed, the topic[{topic}] not exist");
+            let remark = format!(
+                "recall failed, the topic[{topic}] not exist: name the topic that the message was sent to"
+            );
             return Err(HandlerError::new(ResponseCode::TOPIC_NOT_EXIST, remark));
         }
         let illegal = |remark: String| HandlerError::new(ResponseCode::ILLEGAL_OPERATION, remark);
@@ -141,13 +146,15 @@ impl RecallMessageHandler {
             RecallHandle::decode(&header.recall_handle).map_err(|error| illegal(error.to_string()))?;
         if handle.topic != *topic {
             return Err(illegal(format!(
-                "recall failed, topic not match: the handle is for topic[{}], the request names topic[{topic}]",
+                "recall failed, topic not match: the handle is for topic[{}], the request names topic[{topic}]: name the \
+                 handle's",
                 cut(&handle.topic)
             )));
         }
         if handle.broker_name != config.broker_name {
             return Err(illegal(format!(
-                "recall failed, broker service not available: the message is at broker[{}], this is [{}]",
+                "recall failed, broker service not available: the message is at broker[{}], this is [{}]: send the recall \
+                 there",
                 cut(&handle.broker_name),
                 config.broker_name
             )));
@@ -157,7 +164,7 @@ impl RecallMessageHandler {
         if left_ms <= 0 || left_ms > max_ms {
             return Err(illegal(format!(
                 "recall failed, timestamp invalid: the message is due in {left_ms}ms; it must be more than 0, and at most \
-                 timerMaxDelaySec={}",
+                 timerMaxDelaySec={}: recall sooner, with the recallHandle of the send result",
                 config.timer_max_delay_sec
             )));
         }

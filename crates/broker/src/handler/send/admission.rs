@@ -56,14 +56,15 @@ impl SendMessageHandler {
         let start_at = config.start_accept_send_request_time_stamp;
         if now.0 < start_at {
             return Err(HandlerError::system_error(format!(
-                "broker unable to service, until startAcceptSendRequestTimeStamp={start_at}"
+                "broker unable to service, until startAcceptSendRequestTimeStamp={start_at}, and it is {now}: wait, or set that key to 0"
             )));
         }
         let existing = self.topics.get(header.topic);
         if !perm::is_writeable(config.broker_permission) && existing.as_ref().is_some_and(|topic| topic.order)
         {
             return Err(HandlerError::no_permission(format!(
-                "the broker[{}] sending message is forbidden: its brokerPermission={} is not writeable",
+                "the broker[{}] sending message is forbidden: its brokerPermission={} is not writeable; set it to 6, or send to another \
+                 broker",
                 self.store_host.ip(),
                 config.broker_permission
             )));
@@ -100,7 +101,7 @@ impl SendMessageHandler {
         validate_topic(topic)?;
         if is_send_forbidden(topic) {
             return Err(HandlerError::no_permission(format!(
-                "Sending message to topic[{topic}] is forbidden."
+                "Sending message to topic[{topic}] is forbidden. It is one of the system's own: send to another topic"
             )));
         }
         let is_retry = is_retry_topic(topic);
@@ -135,8 +136,10 @@ impl SendMessageHandler {
     ) -> Result<i32, HandlerError> {
         if queue_id >= topic.read_queue_nums.max(topic.write_queue_nums) {
             return Err(HandlerError::invalid_parameter(format!(
-                "request queueId[{queue_id}] is illegal, {} Producer: {producer}",
-                java_text(topic)
+                "request queueId[{queue_id}] is illegal, {} Producer: {producer}. The topic has the queues 0 to {}: choose one of \
+                 them, or -1 for any",
+                java_text(topic),
+                topic.read_queue_nums.max(topic.write_queue_nums) - 1
             )));
         }
         if queue_id >= 0 {
@@ -145,7 +148,10 @@ impl SendMessageHandler {
         let spread =
             i32::try_from(self.spread.fetch_add(1, std::sync::atomic::Ordering::Relaxed) & 0x7FFF_FFFF);
         spread.unwrap_or(0).checked_rem(topic.write_queue_nums).ok_or_else(|| {
-            HandlerError::invalid_parameter(format!("topic[{}] has no write queue", topic.topic_name))
+            HandlerError::invalid_parameter(format!(
+                "topic[{}] has no write queue, its writeQueueNums is {}: set it higher (eruca admin updateTopic -w)",
+                topic.topic_name, topic.write_queue_nums
+            ))
         })
     }
 
@@ -161,7 +167,10 @@ impl SendMessageHandler {
         let config = self.groups.get_or_create(group).ok_or_else(|| {
             HandlerError::new(
                 ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST,
-                format!("subscription group not exist, {group}: no consumer of it was ever here"),
+                format!(
+                    "subscription group not exist, {group}: no consumer of it was ever here, and autoCreateSubscriptionGroup is off or the \
+                     name is not allowed; create it with eruca admin updateSubGroup -g {group}"
+                ),
             )
         })?;
         let times_max = header

@@ -49,7 +49,8 @@ impl SendMessageHandler {
         }
         match config.reject_transaction_message {
             true => Err(HandlerError::no_permission(format!(
-                "the broker[{}] sending transaction message is forbidden: its rejectTransactionMessage is true",
+                "the broker[{}] sending transaction message is forbidden: its rejectTransactionMessage is true; set it to false, or send to another \
+                 broker",
                 self.store_host.ip()
             ))),
             false => Ok(true),
@@ -80,12 +81,11 @@ impl SendMessageHandler {
         })?;
         let limit = MAX_PROPERTIES_LEN_BYTES - CHECK_TIMES_ROOM_BYTES;
         if properties.len() > limit {
-            let HandlerError { code, remark } = HandlerError::message_illegal(config.max_message_size);
-            let len = properties.len();
-            return Err(HandlerError::new(
-                code,
-                format!("{remark} The half message has properties of {len} bytes, its limit is {limit}"),
-            ));
+            let cause = format!(
+                "the half message's properties have {} bytes, the limit is {limit}: send less in properties or move it to the body",
+                properties.len()
+            );
+            return Err(HandlerError::message_illegal(config.max_message_size, cause));
         }
         let half = Half::of_properties(properties)
             .map_err(|why| HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, why.to_string()))?;

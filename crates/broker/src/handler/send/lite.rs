@@ -46,7 +46,7 @@ impl SendMessageHandler {
                     ResponseCode::LMQ_QUOTA_EXCEEDED,
                     format!(
                         "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded: there are {count}, the limit is {limit} \
-                         (maxLmqConsumeQueueNum)"
+                         (maxLmqConsumeQueueNum): set it higher, or let lite topics expire (lite.topic.expiration)"
                     ),
                 ));
             }

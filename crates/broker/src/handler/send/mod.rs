@@ -14,6 +14,8 @@ mod once;
 #[cfg(test)]
 mod priority_test;
 mod properties;
+#[cfg(test)]
+mod refusals_test;
 mod reply_message;
 #[cfg(test)]
 mod reply_message_test;

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use eruca_message::{
-    OffsetMessageId, Properties,
+    OffsetMessageId, Properties, PropertiesError,
     properties::{MAX_PROPERTIES_LEN_BYTES, MSG_REGION, PUSH_REPLY_TIME, REPLY_TO_CLIENT, TRACE_SWITCH},
 };
 use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode, request::PushReplyMessageRequest};
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{AppendMessage, Appended, MessageStore};
 
-use super::{SendMessageHandler, header::SendHeader, properties::trace_text};
+use super::{SendMessageHandler, header::SendHeader, properties::trace_text, send_message::refuse_long_body};
 use crate::{clients::ProducerTable, control::Control, reply::HandlerError};
 
 /// How long the client that waits for the reply may take to acknowledge it.
@@ -56,9 +56,7 @@ impl ReplyMessageHandler {
         let header = SendHeader::decode(request)?;
         let now = send.clock.now();
         let destination = send.admit(&header, &config, caller.peer_addr(), now)?;
-        if request.body.len() > config.max_message_size {
-            return Err(HandlerError::message_illegal(config.max_message_size));
-        }
+        refuse_long_body(&request.body, &config)?;
         let mut properties = Properties::decode(header.properties.as_bytes());
         properties.set(MSG_REGION, config.region_id.as_str());
         properties.set(TRACE_SWITCH, trace_text(config.trace_on));
@@ -69,7 +67,8 @@ impl ReplyMessageHandler {
         }
         let encoded = properties.to_bytes();
         if encoded.len() > MAX_PROPERTIES_LEN_BYTES {
-            return Err(HandlerError::message_illegal(config.max_message_size));
+            let cause = PropertiesError::TooLong { len: encoded.len() };
+            return Err(HandlerError::message_illegal(config.max_message_size, cause));
         }
         let mut answer = request.reply(ResponseCode::SUCCESS);
         send.push_region(&mut answer.ext_fields, config.trace_on);

@@ -62,17 +62,7 @@ impl Replier {
     }
 
     fn reply(&self, properties: &str) {
-        let mut request = RemotingCommand::request(&SendMessageRequestV2 {
-            producer_group: "repliers".to_owned(),
-            topic: TOPIC.to_owned(),
-            default_topic: AUTO_CREATE_TOPIC.to_owned(),
-            default_topic_queue_nums: 4,
-            properties: Some(properties.to_owned()),
-            ..SendMessageRequestV2::default()
-        })
-        .with_body("pong");
-        request.code = RequestCode::SEND_REPLY_MESSAGE_V2.0;
-        let answer = self.handler.handle(&self.send, &self.caller, &request);
+        let answer = self.handler.handle(&self.send, &self.caller, &request(properties));
         assert!(matches!(answer, Ok(Reply::Later)));
     }
 
@@ -83,6 +73,20 @@ impl Replier {
     fn stored(&self) -> Vec<StoredMessage> {
         self.parts.read(TOPIC, 0)
     }
+}
+
+fn request(properties: &str) -> RemotingCommand {
+    let mut request = RemotingCommand::request(&SendMessageRequestV2 {
+        producer_group: "repliers".to_owned(),
+        topic: TOPIC.to_owned(),
+        default_topic: AUTO_CREATE_TOPIC.to_owned(),
+        default_topic_queue_nums: 4,
+        properties: Some(properties.to_owned()),
+        ..SendMessageRequestV2::default()
+    })
+    .with_body("pong");
+    request.code = RequestCode::SEND_REPLY_MESSAGE_V2.0;
+    request
 }
 
 #[test]
@@ -136,6 +140,21 @@ fn a_reply_that_nobody_takes_is_stored_and_its_sender_told() {
     waiting.disconnect();
     assert!(refused(replier.answer()).starts_with("push reply message to me@1fail."));
     assert_eq!(replier.stored().len(), 4);
+}
+
+#[test]
+fn a_reply_that_is_too_long_is_refused_with_length_and_limit() {
+    let replier = Replier::new();
+    let refused = |request: RemotingCommand| {
+        let error = replier.handler.handle(&replier.send, &replier.caller, &request).unwrap_err();
+        assert_eq!(error.code, ResponseCode::MESSAGE_ILLEGAL);
+        assert!(error.remark.starts_with("the message is illegal, maybe msg body"), "{}", error.remark);
+        error.remark
+    };
+    let long = refused(request(&format!("big\u{1}{}\u{2}", "p".repeat(32_767))));
+    assert!(long.contains("the limit is 32767: send less in properties"), "{long}");
+    let large = refused(request("").with_body(vec![0; (4 << 20) + 1]));
+    assert!(large.contains("has 4194305 bytes, maxMessageSize is 4194304: send less"), "{large}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use eruca_message::{
-    Clock, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, RecallHandle, Timestamp, UniqueIdGenerator,
-    decode_batch,
+    Clock, LogOffset, OFFSET_ID_LEN_MAX, OffsetMessageId, PropertiesError, RecallHandle, Timestamp,
+    UniqueIdGenerator, decode_batch,
     names::{MAX_TOPIC_LEN_BYTES, TRANS_HALF_TOPIC, is_retry_topic},
     properties::{
         DELAY_TIME_LEVEL, INNER_BASE, INNER_NUM, MAX_PROPERTIES_LEN_BYTES, MSG_REGION, PRIORITY, TRACE_SWITCH,
@@ -18,7 +18,7 @@ use eruca_message::{
 };
 use eruca_protocol::{ExtFields, RemotingCommand, ResponseCode};
 use eruca_remoting::{Caller, Reply};
-use eruca_store::{AppendMessage, Appended, MessageStore};
+use eruca_store::{AppendError, AppendMessage, Appended, MessageStore};
 
 use super::{
     admission::Destination,
@@ -175,7 +175,11 @@ impl SendMessageHandler {
         let now = self.clock.now();
         let mut destination = self.admit(header, config, caller.peer_addr(), now)?;
         if request.body.is_empty() {
-            return Err(self.illegal(config));
+            let cause = format!(
+                "the message body is empty, it must have 1 to maxMessageSize={} bytes: send a body of one byte at least",
+                config.max_message_size
+            );
+            return Err(HandlerError::message_illegal(config.max_message_size, cause));
         }
         let asked = Asked::scan(header.properties);
         if !header.is_batch {
@@ -219,7 +223,10 @@ impl SendMessageHandler {
         let Send { caller, request, header, asked, config, now } = *send;
         let is_half = self.is_half(header, asked, destination, config)?;
         if asked.is_inner_batch {
-            return Err(self.illegal(config));
+            return Err(HandlerError::message_illegal(
+                config.max_message_size,
+                "the message has the property INNER_NUM, which brokers alone set: leave it out, and send many messages as a batch",
+            ));
         }
         let unique_key = match asked.unique_key {
             Some(key) => Cow::Borrowed(key),
@@ -251,7 +258,8 @@ impl SendMessageHandler {
         };
         let (topic, queue_id) = parked.map_or((target, queue_id), |parked| (parked.topic, parked.queue_id));
         let appended = if properties.len() > MAX_PROPERTIES_LEN_BYTES {
-            Err(self.illegal(config))
+            let cause = PropertiesError::TooLong { len: properties.len() };
+            Err(HandlerError::message_illegal(config.max_message_size, cause))
         } else {
             self.store
                 .append(&AppendMessage {
@@ -291,14 +299,18 @@ impl SendMessageHandler {
         let Send { caller, request, header, asked, config, .. } = *send;
         let illegal = |remark| HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, remark);
         if header.topic.len() > MAX_TOPIC_LEN_BYTES {
-            return Err(illegal(format!("message topic length too long {}", header.topic.len())));
+            return Err(illegal(format!(
+                "message topic length too long {}: the limit for a batch is {MAX_TOPIC_LEN_BYTES} bytes, choose a shorter name",
+                header.topic.len()
+            )));
         }
         if is_retry_topic(header.topic) {
-            return Err(illegal(format!("batch request does not support retry group {}", header.topic)));
+            return Err(illegal(format!(
+                "batch request does not support retry group {}: send its messages one by one",
+                header.topic
+            )));
         }
-        if request.body.len() > config.max_message_size {
-            return Err(self.illegal(config));
-        }
+        refuse_long_body(&request.body, config)?;
         if self.is_half(header, asked, destination, config)? {
             return Err(illegal("a batch cannot be a half message: send its messages one by one".to_owned()));
         }
@@ -328,7 +340,7 @@ impl SendMessageHandler {
             .append_batch(&messages)
             .map_err(|error| HandlerError::from_append(error, config.max_message_size))?;
         let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
-            return Err(illegal("the batch has no message".to_owned()));
+            return Err(illegal("the batch has no message: send one at least".to_owned()));
         };
         Ok(Stored {
             first: *first,
@@ -359,7 +371,11 @@ impl SendMessageHandler {
             properties.remove(INNER_BASE);
         });
         if i16::try_from(batch.messages).is_err() {
-            let remark = format!("the batch has {} messages, the limit is {}", batch.messages, i16::MAX);
+            let remark = format!(
+                "the batch has {} messages, the limit is {}: send fewer at once",
+                batch.messages,
+                i16::MAX
+            );
             return Err(HandlerError::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
         let common = self.message(caller, request, header);
@@ -462,9 +478,16 @@ impl SendMessageHandler {
         }
         ids
     }
+}
 
-    fn illegal(&self, config: &BrokerConfig) -> HandlerError {
-        HandlerError::message_illegal(config.max_message_size)
+/// The store looks at single messages; replies need not come there, and of a batch it sees the messages.
+pub(super) fn refuse_long_body(body: &[u8], config: &BrokerConfig) -> Result<(), HandlerError> {
+    let (len_bytes, limit_bytes) = (body.len(), config.max_message_size);
+    match len_bytes > limit_bytes {
+        true => {
+            Err(HandlerError::from_append(AppendError::BodyTooLarge { len_bytes, limit_bytes }, limit_bytes))
+        }
+        false => Ok(()),
     }
 }
 

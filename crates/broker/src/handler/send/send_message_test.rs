@@ -31,7 +31,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    fn new() -> Sender {
+    pub(super) fn new() -> Sender {
         Self::over(TestParts::new())
     }
 
@@ -73,7 +73,7 @@ impl Sender {
     }
 
     /// The answer's code and remark.
-    fn refused(&self, request: &RemotingCommand) -> (ResponseCode, String) {
+    pub(super) fn refused(&self, request: &RemotingCommand) -> (ResponseCode, String) {
         let log_before = self.parts.store.log_range();
         let reply = self.send(request);
         assert_eq!(self.parts.store.log_range(), log_before, "nothing is stored of what is refused");
@@ -88,7 +88,7 @@ impl Sender {
     }
 }
 
-fn header(topic: &str, queue_id: i32, properties: &str) -> SendMessageRequest {
+pub(super) fn header(topic: &str, queue_id: i32, properties: &str) -> SendMessageRequest {
     SendMessageRequest {
         producer_group: "p".to_owned(),
         topic: topic.to_owned(),
@@ -102,7 +102,7 @@ fn header(topic: &str, queue_id: i32, properties: &str) -> SendMessageRequest {
     }
 }
 
-fn request(header: &SendMessageRequest) -> RemotingCommand {
+pub(super) fn request(header: &SendMessageRequest) -> RemotingCommand {
     let mut request = RemotingCommand::request(header).with_body(&b"body"[..]);
     request.version = 513;
     request
@@ -164,11 +164,9 @@ fn names_and_queues_are_checked() {
     }
     let (code, remark) = sender.refused(&message("T", 99, ""));
     assert_eq!(code, ResponseCode::INVALID_PARAMETER);
-    assert_eq!(
-        remark,
-        "request queueId[99] is illegal, TopicConfig [topicName=T, readQueueNums=4, writeQueueNums=4, perm=RW-, \
-         topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false, attributes={}] Producer: 10.0.0.1:4000"
-    );
+    let java = "request queueId[99] is illegal, TopicConfig [topicName=T, readQueueNums=4, writeQueueNums=4, perm=RW-, \
+                topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false, attributes={}] Producer: 10.0.0.1:4000";
+    assert!(remark.starts_with(java), "{remark}");
     for _ in 0..8 {
         sender.send(&message("T", -1, ""));
     }
@@ -374,20 +372,6 @@ fn a_batch_for_a_topic_with_batch_queues_is_one_record() {
 }
 
 #[test]
-fn what_is_too_large_is_illegal() {
-    let sender = Sender::new();
-    let java = "the message is illegal, maybe msg body or properties length not matched. msg body length limit 4194304B, \
-                msg properties length limit 32KB.";
-    let large = message("T", 0, &format!("big={}", "p".repeat(32_767)));
-    assert_eq!(sender.refused(&large), (ResponseCode::MESSAGE_ILLEGAL, java.to_owned()));
-    let empty = message("T", 0, "").with_body(&b""[..]);
-    assert_eq!(sender.refused(&empty), (ResponseCode::MESSAGE_ILLEGAL, java.to_owned()));
-    let (code, remark) = sender.refused(&message("T", 0, "").with_body(vec![0; (4 << 20) + 1]));
-    assert_eq!(code, ResponseCode::MESSAGE_ILLEGAL);
-    assert!(remark.contains("4194305"), "{remark}");
-}
-
-#[test]
 fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
     let sender = Sender::new();
     let retry = |times, times_max: Option<i32>| {
@@ -428,7 +412,7 @@ fn what_a_group_that_consumes_in_order_sends_back_is_a_dead_letter() {
     assert_eq!(sender.only("%DLQ%g", 0).reconsume_times, 2, "Java clients before 5.0 send their last try so");
 }
 
-fn batch(bodies: &[&str]) -> Vec<u8> {
+pub(super) fn batch(bodies: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for body in bodies {
         let entry =

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use cluster::{CapturedAddrs, FakeCluster};
+use cluster::{Asked, CapturedAddrs, FakeCluster};
 use eruca_admin::{LocalTime, World, run_with};
 use eruca_message::{ManualClock, Timestamp};
 use serde_json::Value;
@@ -137,11 +137,12 @@ async fn every_captured_output_is_printed_again() {
 /// What `words` print against a cluster with `answers`; the failure, if there is one.
 async fn run_against(answers: &[Value], words: &str) -> (String, Option<String>) {
     let files = tempfile::tempdir().unwrap();
-    run_with_files(answers, words, files.path()).await
+    let (text, failure, _) = run_with_files(answers, words, files.path()).await;
+    (text, failure)
 }
 
-/// As [`run_against`]; files go to `dir`.
-async fn run_with_files(answers: &[Value], words: &str, dir: &Path) -> (String, Option<String>) {
+/// As [`run_against`], and what the cluster was asked; files go to `dir`.
+async fn run_with_files(answers: &[Value], words: &str, dir: &Path) -> (String, Option<String>, Vec<Asked>) {
     let addr = "127.0.0.1:1".to_owned();
     let captured = CapturedAddrs { name_server: addr.clone(), broker: addr };
     let cluster = FakeCluster::start(answers, &captured);
@@ -156,8 +157,9 @@ async fn run_with_files(answers: &[Value], words: &str, dir: &Path) -> (String, 
     let failure = run_with(&shell_words(words), &world, &mut out, &mut notes).await.err();
     let text = String::from_utf8(out).unwrap() + &String::from_utf8(notes).unwrap();
     let failure = failure.map(|failure| failure.to_string().replace(&cluster.name_server_addr(), "NAMESRV"));
+    let asked = cluster.asked();
     cluster.stop();
-    (text, failure)
+    (text, failure, asked)
 }
 
 #[tokio::test]
@@ -237,9 +239,49 @@ async fn what_members_say_of_themselves_goes_to_files_below_the_directory_of_the
         serde_json::json!({"code": 105, "body": route}),
     ];
     let dir = tempfile::tempdir().unwrap();
-    let (text, failure) = run_with_files(&answers, "consumerStatus -g g", dir.path()).await;
+    let (text, failure, _) = run_with_files(&answers, "consumerStatus -g g", dir.path()).await;
     assert_eq!(failure, None);
     let file = dir.path().join("0/me@1");
     assert!(text.contains(&file.display().to_string()), "{text}");
     assert!(fs::read_to_string(file).unwrap().contains("PROP_CONSUME_TYPE"));
+}
+
+#[tokio::test]
+async fn a_clone_of_offsets_copies_those_of_all_topics_of_the_group_as_the_java_tool_does() {
+    let route = r#"{"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:1"},"brokerName":"b","cluster":"c"}],"queueDatas":[]}"#;
+    let at = |topic, queue_id, consumer_offset: i64| {
+        format!(
+            r#"{{"brokerName":"b","queueId":{queue_id},"topic":"{topic}"}}:{{"brokerOffset":9,"consumerOffset":{consumer_offset},"lastTimestamp":0}}"#
+        )
+    };
+    let queues = [at("T", 0, 5), at("T", 1, -1), at("U", 0, 0), at("%RETRY%from", 0, 2)];
+    let stats = format!(r#"{{"consumeTps":0.0,"offsetTable":{{{}}}}}"#, queues.join(","));
+    let answers = [
+        serde_json::json!({"code": 105, "body": route}),
+        serde_json::json!({"code": 208, "where": {"consumerGroup": "from"}, "body": stats}),
+        serde_json::json!({"code": 15}),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let (text, failure, asked) =
+        run_with_files(&answers, "cloneGroupOffset -s from -d to -t T", dir.path()).await;
+    assert_eq!(failure, None);
+    assert_eq!(text, "clone group offset success. srcGroup[from], destGroup=[to], topic[T]");
+    let mut written: Vec<String> = asked
+        .iter()
+        .filter(|(code, _)| *code == 15)
+        .map(|(_, fields)| {
+            ["consumerGroup", "topic", "queueId", "commitOffset"].map(|name| fields[name].as_str()).join(" ")
+        })
+        .collect();
+    written.sort();
+    assert_eq!(written, ["to %RETRY%from 0 2", "to T 0 5", "to U 0 0"]);
+
+    let elsewhere = route.replace(r#""brokerName":"b""#, r#""brokerName":"other""#);
+    let answers = [
+        serde_json::json!({"code": 105, "where": {"topic": "T"}, "body": elsewhere}),
+        serde_json::json!({"code": 105, "body": route}),
+        answers[1].clone(),
+    ];
+    let (_, failure) = run_against(&answers, "cloneGroupOffset -s from -d to -t T").await;
+    assert!(failure.unwrap().contains("broker 'b' does not serve the topic, these do: other"));
 }

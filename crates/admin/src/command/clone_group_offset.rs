@@ -15,14 +15,14 @@ pub(super) static COMMAND: Command = Command {
     run: |call| Box::pin(run(call)),
 };
 
-/// Only the topic's offsets are copied. The Java tool copies those of all topics of the source group that lie on the
-/// topic's brokers, its retry topic's among them, which are of no use to another group.
+/// As in the Java tool the topic says which brokers are written to, and the offsets of all topics that the source group
+/// consumes are copied, its retry topic's among them.
 async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let arguments = call.arguments;
     let (source, target, topic) = (arguments.required("s"), arguments.required("d"), arguments.required("t"));
-    let stats = ops::consume_stats(call.admin, source, Some(topic), None).await?;
+    let stats = ops::consume_stats(call.admin, source, None, None).await?;
     let route = call.admin.examine_topic_route_info(topic).await?;
-    for (queue, offsets) in stats.offset_table.iter().filter(|(queue, _)| queue.topic == topic) {
+    for (queue, offsets) in &stats.offset_table {
         if offsets.consumer_offset >= 0 {
             let addr = ops::broker_addr(&route, &queue.broker_name)?;
             call.admin.update_consume_offset(&addr, target, queue, offsets.consumer_offset).await?;

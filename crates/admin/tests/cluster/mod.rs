@@ -1,6 +1,10 @@
 //! A name server and a broker that answer from a list, on real sockets.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use eruca_protocol::{RemotingCommand, ResponseCode};
 use eruca_remoting::{Caller, CommandService, Reply, Server, ServerConfig};
@@ -10,6 +14,7 @@ use serde_json::Value;
 pub(crate) struct FakeCluster {
     name_server: Server,
     broker: Server,
+    answers: Arc<std::sync::OnceLock<Answers>>,
 }
 
 /// What the captured data calls the two.
@@ -21,7 +26,11 @@ pub(crate) struct CapturedAddrs {
     pub(crate) broker: String,
 }
 
-struct Answers(Vec<Value>);
+/// The answers, and what was asked.
+struct Answers(Vec<Value>, Mutex<Vec<Asked>>);
+
+/// Code and fields of a request.
+pub(crate) type Asked = (i32, BTreeMap<String, String>);
 
 impl FakeCluster {
     /// Starts both on free ports. Where answers name the captured addresses, they name ours instead.
@@ -36,11 +45,18 @@ impl FakeCluster {
             };
             Server::bind(config, Arc::new(Late(late.clone()))).unwrap()
         };
-        let cluster = FakeCluster { name_server: bind("namesrv"), broker: bind("broker") };
+        let cluster =
+            FakeCluster { name_server: bind("namesrv"), broker: bind("broker"), answers: Arc::clone(&late) };
         let answers = answers.iter().map(|answer| cluster.to_ours(&answer.to_string(), captured));
         let answers = answers.map(|answer| serde_json::from_str(&answer).unwrap()).collect();
-        assert!(late.set(Answers(answers)).is_ok());
+        assert!(late.set(Answers(answers, Mutex::default())).is_ok());
         cluster
+    }
+
+    /// What was asked so far, in order.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        let asked = self.answers.get().map(|Answers(_, asked)| asked);
+        asked.map(|asked| asked.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 
     pub(crate) fn name_server_addr(&self) -> String {
@@ -99,6 +115,8 @@ impl CommandService for Late {
 
 impl Answers {
     fn find(&self, request: &RemotingCommand) -> Option<&Value> {
+        let fields = request.ext_fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).push((request.code, fields.collect()));
         self.0.iter().find(|answer| {
             let wanted = answer["where"].as_object();
             answer["code"].as_i64() == Some(request.code.into())

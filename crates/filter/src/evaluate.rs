@@ -1,4 +1,4 @@
-//! Deciding about one message. Nothing is allocated.
+//! Deciding about one message. Nothing is allocated, which `tests/allocations.rs` counts.
 //!
 //! Source: Java's `LogicExpression`, `ComparisonExpression`, `UnaryExpression`. An error ends the evaluation, unless what
 //! stands before it has decided already: `FALSE AND error` is false, `error AND FALSE` is an error.

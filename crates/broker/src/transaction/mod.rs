@@ -20,6 +20,8 @@ mod service;
 mod simulation_test;
 mod table;
 mod unnoted;
+#[cfg(test)]
+mod work_test;
 
 pub use counters::TransactionCounts;
 pub(crate) use metrics::TransactionMetrics;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use eruca_message::{Timestamp, names::is_retry_topic};
 use eruca_protocol::{
-    body::{ConsumeType, ConsumerRunningInfo, MessageModel},
+    body::{Connection, ConsumeType, ConsumerConnection, ConsumerRunningInfo, MessageModel},
     version_name,
 };
 
@@ -35,14 +35,19 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         write!(call.out, "{}", running_text::text(&info, &call.world.local_time))?;
         return Ok(());
     }
-    let members = list(call, group, with_threads).await?;
+    let connection = match call.arguments.value("b") {
+        Some(addr) => call.admin.examine_consumer_connection_info(addr, group).await?,
+        None => ops::consumer_connection(call.admin, group).await?,
+    };
+    let same_ids = same_ids(&connection);
+    let members = list(call, group, connection.connection_set, with_threads).await?;
     let now = call.world.now();
     if members.is_empty() {
         return Ok(());
     }
     if !subscriptions_agree(&members, now) {
         write!(call.out, "\n\nWARN: Different subscription in the same group of consumer!!!")?;
-        return Ok(write!(call.out, "{}", differences(&members))?);
+        return Ok(write!(call.out, "{}{same_ids}", differences(&members))?);
     }
     write!(call.out, "\n\nSame subscription in the same group of consumer")?;
     writeln!(call.out, "\n\nRebalance OK")?;
@@ -52,7 +57,30 @@ async fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
     }
     // Java compares only where the first member is old enough.
-    Ok(write!(call.out, "{}", differences(&members))?)
+    Ok(write!(call.out, "{}{same_ids}", differences(&members))?)
+}
+
+/// Clients that call themselves the same, after Java's text, which does not say it. One that has lost a connection may have
+/// two as well, until the broker has noticed.
+fn same_ids(connection: &ConsumerConnection) -> String {
+    if connection.message_model == Some(MessageModel::Broadcasting) {
+        return String::new();
+    }
+    let mut addrs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for member in &connection.connection_set {
+        addrs.entry(&member.client_id).or_default().push(&member.client_addr);
+    }
+    let mut text = String::new();
+    for (client_id, mut addrs) in addrs.into_iter().filter(|(_, addrs)| addrs.len() > 1) {
+        addrs.sort_unstable();
+        text.push_str(&format!(
+            "\n\nClient id {client_id} has {} connections: {}; where these are different clients they take the same queues, and consume \
+             messages twice: give each an instance name or unit name of its own\n",
+            addrs.len(),
+            addrs.join(", ")
+        ));
+    }
+    text
 }
 
 /// Which members ask for which messages of a topic, where they do not agree; after Java's text, which only says that they do
@@ -95,17 +123,14 @@ fn differences(members: &BTreeMap<String, ConsumerRunningInfo>) -> String {
 async fn list(
     call: &mut Call<'_>,
     group: &str,
+    connections: Vec<Connection>,
     with_threads: bool,
 ) -> Result<BTreeMap<String, ConsumerRunningInfo>, CommandError> {
-    let connection = match call.arguments.value("b") {
-        Some(addr) => call.admin.examine_consumer_connection_info(addr, group).await?,
-        None => ops::consumer_connection(call.admin, group).await?,
-    };
     writeln!(call.out, "{:<10} {:<40} {:<20} #ConsumerRunningInfoFile", "#Index", "#ClientId", "#Version")?;
     let dir = call.world.status_dir.join(call.world.now().0.to_string());
     let mut infos = BTreeMap::new();
     let mut failed = None;
-    for member in connection.connection_set {
+    for member in connections {
         match ops::running_info(call.admin, group, &member.client_id, with_threads).await {
             Ok(info) => {
                 let path = dir.join(message_text::file_name(&member.client_id));
@@ -187,6 +212,27 @@ mod tests {
             subscription_set: asked.iter().map(subscription).collect(),
             ..ConsumerRunningInfo::default()
         }
+    }
+
+    #[test]
+    fn clients_that_call_themselves_the_same_are_named_with_their_addresses() {
+        let of = |client_id: &str, client_addr: &str| Connection {
+            client_id: client_id.to_owned(),
+            client_addr: client_addr.to_owned(),
+            ..Connection::default()
+        };
+        let mut group = ConsumerConnection {
+            connection_set: vec![of("a@1", "10.0.0.2:1"), of("b@1", "10.0.0.3:1"), of("a@1", "10.0.0.1:1")],
+            ..ConsumerConnection::default()
+        };
+        let text = same_ids(&group);
+        assert!(text.contains("Client id a@1 has 2 connections: 10.0.0.1:1, 10.0.0.2:1"), "{text}");
+        assert!(text.contains("instance name") && !text.contains("b@1"), "{text}");
+        group.message_model = Some(MessageModel::Broadcasting);
+        assert_eq!(same_ids(&group), "");
+        group.connection_set.pop();
+        group.message_model = Some(MessageModel::Clustering);
+        assert_eq!(same_ids(&group), "");
     }
 
     #[test]

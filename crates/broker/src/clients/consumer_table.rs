@@ -86,6 +86,8 @@ struct Inner {
     members: usize,
     /// Groups of which the members ask for different messages.
     differing: usize,
+    /// Groups with clients that call themselves the same.
+    with_twins: usize,
     /// Whether anybody ever filtered by an expression.
     expressions: bool,
 }
@@ -110,11 +112,12 @@ impl ConsumerTable {
         let mut inner = self.write();
         let name = &heartbeat.consumer.group_name;
         let is_new = inner.join(caller, client, name, now)?;
-        let Inner { groups, differing, expressions, .. } = &mut *inner;
+        let Inner { groups, differing, with_twins, expressions, .. } = &mut *inner;
         let Some(group) = groups.get_mut(name) else { return Ok(Changed::default()) };
         group.consume_type = heartbeat.consumer.consume_type;
         group.message_model = heartbeat.consumer.message_model;
         group.consume_from_where = heartbeat.consumer.consume_from_where;
+        group.count_twins(name, Some(now), with_twins);
         if heartbeat.is_without_sub {
             // A restart may have lost them.
             let needs_subscriptions = group.needs_subscriptions(caller.id(), heartbeat.fingerprint);
@@ -212,6 +215,11 @@ impl ConsumerTable {
         self.read().differing
     }
 
+    /// How many groups have clients that call themselves the same.
+    pub fn groups_with_twins(&self) -> usize {
+        self.read().with_twins
+    }
+
     /// The group's model; `None` where it is not online.
     pub fn message_model(&self, group: &str) -> Option<MessageModel> {
         self.read().groups.get(group).map(|group| group.message_model)
@@ -307,6 +315,7 @@ impl Inner {
         let was_member = group.leave(caller_id);
         self.members -= usize::from(was_member);
         group.count_differences(name, &mut self.differing);
+        group.count_twins(name, None, &mut self.with_twins);
         if group.is_empty() {
             self.groups.remove(name);
         }

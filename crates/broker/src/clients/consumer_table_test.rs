@@ -139,6 +139,33 @@ fn each_member_has_what_it_asks_for_itself() {
 }
 
 #[test]
+fn groups_whose_clients_call_themselves_the_same_are_counted() {
+    let table = ConsumerTable::default();
+    let (a, b, c) = (caller(), caller(), caller());
+    let group = data("g", &[("T", 1)]);
+    for (caller, id, now) in [(&a, "same", 0), (&b, "same", 10), (&c, "other", 10), (&b, "same", 30_000)] {
+        beat(&table, caller, id, &group, now);
+        assert_eq!(table.groups_with_twins(), 0);
+    }
+    beat(&table, &a, "same", &group, 30_010);
+    assert_eq!(table.groups_with_twins(), 1);
+    beat(&table, &b, "own", &group, 30_020);
+    assert_eq!(table.groups_with_twins(), 0, "one of them has another id now");
+    beat(&table, &b, "same", &group, 30_030);
+    beat(&table, &a, "same", &group, 30_040);
+    assert_eq!(table.groups_with_twins(), 1);
+    table.disconnected(a.id());
+    assert_eq!(table.groups_with_twins(), 0);
+    let broadcasting = ConsumerData { message_model: MessageModel::Broadcasting, ..group };
+    for (caller, now) in [(&a, 40_000), (&b, 40_010), (&a, 40_020), (&b, 40_030)] {
+        beat(&table, caller, "same", &broadcasting, now);
+    }
+    assert_eq!(table.groups_with_twins(), 0, "each of them gets all messages");
+    [&a, &b, &c].into_iter().for_each(|caller| drop(table.disconnected(caller.id())));
+    assert!(table.read().groups.is_empty());
+}
+
+#[test]
 fn a_wrong_expression_is_kept_with_what_is_wrong() {
     let table = ConsumerTable::default();
     let a = caller();

@@ -13,7 +13,7 @@ use eruca_message::{
 use eruca_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use eruca_remoting::Caller;
 
-use super::{ClientInfo, Member, Wishes};
+use super::{ClientInfo, Member, Wishes, twins::ClientIds};
 use crate::filter::{CompiledFilters, MessageFilter, Subscription};
 
 /// So many topics, and expressions of each, are named in a warning.
@@ -34,6 +34,9 @@ pub(super) struct Group {
     subscribed: usize,
     /// What was last said of members that ask for different messages; `None` while they agree.
     told: Option<String>,
+    ids: ClientIds,
+    /// Whether it is counted among the groups with clients that call themselves the same.
+    has_twins: bool,
 }
 
 /// A member's place.
@@ -60,10 +63,13 @@ impl Group {
         if let Some(Place { member, .. }) = self.places.get_mut(&caller.id()) {
             member.last_update = now;
             if member.client != *client {
+                self.ids.left(&member.client.client_id, caller.id());
                 member.client = client.clone();
             }
+            self.ids.heard(&member.client.client_id, caller.id(), now);
             return;
         }
+        self.ids.heard(&client.client_id, caller.id(), now);
         let member = Member { caller: caller.clone(), client: client.clone(), last_update: now };
         self.places.insert(caller.id(), Place { member, fingerprint: 0, subscriptions: Vec::new() });
     }
@@ -76,7 +82,11 @@ impl Group {
     /// Takes a member out. Whether it was one.
     pub(super) fn leave(&mut self, caller_id: u64) -> bool {
         self.replace(caller_id, Vec::new());
-        self.places.remove(&caller_id).is_some()
+        let place = self.places.remove(&caller_id);
+        if let Some(Place { member, .. }) = &place {
+            self.ids.left(&member.client.client_id, caller_id);
+        }
+        place.is_some()
     }
 
     /// Takes over what a member asks for, of each topic what is not older than what it asked for before. Whether topics of
@@ -247,6 +257,37 @@ impl Group {
             *differing += usize::from(differences.is_some());
             *differing -= usize::from(self.told.is_some());
             self.told = differences;
+        }
+    }
+
+    /// Looks whether clients call themselves the same, keeps count of groups where they do, and warns now and then as
+    /// long as heartbeats come (`now`). Where each member gets all messages nothing is taken twice.
+    pub(super) fn count_twins(&mut self, name: &str, now: Option<Timestamp>, count: &mut usize) {
+        let twins = match self.message_model {
+            MessageModel::Clustering | MessageModel::LiteSelective => self.ids.twins(),
+            MessageModel::Broadcasting => Vec::new(),
+        };
+        if self.has_twins == twins.is_empty() {
+            self.has_twins = !twins.is_empty();
+            *count = if self.has_twins { *count + 1 } else { *count - 1 };
+            if !self.has_twins {
+                tracing::info!(group = name, "the clients of a consumer group have ids of their own again");
+            }
+        }
+        if self.has_twins && now.is_some_and(|now| self.ids.is_to_be_told(now)) {
+            let peers: Vec<String> = self
+                .members()
+                .filter(|member| twins.contains(&member.client.client_id))
+                .take(NAMED_MAX)
+                .map(|member| format!("{} from {}", member.client.client_id, member.caller.peer_addr()))
+                .collect();
+            tracing::warn!(
+                group = name,
+                clients = peers.join(", "),
+                "clients of a consumer group have the same client id: they take the same queues, so that each consumes the \
+                 messages of the other, too, and other queues may have nobody; give each process an instance name (setInstanceName, \
+                 rocketmq.client.name) or unit name (setUnitName) of its own, or a host name and network of its own"
+            );
         }
     }
 

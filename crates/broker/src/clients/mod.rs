@@ -7,6 +7,7 @@ mod group;
 mod member;
 mod notice;
 mod producer_table;
+mod twins;
 mod wishes;
 
 pub use consumer_table::{Changed, ConsumerGroupView, ConsumerTable, Heartbeat, TableFull};

@@ -9,6 +9,7 @@
 //! `stuckConsumerQueues`: how many queues of groups that are online nobody pulls (`stuckConsumerSeconds`), and
 //! `stuckConsumerQueueList`: which;
 //! `consumerGroupsWithDifferentSubscriptions`: how many groups have members that ask for different messages;
+//! `consumerGroupsWithDuplicateClientIds`: how many have clients with the same client id;
 //! `brokerRole` is `master`, `slave` or `acting master`; of a slave `slaveMasterAddr`, and `slaveTablesSynced`, when topics, groups and
 //! offsets were its master's the last time (ms);
 //! `haSlaves`, `haSlavesInSync`, `haLagBytesMax`, `haLagMsMax` and a row `haSlave_…` for each: who copies this log;
@@ -121,6 +122,7 @@ impl RuntimeInfo {
         put("brokerActive", "true".to_owned());
         put("brokerVersionDesc", "V5_5_0".to_owned());
         put("consumerGroupsWithDifferentSubscriptions", self.consumers.differing_groups().to_string());
+        put("consumerGroupsWithDuplicateClientIds", self.consumers.groups_with_twins().to_string());
         let accepts_at = self.settings.now().start_accept_send_request_time_stamp;
         put("startAcceptSendRequestTimeStamp", accepts_at.to_string());
     }
@@ -302,7 +304,7 @@ mod tests {
             "transactionChecksTotal",
             "transactionGivenUpTotal",
         ]);
-        names.push("consumerGroupsWithDifferentSubscriptions");
+        names.extend(["consumerGroupsWithDifferentSubscriptions", "consumerGroupsWithDuplicateClientIds"]);
         names.sort_unstable();
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), names);
         for (name, value) in [

@@ -297,6 +297,70 @@ fn retry_topics_of_both_forms_are_popped() {
 }
 
 #[test]
+fn retries_of_the_newer_form_come_until_they_are_acknowledged_and_older_ones_are_not_lost() {
+    const V1: &str = "%RETRY%g_T";
+    const V2: &str = "%RETRY%g+T";
+    let switch = |popper: &Popper, more: &[(&str, &str)]| {
+        let all = [&[("enableRetryTopicV2", "true")], more].concat();
+        popper.parts.settings.update(&ConfigProperties::from_iter(all)).unwrap();
+    };
+    let shown = |given: &[Given]| -> Vec<(String, String, i32)> {
+        given.iter().map(|one| (one.body.clone(), one.topic.clone(), one.reconsume_times)).collect()
+    };
+    let is = |body: &str, topic: &str, times| vec![(body.to_owned(), topic.to_owned(), times)];
+    let mut popper = Popper::new();
+    popper.parts.store("T", 0, "in flight", b"");
+    assert_eq!(popper.pop(32, 5_000).len(), 1);
+    popper.parts.store("T", 1, "revived", b"");
+    popper.pop(32, 1_000);
+    popper.pass(1_000);
+    assert_eq!(popper.all(V1, 0).len(), 1);
+
+    switch(&popper, &[]);
+    let revived = popper.pop(32, 60_000);
+    assert_eq!(shown(&revived), is("revived", V1, 1), "what is there in the older form is delivered");
+    assert_eq!(popper.ack(&revived[0]), ResponseCode::SUCCESS);
+    popper.pass(4_000);
+    assert_eq!(
+        shown(&popper.pop(32, 1_000)),
+        is("in flight", V2, 1),
+        "popped before, revived after the switch"
+    );
+    popper.pass(1_000);
+    assert_eq!(
+        shown(&popper.pop(32, 1_000)),
+        is("in flight", V2, 2),
+        "not acknowledged: again, in the same topic"
+    );
+    popper = popper.kill();
+    switch(&popper, &[]);
+    // Its check point had got to the revive topic, which is read again.
+    popper.pass(6_000);
+    let last = popper.pop(32, 5_000);
+    assert_eq!(shown(&last), is("in flight", V2, 3), "a kill forgets nothing");
+    assert_eq!(popper.ack(&last[0]), ResponseCode::SUCCESS);
+    popper.pass(20_000);
+    assert!(popper.pop(32, 1_000).is_empty());
+    assert_eq!(popper.all(V1, 0).len(), 1, "nothing new comes there");
+
+    // Who waits is woken by either topic.
+    for (topic, body) in [(V1, "late, older"), (V2, "late, newer")] {
+        let now = eruca_message::Clock::now(&*popper.parts.clock).0;
+        let waits = PopMessageRequest { poll_time: 15_000, born_time: now, ..request(32, 60_000) };
+        assert_eq!(popper.pop_with(&waits), None);
+        popper.parts.store(topic, 0, body, b"");
+        popper.work();
+        let [reply] = &popper.outbox.take()[..] else { panic!("{topic} wakes") };
+        let given = popper.given(reply);
+        assert_eq!(shown(&given), is(body, topic, 0));
+        assert_eq!(popper.ack(&given[0]), ResponseCode::SUCCESS);
+    }
+    switch(&popper, &[("retrieveMessageFromPopRetryTopicV1", "false")]);
+    popper.parts.store(V1, 0, "left", b"");
+    assert!(popper.pop(32, 1_000).is_empty(), "an operator who knows that it is empty spares the look");
+}
+
+#[test]
 fn in_order_nothing_later_is_given_while_something_earlier_is_in_flight() {
     let mut popper = Popper::new();
     for text in ["a", "b", "c"] {

@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::{
         delay::DelaySchedule,
-        handler::test_parts::{BROKER, TestParts, answer},
+        handler::test_parts::{BROKER, TestParts, answer, message},
     };
 
     fn handler(parts: &TestParts) -> SendBackHandler {
@@ -361,6 +361,45 @@ mod tests {
         let [dead] = &parts.read("%DLQ%g", 0)[..] else { panic!("one dead letter") };
         for name in [INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET] {
             assert_eq!(dead.message.properties.get(name), None, "{name}");
+        }
+    }
+
+    /// Policies as a Java 5.5.0 mqadmin sends them, and the delays that Java's proxy would compute.
+    #[test]
+    fn each_try_waits_as_long_as_the_groups_policy_says() {
+        let customized =
+            r#"{"customizedRetryPolicy":{"next":[1000,5000,10000,30000,60000]},"type":"CUSTOMIZED"}"#;
+        let exponential = r#"{"exponentialRetryPolicy":{"initial":5000,"max":7200000,"multiplier":2},"type":"EXPONENTIAL"}"#;
+        let by_default = r#"{"exponentialRetryPolicy":{},"type":"EXPONENTIAL"}"#;
+        for (policy, delays_ms) in [
+            (customized, [(0, 10_000), (1, 30_000), (2, 60_000), (15, 60_000)]),
+            (exponential, [(0, 5_000), (1, 10_000), (10, 5_120_000), (11, 7_200_000)]),
+            (by_default, [(0, 5_000), (3, 40_000), (10, 5_120_000), (15, 7_200_000)]),
+        ] {
+            let parts = TestParts::new();
+            let json = format!(
+                r#"{{"groupName":"g","groupRetryPolicy":{policy},"retryMaxTimes":16,"retryQueueNums":1}}"#
+            );
+            parts.groups.put(eruca_protocol::body::from_json(json.as_bytes()).unwrap()).unwrap();
+            for (index, (reconsume_times, delay_ms)) in delays_ms.into_iter().enumerate() {
+                let tried =
+                    AppendMessage { reconsume_times, ..message("%RETRY%g", 0, "x", b"RETRY_TOPIC\x01T\x02") };
+                let at = parts.store.append(&tried).unwrap().log_offset.0 as i64;
+                parts.store.settle().unwrap();
+                ok(&send_back(&parts, at, 0, None));
+                let waits = parts.read(TIMER_TOPIC, 0).swap_remove(index);
+                let number = |name| waits.message.properties.get(name).unwrap().parse::<i64>().unwrap();
+                assert_eq!(number("TIMER_DELAY_MS"), delay_ms, "{policy}: {reconsume_times}");
+                // It is 1,000,000; the broker's times are exact to a second.
+                let early_ms = 1_000_000 + delay_ms - number("TIMER_OUT_MS");
+                assert!((0..=1_000).contains(&early_ms), "{policy}: {reconsume_times}: {early_ms}");
+                assert_eq!(waits.reconsume_times, reconsume_times + 1);
+            }
+            let given_up = AppendMessage { reconsume_times: 16, ..message("%RETRY%g", 0, "x", b"") };
+            let at = parts.store.append(&given_up).unwrap().log_offset.0 as i64;
+            parts.store.settle().unwrap();
+            ok(&send_back(&parts, at, 0, None));
+            assert_eq!(parts.read("%DLQ%g", 0).len(), 1, "{policy}");
         }
     }
 

@@ -57,7 +57,8 @@ impl ConsumerOffsetHandler {
             None if self.starts_at_zero(&header.topic, header.queue_id) => 0,
             None => return not_found("Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"),
         };
-        Ok(Reply::Now(request.reply_with(&QueryConsumerOffsetResponse { offset })))
+        // What was shown must not go back when the process is killed.
+        Ok(Reply::AfterSettle(request.reply_with(&QueryConsumerOffsetResponse { offset })))
     }
 
     /// Whether the queue's first message ever is there, and recent enough to be expected in memory.
@@ -197,7 +198,9 @@ mod tests {
             set_zero_if_not_found: set_zero,
         };
         let request = RemotingCommand::request(&header);
-        let reply = answer(&request, handler(parts, memory_bytes).query(&request));
+        let result = handler(parts, memory_bytes).query(&request);
+        assert!(!matches!(result, Ok(Reply::Now(_))), "a kill could take back what was shown");
+        let reply = answer(&request, result);
         match reply.response_code() {
             ResponseCode::SUCCESS => Ok(reply.header::<QueryConsumerOffsetResponse>().unwrap().offset),
             code => Err(code),

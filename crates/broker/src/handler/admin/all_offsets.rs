@@ -31,7 +31,8 @@ impl AllOffsetsHandler {
             offset_table: self.offsets.snapshot(),
             ..ConsumerOffsetSerializeWrapper::default()
         };
-        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
+        // A slave must not be further than its master is when it was killed.
+        Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
 
     /// How far the delay levels are.

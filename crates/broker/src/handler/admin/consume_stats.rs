@@ -85,7 +85,8 @@ impl ConsumeStatsHandler {
             content.consume_tps += of_topic.consume_tps;
             content.offset_table.extend(of_topic.offset_table);
         }
-        Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
+        // What was shown must not go back when the process is killed.
+        Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS).with_body(body::to_json(&content))))
     }
 
     /// How far all groups are.

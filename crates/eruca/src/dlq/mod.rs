@@ -6,6 +6,7 @@
 mod args;
 mod list;
 mod origin;
+mod pace;
 mod purge;
 mod queues;
 mod redrive;

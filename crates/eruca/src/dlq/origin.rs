@@ -3,8 +3,9 @@
 use eruca_client::{Message, StoredMessage};
 use eruca_message::{names::retry_topic, properties};
 
-/// Properties that belong to the life that ended: where the message was parked, and how often it was tried.
-const OF_THE_OLD_LIFE: [&str; 12] = [
+/// Properties that belong to the life that ended: where the message was parked, how often it was tried, and that nobody waited
+/// for the disk when it was sent back.
+const OF_THE_OLD_LIFE: [&str; 13] = [
     properties::REAL_TOPIC,
     properties::REAL_QUEUE_ID,
     properties::DELAY_TIME_LEVEL,
@@ -17,6 +18,7 @@ const OF_THE_OLD_LIFE: [&str; 12] = [
     properties::MIN_OFFSET,
     properties::MAX_OFFSET,
     properties::CONSUME_START_TIMESTAMP,
+    properties::WAIT_STORE_MSG_OK,
 ];
 
 /// The topic from which a dead letter came, where it says.
@@ -33,6 +35,7 @@ pub(super) fn revive(dead: StoredMessage, to_group: Option<&str>) -> Option<Mess
     for name in OF_THE_OLD_LIFE {
         message.properties.remove(name);
     }
+    message.properties.set(properties::WAIT_STORE_MSG_OK, "true");
     match to_group {
         Some(group) => {
             message.topic = retry_topic(group);
@@ -77,13 +80,15 @@ mod tests {
             .with_property(properties::RETRY_TOPIC, "orders")
             .with_property(properties::DELAY_TIME_LEVEL, "0")
             .with_property(properties::ORIGIN_MESSAGE_ID, "x")
+            .with_property(properties::WAIT_STORE_MSG_OK, "false")
             .with_property("colour", "red");
         let revived = revive(dead(message.clone()), None).unwrap();
         let first = Message::new("orders", "body")
             .with_tag("a")
             .with_keys("k")
             .with_property(properties::UNIQUE_KEY, "id")
-            .with_property("colour", "red");
+            .with_property("colour", "red")
+            .with_property(properties::WAIT_STORE_MSG_OK, "true");
         assert_eq!(revived, first);
         let to_group = revive(dead(message), Some("g")).unwrap();
         assert_eq!(to_group.topic, "%RETRY%g");

@@ -1,21 +1,36 @@
 //! `eruca dlq redrive`.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use eruca_admin::{Admin, LocalTime};
-use eruca_client::Producer;
+use eruca_client::{Message, Producer, SendError};
+use tokio::time::Instant;
 
 use super::{
     args::RedriveArgs,
     list::line,
     origin::revive,
+    pace::Pace,
     queues::{DlqQueue, queues_of},
 };
 use crate::ready::print_line;
 
 /// The group of all messages that are sent so. Nobody asks it about transactions.
 const PRODUCER_GROUP: &str = "eruca_dlq";
+
+/// Sends messages, not too fast.
+struct Sender {
+    producer: Producer,
+    pace: Pace,
+    started: Instant,
+}
+
+impl Sender {
+    async fn send(&mut self, message: Message) -> Result<(), SendError> {
+        let at = self.pace.admit(self.started.elapsed());
+        tokio::time::sleep_until(self.started + at).await;
+        self.producer.send(message).await.map(drop)
+    }
+}
 
 /// What became of the messages so far.
 #[derive(Debug, Default)]
@@ -27,23 +42,25 @@ struct Count {
 
 pub(super) async fn run(admin: &Admin, args: RedriveArgs) -> anyhow::Result<()> {
     let queues = queues_of(admin, &args.group).await?;
-    let producer = match args.preview {
+    let mut sender = match args.preview {
         true => None,
         false => {
             let name_servers = args.name_servers.namesrv.clone();
-            Some(Producer::builder().name_servers(name_servers).group(PRODUCER_GROUP).build().await?)
+            let producer =
+                Producer::builder().name_servers(name_servers).group(PRODUCER_GROUP).build().await?;
+            Some(Sender { producer, pace: Pace::new(args.rate), started: Instant::now() })
         }
     };
     let mut count = Count::default();
     let mut result = Ok(());
     for queue in &queues {
-        result = redrive(admin, producer.as_ref(), queue, &args, &mut count).await;
+        result = redrive(admin, sender.as_mut(), queue, &args, &mut count).await;
         if result.is_err() {
             break;
         }
     }
-    if let Some(producer) = producer {
-        producer.shutdown().await;
+    if let Some(sender) = sender {
+        sender.producer.shutdown().await;
     }
     let verb = if args.preview { "would be" } else { "were" };
     print_line(&format!("{} messages of group {} {verb} sent again", count.sent, args.group))?;
@@ -60,12 +77,11 @@ pub(super) async fn run(admin: &Admin, args: RedriveArgs) -> anyhow::Result<()> 
 /// interrupted are at most the messages of one pull.
 async fn redrive(
     admin: &Admin,
-    producer: Option<&Producer>,
+    mut sender: Option<&mut Sender>,
     queue: &DlqQueue,
     args: &RedriveArgs,
     count: &mut Count,
 ) -> anyhow::Result<()> {
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / args.rate);
     let mut at = if args.again { queue.first } else { queue.redriven };
     let mut done = at;
     let mut result = Ok(());
@@ -82,9 +98,8 @@ async fn redrive(
                 done = offset + 1;
                 continue;
             };
-            if let Some(producer) = producer {
-                pace.tick().await;
-                if let Err(error) = producer.send(message).await {
+            if let Some(sender) = sender.as_mut() {
+                if let Err(error) = sender.send(message).await {
                     let what = format!("this message was not sent again, nor those after it: {shown}");
                     result = Err(error).context(what);
                     break 'queue;
@@ -95,12 +110,12 @@ async fn redrive(
             count.sent += 1;
             done = offset + 1;
         }
-        if producer.is_some() {
+        if sender.is_some() {
             queue.note_redriven(admin, done.max(queue.redriven)).await?;
         }
         at = next;
     }
-    if producer.is_some() {
+    if sender.is_some() {
         queue.note_redriven(admin, done.max(queue.redriven)).await?;
     }
     result

@@ -1,6 +1,11 @@
 //! Dead letters: looked at, sent again, dropped.
 
-use eruca_client::{Message, Producer};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use eruca_client::{ConsumeFrom, ConsumeStatus, Message, Producer, PushConsumer, PushConsumerBuilder};
 use eruca_message::properties;
 
 use crate::support::*;
@@ -81,4 +86,61 @@ fn a_dead_letter_can_go_to_its_group_alone() {
     // Where consumers of the group get what they are to try again.
     assert_eq!(up.consume("%RETRY%g", 1), ["one"]);
     assert_eq!(up.consume("orders", 1), ["alive"], "another group");
+}
+
+/// Properties that clients and brokers note on the way, new each time.
+const OF_A_DELIVERY: [&str; 3] =
+    [properties::MIN_OFFSET, properties::MAX_OFFSET, properties::CONSUME_START_TIMESTAMP];
+
+/// A member of `group` that consumes `orders` from the first message on.
+fn member(up: &Up, group: &str) -> PushConsumerBuilder {
+    let builder = PushConsumer::builder().name_servers(&*up.namesrv).group(group);
+    builder.consume_from(ConsumeFrom::First).subscribe("orders", "*")
+}
+
+#[test]
+fn what_a_listener_could_not_do_with_comes_to_its_topic_again_as_it_was() {
+    let up = Up::ephemeral(|_| {});
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let sent = runtime.block_on(async {
+        let producer = Producer::builder().name_servers(&*up.namesrv).group("shop").build().await.unwrap();
+        let message = Message::new("orders", "poison").with_tag("a").with_keys("k7");
+        let sent = producer.send(message.with_property("colour", "red")).await.unwrap();
+        producer.shutdown().await;
+        sent
+    });
+    // The first try is the last one.
+    let failing = member(&up, "g").max_reconsume_times(0);
+    let failing = failing.on_messages(|_| async { ConsumeStatus::RetryLater });
+    let failing = runtime.block_on(failing.start()).unwrap();
+    let list = || run_ok(&["dlq", "list", "-g", "g", "-n", &up.namesrv]);
+    wait_until("the message is a dead letter", || list().contains("keys k7"));
+    runtime.block_on(failing.shutdown());
+    let listed = list();
+    assert!(listed.lines().count() == 1 && listed.contains("from orders"), "{listed}");
+    assert!(listed.contains(&sent.message_id), "{listed}");
+    assert_eq!(
+        run_ok(&["dlq", "redrive", "-g", "g", "-n", &up.namesrv]),
+        "1 messages of group g were sent again\n"
+    );
+
+    let seen: Arc<Mutex<Vec<BTreeMap<String, String>>>> = Arc::default();
+    let noting = seen.clone();
+    let reader = member(&up, "reader").on_messages(move |messages| {
+        for message in &messages {
+            assert_eq!((message.message.topic.as_str(), &*message.message.body), ("orders", &b"poison"[..]));
+            let properties = message.message.properties.iter();
+            let lasting = properties.filter(|(name, _)| !OF_A_DELIVERY.contains(name));
+            let owned = lasting.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            noting.lock().unwrap().push(owned);
+        }
+        async { ConsumeStatus::Success }
+    });
+    let reader = runtime.block_on(reader.start()).unwrap();
+    wait_until("both have come", || seen.lock().unwrap().len() == 2);
+    runtime.block_on(reader.shutdown());
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], seen[1], "the message and its second life");
+    assert_eq!(seen[0][properties::UNIQUE_KEY], sent.message_id);
+    assert_eq!((&*seen[0][properties::TAGS], &*seen[0]["colour"]), ("a", "red"));
 }

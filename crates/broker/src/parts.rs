@@ -533,3 +533,7 @@ impl ArrivalListener for Arrivals {
         self.timers.arrived(arrivals);
     }
 }
+
+#[cfg(test)]
+#[path = "group_sim/mod.rs"]
+mod group_sim;

@@ -80,7 +80,9 @@ impl Core {
 
     pub(crate) fn liveness(&self) -> MutexGuard<'_, LivenessTable> {
         // Each change is one insert or one removal, which later heartbeats repair.
-        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut liveness = self.liveness.lock().unwrap_or_else(PoisonError::into_inner);
+        liveness.heed_term(self.node.term(), self.clock.now());
+        liveness
     }
 
     /// What is known of a group now.

@@ -7,7 +7,7 @@
 pub mod config;
 mod core;
 mod handler;
-mod liveness;
+pub mod liveness;
 pub mod raft;
 mod server;
 pub mod state;

@@ -15,15 +15,19 @@ const TIMEOUT_MS: i64 = 10_000;
 const TIMEOUT_MAX_MS: i64 = 600_000;
 
 /// A broker: its group's name and its id.
-pub(crate) type BrokerKey = (String, i64);
+pub type BrokerKey = (String, i64);
 
 /// Last heartbeats. Pure: time is given.
 #[derive(Debug)]
-pub(crate) struct LivenessTable {
+pub struct LivenessTable {
     groups: BTreeMap<String, BTreeMap<i64, Heard>>,
     len: usize,
+    settle_ms: i64,
     /// From then on who was not heard of is dead.
     settled_at: Timestamp,
+    /// Term of the controllers' leader, and since when it is known here.
+    term: u64,
+    term_since: Timestamp,
     /// Who was heard of before that, and is gone.
     gone_early: BTreeSet<BrokerKey>,
 }
@@ -44,17 +48,35 @@ impl Heard {
 
 impl LivenessTable {
     /// Nobody was heard of yet.
-    pub(crate) fn new(now: Timestamp) -> LivenessTable {
+    pub fn new(now: Timestamp) -> LivenessTable {
+        Self::settling_for(now, TIMEOUT_MS)
+    }
+
+    /// Nobody was heard of yet, and nobody is taken for dead for so long who was not heard of.
+    pub fn settling_for(now: Timestamp, settle_ms: i64) -> LivenessTable {
         LivenessTable {
             groups: BTreeMap::new(),
             len: 0,
-            settled_at: now.add_ms(TIMEOUT_MS),
+            settle_ms,
+            settled_at: now.add_ms(settle_ms),
+            term: 0,
+            term_since: now,
             gone_early: BTreeSet::new(),
         }
     }
 
+    /// Who leads the controllers is of this term. With another one it is as after a start: a master of which this controller does not
+    /// hear may have heard from the leader before, and acknowledge alone for a while.
+    pub fn heed_term(&mut self, term: u64, now: Timestamp) {
+        if std::mem::replace(&mut self.term, term) != term {
+            self.term_since = now;
+            self.settled_at = now.add_ms(self.settle_ms);
+            self.gone_early.clear();
+        }
+    }
+
     /// A heartbeat came. `false`: it was not noted, because the table is full.
-    pub(crate) fn heartbeat(
+    pub fn heartbeat(
         &mut self,
         header: &BrokerHeartbeatRequest,
         broker_id: i64,
@@ -87,7 +109,7 @@ impl LivenessTable {
     }
 
     /// What is known of a group.
-    pub(crate) fn view(&self, broker_name: &str, now: Timestamp) -> Liveness {
+    pub fn view(&self, broker_name: &str, now: Timestamp) -> Liveness {
         let alive = self.groups.get(broker_name).into_iter().flatten();
         let alive = alive.filter(|(_, heard)| heard.is_alive(now)).map(|(id, heard)| (*id, heard.candidate));
         let is_settling = now < self.settled_at;
@@ -97,14 +119,17 @@ impl LivenessTable {
     }
 
     /// Forgets the brokers that have been silent for too long, and says which.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> BTreeSet<BrokerKey> {
+    pub fn expire(&mut self, now: Timestamp) -> BTreeSet<BrokerKey> {
+        // Who fell silent before may have talked to the leader of that time.
+        let since = self.term_since;
+        let long_gone = self.remove(|heard| !heard.is_alive(now) && heard.at < since);
         let gone = self.remove(|heard| !heard.is_alive(now));
         self.note_gone(&gone, now);
-        gone
+        &gone | &long_gone
     }
 
     /// Forgets the brokers of a connection that is gone, and says which.
-    pub(crate) fn disconnected(&mut self, connection_id: u64, now: Timestamp) -> BTreeSet<BrokerKey> {
+    pub fn disconnected(&mut self, connection_id: u64, now: Timestamp) -> BTreeSet<BrokerKey> {
         let gone = self.remove(|heard| heard.connection_id == connection_id);
         self.note_gone(&gone, now);
         gone
@@ -173,6 +198,30 @@ mod tests {
         let view = table.view("a", Timestamp(1));
         assert!(!view.is_alive(1) && !view.is_unheard(1), "it was there, and it is gone");
         assert!(view.is_unheard(2), "nobody can know yet");
+    }
+
+    #[test]
+    fn with_another_leader_nobody_is_dead_who_may_have_talked_to_the_one_before() {
+        let mut table = LivenessTable::new(Timestamp(0));
+        table.heed_term(1, Timestamp(0));
+        for id in 1..=3 {
+            table.heartbeat(&beat("a", None, 5), id, id.unsigned_abs(), Timestamp(20_000));
+        }
+        table.disconnected(2, Timestamp(25_000));
+        assert!(!table.view("a", Timestamp(25_000)).is_unheard(2), "it leads all the time");
+        table.heed_term(2, Timestamp(29_000));
+        table.heartbeat(&beat("a", None, 5), 3, 3, Timestamp(29_500));
+        assert_eq!(table.expire(Timestamp(30_001)), BTreeSet::from([("a".to_owned(), 1)]));
+        let view = table.view("a", Timestamp(30_001));
+        assert!(view.is_unheard(1) && view.is_unheard(2) && view.is_alive(3));
+        table.disconnected(3, Timestamp(31_000));
+        let view = table.view("a", Timestamp(31_000));
+        assert!(!view.is_alive(3) && !view.is_unheard(3), "it was heard of in this term, and is gone");
+        table.heed_term(2, Timestamp(38_000));
+        assert!(
+            !table.view("a", Timestamp(39_000)).is_unheard(1),
+            "no word of the one before counts any more"
+        );
     }
 
     #[test]

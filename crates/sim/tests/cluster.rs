@@ -16,18 +16,19 @@ fn nothing_acknowledged_is_lost_and_no_offset_names_two_messages() {
         return;
     }
     let from = number("CLUSTER_FROM").unwrap_or(0);
-    let (mut acknowledged, mut changes, mut cuts, mut crashes) = (0, 0, 0, 0);
+    let (mut acknowledged, mut alone, mut changes, mut cuts, mut crashes) = (0, 0, 0, 0, 0);
     let mut failures = Vec::new();
     for seed in from..from + number("CLUSTER_SEEDS").unwrap_or(150) {
         let outcome = play_cluster(seed, ClusterOptions::default());
         failures.extend(outcome.failure);
         acknowledged += outcome.acknowledged;
+        alone += outcome.acknowledged_alone;
         changes += outcome.changes;
         cuts += outcome.cuts;
         crashes += outcome.crashes;
     }
     let seen = format!(
-        "{acknowledged} acknowledged, {changes} changes of the master, {cuts} cuts, {crashes} crashes"
+        "{acknowledged} acknowledged, {alone} of a master alone, {changes} changes of the master, {cuts} cuts, {crashes} crashes"
     );
     println!("{seen}");
     assert_eq!(failures, Vec::<String>::new(), "{seen}");
@@ -68,6 +69,9 @@ fn planted_faults_are_found() {
         failure
     };
     found(Plant::MasterTrustsItself);
+    let late = found(Plant::LeaseIgnored);
+    assert!(late.contains("alone"), "{late}");
+    found(Plant::OwnLogAcknowledged);
     found(Plant::CopiedOffsetsForgotten);
     found(Plant::ReignEpochNotKept);
     let shown = found(Plant::UnconfirmedShown);

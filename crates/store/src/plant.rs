@@ -40,10 +40,20 @@ pub enum Plant {
     CopiedOffsetsForgotten,
     /// A master of a group takes its own word for that of the in-sync set.
     MasterTrustsItself,
+    /// A master goes on acknowledging alone, however long ago it heard from a controller.
+    LeaseIgnored,
+    /// A slave that has become master acknowledges its own log to the master before it, on a connection that lives on.
+    OwnLogAcknowledged,
     /// Brokers of a group show consumers what may be cut off again.
     UnconfirmedShown,
     /// A master does not write its epoch down before the log gets bytes of it.
     ReignEpochNotKept,
+    /// A new master looks for half messages from the end of their queue on: those of the former master are stuck.
+    HalfQueueFromItsEnd,
+    /// A slave takes over what its master says of offsets before its log has got there.
+    ProgressBeforeLog,
+    /// A master notes that it delivered what was delayed, and settled half messages, while the log that says so may be cut off again.
+    ProgressBeforeConfirmed,
 }
 
 #[cfg(feature = "sim")]

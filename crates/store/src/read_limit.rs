@@ -124,6 +124,11 @@ impl MessageStore {
         self.read_limit.confirmed.store(end.map_or(EVERYTHING, |end| end.0), Ordering::Release);
     }
 
+    /// What is written up to there is never cut off again: everyone has it who may become master. All of it where there is no controller.
+    pub fn confirmed(&self) -> LogOffset {
+        LogOffset(self.read_limit.confirmed.load(Ordering::Acquire)).min(self.log_range().1)
+    }
+
     /// Up to where everyone had the log when that was noted last, as far as the log reaches; 0 where it never was.
     pub fn confirmed_before(&self) -> LogOffset {
         let flush = self.queue_flush.lock().unwrap_or_else(PoisonError::into_inner);

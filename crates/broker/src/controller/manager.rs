@@ -86,9 +86,9 @@ impl ReplicasManager {
 
     /// Begins.
     pub(crate) fn start(self: &Arc<Self>) {
-        let settled = self.parts.settled.clone();
+        let role = self.parts.role.clone();
         self.parts.group.on_cut(Box::new(move |cut| {
-            settled.cut_offsets();
+            role.log_was_cut();
             tracing::info!(log_offset = %cut.end, "what consumers have consumed ends no later than the queues");
         }));
         for controller in self.controllers.addresses() {

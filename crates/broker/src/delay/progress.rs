@@ -6,15 +6,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use eruca_message::{Clock, QueueOffset};
+use eruca_message::{Clock, LogOffset, QueueOffset};
 use eruca_protocol::body::{self, DataVersion, DelayOffsetSerializeWrapper};
+use eruca_store::planted;
 
 use crate::persist::{PersistError, TableFile};
 
 /// The next offset to deliver, by delay level (from 1).
 ///
 /// A step of it reaches the kernel with the delivered message, so that a killed broker delivers at most the last batch
-/// again; the JSON file, which Java reads, follows every few seconds.
+/// again; the JSON file, which Java reads, follows every few seconds. In a group with a controller a step is noted, and told to slaves, when
+/// what was delivered cannot be cut off the log again: what says too much loses messages, what says too little delivers some twice.
 #[derive(Debug)]
 pub(super) struct Progress {
     inner: Mutex<Inner>,
@@ -24,7 +26,24 @@ pub(super) struct Progress {
 #[derive(Debug)]
 struct Inner {
     offsets: BTreeMap<i32, i64>,
+    /// Levels that are delivered further than is noted.
+    unconfirmed: BTreeMap<i32, Unconfirmed>,
     data_version: DataVersion,
+}
+
+/// Next offset of a level, and where the log ended when that was so.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    next: QueueOffset,
+    log_end: LogOffset,
+}
+
+/// Steps of which the log may still lose what was delivered.
+#[derive(Debug, Clone, Copy)]
+struct Unconfirmed {
+    /// The one that is noted first.
+    first: Step,
+    last: Step,
 }
 
 impl Progress {
@@ -42,11 +61,18 @@ impl Progress {
             }
         }
         let data_version = content.data_version.unwrap_or_else(|| DataVersion::new(clock.now()));
-        Ok(Progress { inner: Mutex::new(Inner { offsets, data_version }), file })
+        let inner = Inner { offsets, unconfirmed: BTreeMap::new(), data_version };
+        Ok(Progress { inner: Mutex::new(inner), file })
     }
 
-    /// The next offset of `level`; 0 where it never had one.
+    /// The next offset of `level` to deliver; 0 where it never had one.
     pub(super) fn next(&self, level: i32) -> QueueOffset {
+        let unconfirmed = self.lock().unconfirmed.get(&level).map(|steps| steps.last.next);
+        unconfirmed.unwrap_or_default().max(self.noted(level))
+    }
+
+    /// What is noted of `level`.
+    pub(super) fn noted(&self, level: i32) -> QueueOffset {
         let offset = self.lock().offsets.get(&level).copied().unwrap_or(0);
         QueueOffset(u64::try_from(offset).unwrap_or(0))
     }
@@ -56,9 +82,43 @@ impl Progress {
         self.lock().data_version
     }
 
-    /// The next offsets of all levels.
+    /// What is noted of all levels.
     pub(super) fn all(&self) -> BTreeMap<i32, i64> {
         self.lock().offsets.clone()
+    }
+
+    /// A level is delivered so far, by a log that ends at `log_end`: noted when that is confirmed.
+    pub(super) fn delivered(&self, level: i32, next: QueueOffset, log_end: LogOffset, confirmed: LogOffset) {
+        let last = Step { next, log_end };
+        self.lock().unconfirmed.entry(level).or_insert(Unconfirmed { first: last, last }).last = last;
+        self.confirm(confirmed);
+    }
+
+    /// The log up to there is confirmed: notes what was delivered by it.
+    pub(super) fn confirm(&self, confirmed: LogOffset) {
+        let is_confirmed = |step: &Step| step.log_end <= confirmed || planted!(ProgressBeforeConfirmed);
+        let mut ready = Vec::new();
+        self.lock().unconfirmed.retain(|level, steps| {
+            let newest = [steps.last, steps.first].into_iter().find(is_confirmed);
+            ready.extend(newest.map(|step| (*level, step.next)));
+            steps.first = if is_confirmed(&steps.first) { steps.last } else { steps.first };
+            !is_confirmed(&steps.last)
+        });
+        for (level, next) in ready {
+            if next > self.noted(level) {
+                self.advance(level, next);
+            }
+        }
+    }
+
+    /// Whether something that was delivered is not noted.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.lock().unconfirmed.is_empty()
+    }
+
+    /// The log lost its end: what is not noted counts as not delivered.
+    pub(super) fn forget_unconfirmed(&self) {
+        self.lock().unconfirmed.clear();
     }
 
     /// Notes how far a level is; the kernel has it when this returns.
@@ -76,7 +136,7 @@ impl Progress {
     pub(super) fn follow(&self, master: &BTreeMap<i32, i64>) {
         for (level, offset) in master {
             let Ok(offset) = u64::try_from(*offset) else { continue };
-            if *level > 0 && QueueOffset(offset) > self.next(*level) {
+            if *level > 0 && QueueOffset(offset) > self.noted(*level) {
                 self.advance(*level, QueueOffset(offset));
             }
         }
@@ -84,8 +144,9 @@ impl Progress {
 
     /// Takes back what is said of messages that are not there: `end` says where the queue of a level ends.
     pub(super) fn cut(&self, end: impl Fn(i32) -> QueueOffset) {
+        self.lock().unconfirmed.retain(|level, steps| steps.last.next <= end(*level));
         for level in self.all().into_keys() {
-            let (next, end) = (self.next(level), end(level));
+            let (next, end) = (self.noted(level), end(level));
             if next > end {
                 tracing::warn!(
                     level,

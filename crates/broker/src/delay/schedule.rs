@@ -19,6 +19,8 @@ use crate::{persist::PersistError, role::Escape};
 
 /// Pause after the store refused a message, in milliseconds.
 const STUCK_PAUSE_MS: i64 = 1_000;
+/// Pause before it is looked whether what was delivered is confirmed, in milliseconds.
+const CONFIRM_PAUSE_MS: i64 = 1_000;
 
 /// When the schedule has something to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,11 @@ impl DelaySchedule {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The log lost its end, and with it perhaps what was delivered: that is delivered again.
+    pub(crate) fn log_was_cut(&self) {
+        self.progress.forget_unconfirmed();
+    }
+
     /// Whether anything is delivered: a slave delivers nothing. Off duty nothing is under way any more when this returns.
     pub(crate) fn set_on_duty(&self, is_on_duty: bool) {
         self.wake.set_on_duty(is_on_duty);
@@ -141,9 +148,11 @@ impl DelaySchedule {
                 }
             }
         }
-        match heads.values().min() {
+        self.progress.confirm(self.store.confirmed());
+        let look = self.progress.is_behind().then(|| now.add_ms(CONFIRM_PAUSE_MS));
+        match heads.values().copied().chain(look).min() {
             _ if is_more => NextStep::Now,
-            Some(due) => NextStep::At(*due),
+            Some(due) => NextStep::At(due),
             None => NextStep::OnArrival,
         }
     }
@@ -172,7 +181,7 @@ impl DelaySchedule {
             tracing::warn!(level, %error, "delayed messages wait: what was delivered is not safe");
             return Head::Stuck;
         }
-        self.progress.advance(level, delivered.next);
+        self.progress.delivered(level, delivered.next, self.store.log_range().1, self.store.confirmed());
         delivered.head
     }
 
@@ -182,6 +191,7 @@ impl DelaySchedule {
     /// # Errors
     /// The file cannot be written; the next time all is tried again.
     pub fn persist_step(&self) -> Result<(), PersistError> {
+        self.progress.confirm(self.store.confirmed());
         if !self.progress.is_dirty() {
             return Ok(());
         }
@@ -198,13 +208,14 @@ impl DelaySchedule {
         self.progress.data_version()
     }
 
-    /// By level: the next offset to deliver and the end of the queue, for levels that ever had a message.
+    /// By level: the next offset to deliver, as far as it is noted, and the end of the queue, for levels that ever had a message.
     pub fn offsets(&self) -> BTreeMap<i32, (QueueOffset, QueueOffset)> {
+        self.progress.confirm(self.store.confirmed());
         let offsets = self.progress.all().into_keys();
         offsets
             .map(|level| {
                 let max = self.store.queue_range(SCHEDULE_TOPIC, level.saturating_sub(1)).max;
-                (level, (self.progress.next(level), max))
+                (level, (self.progress.noted(level), max))
             })
             .collect()
     }

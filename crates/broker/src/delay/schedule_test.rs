@@ -83,6 +83,33 @@ fn progress_survives_a_killed_broker_and_a_stopped_one() {
     assert_eq!(bodies(&parts), ["a", "b", "c"]);
 }
 
+/// A master in a group, whose log may lose what only it has.
+#[test]
+fn what_was_delivered_and_cut_off_is_delivered_again() {
+    let parts = TestParts::new();
+    let schedule = open(&parts);
+    park_message(&parts, 1, "a");
+    parts.store.note_confirmed(Some(parts.store.log_range().1));
+    let due = Timestamp(1_001_000);
+    assert_eq!(schedule.deliver_step(due), NextStep::At(due.add_ms(CONFIRM_PAUSE_MS)), "to be noted");
+    assert_eq!(schedule.offsets().get(&1), None, "slaves do not hear of it");
+    schedule.deliver_step(due);
+    assert_eq!(bodies(&parts), ["a"]);
+    schedule.log_was_cut();
+    schedule.deliver_step(due);
+    assert_eq!(bodies(&parts), ["a", "a"], "it may have been the copy that was cut off");
+    drop(schedule);
+    let schedule = open(&parts);
+    schedule.deliver_step(due);
+    assert_eq!(bodies(&parts), ["a", "a", "a"], "the same after a kill");
+    parts.store.note_confirmed(None);
+    assert_eq!(schedule.deliver_step(due), NextStep::OnArrival);
+    assert_eq!(schedule.offsets()[&1], (QueueOffset(1), QueueOffset(1)));
+    drop(schedule);
+    assert_eq!(open(&parts).deliver_step(due), NextStep::OnArrival);
+    assert_eq!(bodies(&parts).len(), 3);
+}
+
 #[test]
 fn many_due_messages_come_in_bounded_batches_and_in_order() {
     let parts = TestParts::new();

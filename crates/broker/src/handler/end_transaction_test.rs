@@ -429,6 +429,20 @@ fn what_is_open_is_open_after_a_restart_and_offsets_tell_java() {
     assert_eq!(broker.bodies("T", 1), ["0", "1", "2"]);
 }
 
+/// A master in a group, whose log may lose what only it has.
+#[test]
+fn offsets_tell_of_no_end_that_may_be_cut_off() {
+    let broker = Broker::new();
+    let half = broker.half("a", "");
+    broker.parts.store.note_confirmed(Some(broker.parts.store.log_range().1));
+    assert_eq!(broker.end(&half, COMMIT), ResponseCode::SUCCESS);
+    broker.transactions.persist();
+    assert_eq!(broker.offsets()[0], Some(0));
+    broker.parts.store.note_confirmed(None);
+    broker.transactions.persist();
+    assert_eq!(broker.offsets()[0], Some(1));
+}
+
 #[test]
 fn javas_copies_replace_what_they_were_made_of() {
     let parts = TestParts::new();

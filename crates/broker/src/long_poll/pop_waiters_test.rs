@@ -48,7 +48,7 @@ fn one_of_each_group_and_kind_is_woken() {
     assert_eq!(waiters.waiting_pops("T", "g", ANY_QUEUE), 2);
     let first: BTreeSet<u32> = woken(&mut waiters, &[arrival("T", 3, 5)]).into_iter().collect();
     assert_eq!(first, BTreeSet::from([1, 3]), "h waits for another tag");
-    assert_eq!(woken(&mut waiters, &[arrival("U", 3, 7)]), []);
+    assert_eq!(woken(&mut waiters, &[arrival("U", 3, 7)]), Vec::<u32>::new());
     let second: BTreeSet<u32> = woken(&mut waiters, &[arrival("T", 3, 7)]).into_iter().collect();
     assert_eq!(second, BTreeSet::from([2, 4]));
     assert!(waiters.is_empty() && waiters.waiting.is_empty() && waiters.retry_topics.is_empty());
@@ -60,7 +60,7 @@ fn what_comes_again_wakes_a_member_of_its_group_by_either_name() {
     for (pop, queue_id) in [(1, 5), (2, ANY_QUEUE)] {
         waiters.park(interest("g_a", queue_id, Lane::Pop, &[9], 10), LIMITS, pop).unwrap();
     }
-    assert_eq!(woken(&mut waiters, &[arrival("%RETRY%g_T", 0, 0)]), []);
+    assert_eq!(woken(&mut waiters, &[arrival("%RETRY%g_T", 0, 0)]), Vec::<u32>::new());
     assert_eq!(woken(&mut waiters, &[arrival("%RETRY%g_a_T", 0, 0)]), [2]);
     assert_eq!(woken(&mut waiters, &[arrival("%RETRY%g_a+T", 0, 0)]), [1], "whichever queue it waits for");
 }

@@ -126,6 +126,13 @@ impl RoleSwitch {
         closed
     }
 
+    /// The log lost its end, as another master has none of it: what was told of that end holds no more.
+    pub(crate) fn log_was_cut(&self) {
+        self.parts.settled.cut_offsets();
+        self.parts.delay.log_was_cut();
+        self.parts.timers.log_was_cut();
+    }
+
     /// A master takes no messages for now, so that a slave can have all of its log; whether this broker is one. The next change of
     /// the role ends it, or [`RoleSwitch::resume`].
     ///

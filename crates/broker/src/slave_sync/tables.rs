@@ -7,6 +7,7 @@ use eruca_message::names::is_lmq;
 use eruca_protocol::body::{
     DataVersion, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper, TopicConfig,
 };
+use eruca_store::planted;
 
 use crate::{
     assignment::MessageRequestModes,
@@ -20,13 +21,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Consumers: `topic@group`, queue, offset.
-    pub(super) consumers: Option<BTreeMap<String, QueueOffsets>>,
+    pub(crate) consumers: Option<BTreeMap<String, QueueOffsets>>,
     /// Delay levels.
-    pub(super) delay: Option<BTreeMap<i32, i64>>,
+    pub(crate) delay: Option<BTreeMap<i32, i64>>,
     /// Java's `timercheck`.
     pub(crate) timers: Option<Bytes>,
     /// A log up to there has every message that this speaks of.
-    pub(super) log_end: u64,
+    pub(crate) log_end: u64,
 }
 
 /// What is taken over into. Its methods write files: for a thread that may wait for the disk.
@@ -67,9 +68,10 @@ impl SlaveTables {
         self.modes.follow(modes);
     }
 
-    /// Whether the copy of the log has all that the progress speaks of.
-    pub(super) fn has_log_of(&self, progress: &Progress) -> bool {
-        self.settled.store.log_range().1.0 >= progress.log_end
+    /// Whether the copy of the log has all that the progress speaks of: for good, as a log that is as long may end with what another master
+    /// wrote, and be cut before it gets that.
+    pub(crate) fn has_log_of(&self, progress: &Progress) -> bool {
+        self.settled.store.confirmed().0 >= progress.log_end || planted!(ProgressBeforeLog)
     }
 
     /// As a master that was away: offsets of a slave that stood in, where they are further. How many consumer offsets.
@@ -88,7 +90,7 @@ impl SlaveTables {
     }
 
     /// Offsets; those that consumers brought here and that are further, for the master.
-    pub(super) fn follow_progress(&self, progress: Progress) -> Vec<OwnOffset> {
+    pub(crate) fn follow_progress(&self, progress: Progress) -> Vec<OwnOffset> {
         let Progress { consumers, delay, timers, .. } = progress;
         if let Some(delay) = &delay {
             self.delay.follow(delay);

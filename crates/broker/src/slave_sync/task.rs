@@ -16,6 +16,8 @@ use crate::{
 
 /// Pause between two looks, as in Java for what must be fresh.
 const TICK: Duration = Duration::from_secs(3);
+/// The same where this slave is about to take its master's place.
+const LAST_TICK: Duration = Duration::from_millis(10);
 /// Tables that took long are asked for less often: of the time, a twentieth at most is spent asking.
 const REST_FACTOR: u32 = 20;
 /// But at least so often, as in Java.
@@ -114,9 +116,18 @@ impl SlaveSync {
         let Some(addr) = master_of(&self.role.now()) else { return false };
         let master = Member::at(addr);
         let mut round = Round::default();
-        let looked = tokio::time::timeout(timeout, self.step(&master, &mut round)).await;
+        let looked = tokio::time::timeout(timeout, async {
+            self.step(&master, &mut round).await?;
+            // The log is here, and the master says so in a moment.
+            while round.waiting.is_some() {
+                tokio::time::sleep(LAST_TICK).await;
+                self.take_over(&master, &mut round).await?;
+            }
+            Ok::<(), AskError>(())
+        });
+        let has_looked = matches!(looked.await, Ok(Ok(())));
         master.client.close();
-        matches!(looked, Ok(Ok(()))) && round.waiting.is_none()
+        has_looked
     }
 
     async fn step(&self, master: &Member, round: &mut Round) -> Result<(), AskError> {

@@ -32,6 +32,8 @@ const SLOTS_LOADED: usize = 3;
 const SLOT_MESSAGES: usize = 200_000;
 /// Pause after the store or a disk refused something.
 const STUCK_PAUSE_MS: i64 = 1_000;
+/// Pause before it is looked whether what was delivered is confirmed.
+pub(super) const CONFIRM_PAUSE_MS: i64 = 5;
 
 /// When there is something to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,11 @@ pub(super) struct Engine {
     pub(super) loaded: BTreeMap<Timestamp, LoadedSlot>,
     pub(super) window: RecordWindow,
     pub(super) properties: Vec<u8>,
+    /// Behind what was delivered last in the log: a slot is finished when no later master can lack that.
+    pub(super) delivered_end: LogOffset,
+    /// Messages that were due when they were taken in, and delivered at once, count as taken then: where the queue goes on, and what must be
+    /// confirmed.
+    pub(super) taken_late: Option<(QueueOffset, LogOffset)>,
     is_stuck: bool,
     /// The way out while the broker stands in for its master.
     pub(super) escape: Option<Arc<Escape>>,
@@ -108,6 +115,8 @@ impl Engine {
             loaded: BTreeMap::new(),
             window: RecordWindow::default(),
             properties: Vec::new(),
+            delivered_end: LogOffset(0),
+            taken_late: None,
             is_stuck: false,
             escape: None,
         }
@@ -147,7 +156,13 @@ impl Engine {
         let range = store.queue_range(TIMER_TOPIC, 0);
         let (until, at) = *self.barrier.get_or_insert((range.max, now));
         if !rules.stop_enqueue && !self.is_far_behind(rules, now) {
-            step.taken = self.take_in(store, stats, rules, now)?;
+            self.note_late(store);
+            if self.taken_late.is_none() {
+                step.taken = self.take_in(store, stats, rules, now)?;
+            }
+            if self.taken_late.is_some() {
+                return Ok(NextStep::At(now.add_ms(CONFIRM_PAUSE_MS)));
+            }
             if self.files.queue_offset() < until.min(range.max) {
                 return Ok(NextStep::Now);
             }
@@ -192,6 +207,9 @@ impl Engine {
                 if is_past != run.is_past {
                     // In the order of the queue, so that a failure does not have anything taken twice.
                     self.end_run(&mut run, next, store, stats, now)?;
+                    if self.taken_late.is_some() {
+                        return Ok(usize::try_from(next.0 - from.0).unwrap_or(usize::MAX));
+                    }
                     run.is_past = is_past;
                 }
                 run.messages.push((next, taken));
@@ -240,8 +258,16 @@ impl Engine {
         }
         drop(tally);
         settle(store)?;
-        self.note(self.files.delivered(), done.0, store);
+        self.taken_late = Some((done.0, store.log_range().1));
+        self.note_late(store);
         done.1
+    }
+
+    /// Notes what was delivered as it was taken in, when it cannot be cut off the log any more.
+    fn note_late(&mut self, store: &MessageStore) {
+        if let Some((next, _)) = self.taken_late.take_if(|(_, end)| *end <= store.confirmed()) {
+            self.note(self.files.delivered(), next, store);
+        }
     }
 
     /// What a message of the queue is that is taken at `now`, or was when it was stored; `None` where nothing ever can become
@@ -349,6 +375,9 @@ impl Engine {
                 // The end of the slot is no time at which anything is due; the slot after it may be.
                 Some(at) => return Ok(NextStep::At(ahead.map_or(at, |ahead| ahead.min(at)))),
                 None if is_more => drop(self.loaded.remove(&start)),
+                None if now >= end && self.delivered_end > store.confirmed() => {
+                    return Ok(NextStep::At(now.add_ms(CONFIRM_PAUSE_MS)));
+                }
                 None if now >= end => {
                     self.files.finish(start)?;
                     self.loaded.remove(&start);

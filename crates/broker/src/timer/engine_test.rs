@@ -7,7 +7,7 @@ use eruca_store::{AppendMessage, TimerSettings};
 use tempfile::TempDir;
 
 use super::{
-    engine::{Engine, NextStep, Rules},
+    engine::{CONFIRM_PAUSE_MS, Engine, NextStep, Rules},
     following::Progress,
 };
 use crate::handler::test_parts::{BROKER, TestParts};
@@ -343,6 +343,47 @@ fn the_operator_can_stop_taking_in_and_delivering() {
     assert_eq!(timers.delivered(), ["one"]);
 }
 
+/// A master in a group, whose log may lose what only it has.
+#[test]
+fn what_was_delivered_and_cut_off_is_delivered_again() {
+    let mut timers = Timers::new();
+    let confirm = |timers: &Timers, is_all: bool| {
+        let end = timers.parts.store.log_range().1;
+        timers.parts.store.note_confirmed((!is_all).then_some(end));
+    };
+    let cut = |timers: &mut Timers| timers.engine.log_was_cut(&timers.parts.store);
+    let start = timers.now();
+    timers.send_at("waits", start.add_ms(1_500).0);
+    timers.run();
+    confirm(&timers, false);
+    timers.parts.clock.set(start.add_ms(5_000));
+    let look = NextStep::At(start.add_ms(5_000 + CONFIRM_PAUSE_MS));
+    assert_eq!(
+        (timers.run(), timers.delivered()),
+        (look, vec!["waits".to_owned()]),
+        "its slot is not finished"
+    );
+    cut(&mut timers);
+    assert_eq!((timers.run(), timers.delivered().len()), (look, 2));
+    confirm(&timers, true);
+    assert_eq!((timers.run(), timers.delivered().len()), (NextStep::OnArrival, 2));
+
+    // What is due when it is taken in is delivered at once.
+    timers.rules.stop_enqueue = true;
+    timers.send_at("late", start.add_ms(6_000).0);
+    timers.parts.clock.set(start.add_ms(9_000));
+    timers.run();
+    timers.rules = RULES;
+    confirm(&timers, false);
+    let look = NextStep::At(start.add_ms(9_000 + CONFIRM_PAUSE_MS));
+    assert_eq!((timers.run(), timers.delivered().len()), (look, 3));
+    assert_eq!((timers.run(), timers.delivered().len()), (look, 3), "once");
+    cut(&mut timers);
+    assert_eq!((timers.run(), timers.delivered().len()), (look, 4));
+    confirm(&timers, true);
+    assert_eq!((timers.run(), timers.delivered().len()), (NextStep::OnArrival, 4));
+}
+
 #[test]
 fn what_another_broker_delivered_is_dropped_but_for_pops_that_it_did_not_come_to() {
     let mut timers = Timers::new();
@@ -372,7 +413,7 @@ fn what_another_broker_delivered_is_dropped_but_for_pops_that_it_did_not_come_to
     };
     assert_eq!(bodies("rmq_sys_REVIVE_LOG_c"), ["open"], "a check point is delivered 1 s before its time");
     assert_eq!(bodies("T"), Vec::<String>::new());
-    engine.forget_loaded();
+    engine.take_up(&parts.store);
     timers.parts.clock.advance_ms(20_000);
     timers.run();
     assert_eq!(timers.delivered(), ["still waits"]);

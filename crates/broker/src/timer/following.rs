@@ -48,10 +48,24 @@ impl Engine {
     }
 
     /// Slots are read from the disk again.
-    pub(super) fn forget_loaded(&mut self) {
+    fn forget_loaded(&mut self) {
         self.loaded.clear();
+        self.taken_late = None;
         self.barrier = None;
         self.window.forget();
+    }
+
+    /// The broker becomes a master: slots are read from the disk, and nobody knows what in the log is of this one.
+    pub(super) fn take_up(&mut self, store: &MessageStore) {
+        self.forget_loaded();
+        self.delivered_end = store.log_range().1;
+    }
+
+    /// The log lost its end, and with it perhaps what was delivered: of the slot that is not finished, and of what was taken late.
+    pub(super) fn log_was_cut(&mut self, store: &MessageStore) {
+        self.forget_loaded();
+        let slot = self.files.delivered().before;
+        self.note(Delivered::before(slot), self.files.queue_offset(), store);
     }
 
     /// Takes what the other broker took, and drops what it delivered, but for what is to be kept. Whether there is more to take.

@@ -92,6 +92,7 @@ impl Engine {
         let settled = settle(store);
         if settled.is_ok() {
             self.loaded.insert(start, slot);
+            self.delivered_end = store.log_range().1;
             self.note(delivered, self.files.queue_offset(), store);
         }
         // Where it was not settled the slot is loaded again, from what was noted last.

@@ -109,7 +109,14 @@ impl TimerSchedule {
     /// The broker became a master: what waits is read anew from where the former master was.
     pub(crate) fn take_up(&self) {
         if let Some(mut engine) = self.engine() {
-            engine.forget_loaded();
+            engine.take_up(&self.store);
+        }
+    }
+
+    /// The log lost its end, and with it perhaps what was delivered: that is delivered again.
+    pub(crate) fn log_was_cut(&self) {
+        if let Some(mut engine) = self.engine() {
+            engine.log_was_cut(&self.store);
         }
     }
 

@@ -14,7 +14,7 @@ use eruca_message::{
     names::{TRANS_GROUP, TRANS_HALF_TOPIC, TRANS_OP_HALF_TOPIC},
     transaction::{Half, op_offsets},
 };
-use eruca_store::{ConsumeQueueEntry, MessageStore, ReadError};
+use eruca_store::{ConsumeQueueEntry, MessageStore, ReadError, planted};
 
 use super::{
     progress::{Progress, Settled},
@@ -71,8 +71,9 @@ pub(super) fn rebuild(store: &MessageStore, offsets: &OffsetTable, times: Times,
         // Beyond the end after a power cut took the end of the log: what comes to lie there must not count as settled.
         QueueOffset(committed.unwrap_or(range.min.0)).clamp(range.min, range.max)
     };
-    let from = Settled { half: start(TRANS_HALF_TOPIC), op: start(TRANS_OP_HALF_TOPIC) };
     let half_end = store.queue_range(TRANS_HALF_TOPIC, 0).max;
+    let half = if planted!(HalfQueueFromItsEnd) { half_end } else { start(TRANS_HALF_TOPIC) };
+    let from = Settled { half, op: start(TRANS_OP_HALF_TOPIC) };
     let settled = read_operations(store, from.op);
     let mut finder = Finder {
         store,

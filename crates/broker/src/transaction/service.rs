@@ -16,7 +16,7 @@ use eruca_message::{
     transaction::{self, Half, OP_PROPERTIES},
 };
 use eruca_store::{
-    AppendError, AppendMessage, Appended, FlushWaiter, MessageStore, WriteState, WriteStopped,
+    AppendError, AppendMessage, Appended, FlushWaiter, MessageStore, WriteState, WriteStopped, planted,
 };
 
 use super::{
@@ -400,12 +400,17 @@ impl Transactions {
         counts
     }
 
-    /// Commits the offsets up to which all is settled and on the disk. Whether there will be more when the disk has more.
+    /// Commits the offsets up to which all is settled, on the disk, and in a log that is never cut off again. Whether there will be more
+    /// when that has got further.
     pub(super) fn progress_step(&self) -> bool {
         let (settled, is_behind) = {
             let State { table, progress, .. } = &mut *self.state();
             let marks = self.store.watermarks();
-            (progress.advance(table.settled_up_to(), marks.written, marks.flushed), progress.is_behind())
+            let safe = match planted!(ProgressBeforeConfirmed) {
+                true => marks.flushed,
+                false => marks.flushed.min(self.store.confirmed()),
+            };
+            (progress.advance(table.settled_up_to(), marks.written, safe), progress.is_behind())
         };
         if let Some(settled) = settled {
             self.commit_offsets(settled);

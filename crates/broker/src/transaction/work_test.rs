@@ -105,7 +105,7 @@ fn an_end_does_the_same_work_whatever_else_is_open() {
         assert!(expected.operations > 0 && expected.log_bytes > 0, "{expected:?}");
         assert_eq!(found.operations, expected.operations, "{outcome:?}: {found:?}");
         // An operation names the offset in the half queue, which has more digits.
-        let digits = MANY.ilog10().into();
+        let digits = u64::from(MANY.ilog10());
         assert!(
             found.log_bytes.abs_diff(expected.log_bytes) <= digits,
             "{outcome:?}: {found:?}, {expected:?}"

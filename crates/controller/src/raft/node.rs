@@ -197,6 +197,11 @@ impl RaftNode {
         self.raft.metrics().borrow().state == ServerState::Leader
     }
 
+    /// The term of the group, as far as this member knows: another one means that somebody else may have led meanwhile.
+    pub fn term(&self) -> u64 {
+        self.raft.metrics().borrow().current_term
+    }
+
     /// The member that leads, as far as this one knows.
     pub fn leader(&self) -> Option<&Peer> {
         let leader = self.raft.metrics().borrow().current_leader?;

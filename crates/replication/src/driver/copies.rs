@@ -105,7 +105,7 @@ impl Copies for GroupSession {
 
     fn report(&mut self, has: LogOffset, heartbeat_ms: i64, now: Timestamp) -> Option<Vec<u8>> {
         let is_due = self.reported.is_some_and(|at| now.ms_since(at) >= heartbeat_ms);
-        let said = self.hello.take().or_else(|| self.session.report(has, is_due))?;
+        let said = self.hello.take().or_else(|| self.session.report(self.log.has(has), is_due))?;
         self.reported = Some(now);
         Some(said)
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     auto_switch::{Answer, Ask, Effect, Epochs, GroupView, Identity, Member, MemberTimes},
-    group::{GroupLog, GroupParts},
+    group::{GroupCopy, GroupLog, GroupParts},
     in_sync::{Outcome, WHOLE_SET},
 };
 
@@ -206,6 +206,20 @@ fn a_slave_whose_connection_outlives_an_election_of_the_same_master_comes_back_i
     one.send(b"second");
     one.grow(&[1, 2], 4);
     wait_for("the slave's readers", || two.seen() == 2);
+}
+
+#[test]
+fn what_a_slave_writes_as_the_next_master_acknowledges_nothing_to_the_one_before() {
+    let (one, two) = (Node::new(1), Node::new(2));
+    one.reign(1, &[1], 1);
+    let first = one.send(b"first");
+    two.follow(&one, 1);
+    wait_for("the copy", || two.store.log_range().1 == first);
+    two.master.send_replace(None);
+    let copy = GroupCopy::begin(two.group.clone()).unwrap();
+    two.reign(2, &[2], 3);
+    let end = two.send(b"second");
+    assert_eq!(copy.has(end), first);
 }
 
 #[test]

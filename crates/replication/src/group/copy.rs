@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eruca_message::LogOffset;
-use eruca_store::CopyError;
+use eruca_store::{CopyError, planted};
 
 use super::log::GroupLog;
 use crate::auto_switch::{Epoch, EpochError, Epochs, ReplicaLog};
@@ -43,6 +43,12 @@ impl GroupCopy {
         let next = group.store().begin_copy()?;
         let epochs = group.epochs();
         Ok(GroupCopy { group, epochs, next })
+    }
+
+    /// How much of the master's log is here, of a log that ends at `end`: what this broker wrote since it became master itself is none of
+    /// it, and must not count as an acknowledgement of what the old master has in its place.
+    pub fn has(&self, end: LogOffset) -> LogOffset {
+        if planted!(OwnLogAcknowledged) { end } else { end.min(self.next) }
     }
 
     /// A change, unless the broker became master meanwhile.

@@ -13,9 +13,18 @@ use eruca_store::{
     disk::{Disk, SimDisk},
 };
 
-use super::{Violation, acks::Acks, link::Link, message::NewMessage, oracle::Sent, scenario::TIMES};
+use super::{
+    Violation,
+    acks::Acks,
+    crew::{Board, Crew},
+    link::Link,
+    message::NewMessage,
+    oracle::Sent,
+    scenario::TIMES,
+};
 
 pub(super) struct Broker {
+    place: usize,
     pub(super) address: String,
     pub(super) disk: SimDisk,
     pub(super) clock: Arc<ManualClock>,
@@ -44,6 +53,7 @@ impl Broker {
         let clock = Arc::new(clock);
         disk.set_clock(Arc::clone(&clock));
         Broker {
+            place,
             address: format!("host{place}"),
             disk,
             clock,
@@ -108,11 +118,22 @@ impl Broker {
         Some((id, Candidate { epoch: running.group.last_epoch(), max_offset, priority: i32::MAX }))
     }
 
+    /// As those see it who work in it.
+    pub(super) fn board(&self, is_durable: bool) -> Option<Board<'_>> {
+        let Running { store, group, .. } = self.running.as_ref()?;
+        Some(Board { at: self.place, store, group, clock: &self.clock, is_durable })
+    }
+
     /// It is master of this epoch from here on. `false`: it cannot begin, for a reason that will be over.
-    pub(super) fn reign(&mut self, number: i32) -> Result<bool, Violation> {
-        let Some(Running { store, group, follows, .. }) = &mut self.running else { return Ok(false) };
-        *follows = None;
-        match group.reign(number, || store.set_replica(false)) {
+    pub(super) fn reign(
+        &mut self,
+        number: i32,
+        crew: &mut dyn Crew,
+        is_durable: bool,
+    ) -> Result<bool, Violation> {
+        self.running.iter_mut().for_each(|running| running.follows = None);
+        let Some(board) = self.board(is_durable) else { return Ok(false) };
+        match board.group.reign(number, || crew.reigns(board, number)) {
             Ok(()) => Ok(true),
             Err(ReignError::Epoch(error)) => Err(format!("{} cannot begin its epoch: {error}", self.address)),
             Err(ReignError::Keep(_) | ReignError::Stopped(_)) => Ok(false),
@@ -120,12 +141,17 @@ impl Broker {
     }
 
     /// It is a slave from here on.
-    pub(super) fn follow(&mut self, master: Option<usize>, epoch: i32) {
-        let Some(Running { store, group, follows, .. }) = &mut self.running else { return };
-        // An error is the store's state.
-        let _ = store.set_replica(true);
-        group.follow(epoch);
-        *follows = master;
+    pub(super) fn follow(
+        &mut self,
+        master: Option<usize>,
+        epoch: i32,
+        crew: &mut dyn Crew,
+        is_durable: bool,
+    ) {
+        let Some(board) = self.board(is_durable) else { return };
+        crew.follows(board, epoch);
+        board.group.follow(epoch);
+        self.running.iter_mut().for_each(|running| running.follows = master);
     }
 
     /// Takes a message, whose acknowledgement waits for the whole in-sync set; `None` where the broker is no master, or its disk
@@ -138,6 +164,16 @@ impl Broker {
         let sent = message.append_to(store, group.last_epoch())?;
         sends.wait(group, sent.clone(), sent.log_end, self.clock.now());
         Some(sent)
+    }
+
+    /// Takes a message and acknowledges it at once, although no other broker has it (ASYNC_MASTER): while no other one can be master.
+    pub(super) fn send_alone(&self, message: &NewMessage<'_>) -> Option<Sent> {
+        let Running { store, group, .. } = self.running.as_ref()?;
+        let has_lease = || group.has_lease(self.clock.now());
+        if store.is_replica() || !has_lease() {
+            return None;
+        }
+        message.append_to(store, group.last_epoch()).filter(|_| has_lease())
     }
 
     /// The messages that are acknowledged now.

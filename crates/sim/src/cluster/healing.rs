@@ -4,7 +4,7 @@ use eruca_message::LogOffset;
 use eruca_replication::auto_switch::Epochs;
 
 use super::{
-    Step,
+    Step, Violation,
     broker::Running,
     oracle::raw_log,
     scenario::{BROKERS, QUEUES, TOPICS},
@@ -14,7 +14,7 @@ use super::{
 /// Steps until all must be well again.
 const HEALING_STEPS: u64 = 30_000;
 
-impl World {
+impl World<'_> {
     /// All trouble is over: the logs become one, and all are in sync.
     pub(super) fn heal(&mut self) -> Step {
         self.trace.line(format_args!("all trouble is over"));
@@ -45,9 +45,18 @@ impl World {
         Err(format!("all is not well again: {}", self.differs().unwrap_or_default()))
     }
 
+    /// All is well: for how long clocks should go on, until it is asked again, if there is something left to be done.
+    pub(super) fn rest(&mut self) -> Result<Option<u64>, Violation> {
+        let master = self.master().and_then(|at| self.brokers[at].board(self.scenario.is_durable));
+        match master {
+            Some(board) => self.crew.rest(board, &mut self.trace),
+            None => Ok(None),
+        }
+    }
+
     /// What is not yet as it must become.
     fn differs(&mut self) -> Option<String> {
-        let group = self.controller.group()?.clone();
+        let group = self.controllers.group()?.clone();
         let ids: Vec<Option<i64>> = self
             .brokers
             .iter()
@@ -92,7 +101,7 @@ impl World {
 
     /// The stores say the same of every queue, and all have what was acknowledged.
     pub(super) fn check_all(&mut self) -> Step {
-        let Some(master) = self.controller.group().and_then(|group| group.master) else { return Ok(()) };
+        let Some(master) = self.controllers.group().and_then(|group| group.master) else { return Ok(()) };
         let running: Vec<&Running> =
             self.brokers.iter().filter_map(|broker| broker.running.as_ref()).collect();
         for one in &running {

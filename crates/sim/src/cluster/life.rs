@@ -2,7 +2,7 @@
 
 use super::{Step, scenario::BROKERS, world::World};
 
-impl World {
+impl World<'_> {
     /// The process dies, or the power goes.
     pub(super) fn crash(&mut self, at: usize) {
         self.close_all(at);
@@ -13,6 +13,7 @@ impl World {
         }
         self.crashes += 1;
         let id = broker.running.take().and_then(|running| running.group.id());
+        self.crew.died(at);
         let loses_power = self.scenario.is_durable && self.random.percent(60);
         if loses_power {
             broker.disk.power_cut();
@@ -22,7 +23,7 @@ impl World {
         self.trace.line(format_args!("{at} dies, power cut: {loses_power}"));
         // Its connections end, unless the machine just is not there any more.
         if let Some(id) = id.filter(|_| self.random.percent(50)) {
-            self.controller.lost(id);
+            self.controllers.lost(id, self.now);
         }
     }
 
@@ -42,6 +43,9 @@ impl World {
             return Ok(());
         }
         self.brokers[at].start()?;
+        if let Some(board) = self.brokers[at].board(self.scenario.is_durable) {
+            self.crew.started(board);
+        }
         if let Some(running) = &self.brokers[at].running {
             let (range, epochs) = (running.store.log_range(), running.group.epochs());
             self.trace.line(format_args!("{at} starts: {range:?}, {epochs:?}"));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::scenario::BROKERS;
+use super::scenario::{BROKERS, CONTROLLERS};
 use crate::random::Random;
 
-/// The controller, where a broker's place is asked for.
-pub(super) const CONTROLLER: usize = BROKERS;
+/// Brokers, and behind them controllers.
+pub(super) const PLACES: usize = BROKERS + CONTROLLERS;
 
 /// Pairs that cannot talk, each in one direction.
 #[derive(Debug, Default)]
@@ -24,9 +24,9 @@ impl Network {
         self.broken.insert((from, to));
     }
 
-    /// One broker is cut off from all others and from the controller, in both directions; some hear or are heard all the same.
+    /// One broker is cut off from all others and from the controllers, in both directions; some hear or are heard all the same.
     pub(super) fn isolate(&mut self, at: usize, random: &mut Random) {
-        for other in (0..=CONTROLLER).filter(|other| *other != at) {
+        for other in (0..PLACES).filter(|other| *other != at) {
             for pair in [(at, other), (other, at)] {
                 if random.percent(90) {
                     self.broken.insert(pair);

@@ -58,6 +58,20 @@ impl Oracle {
         }
     }
 
+    /// A master acknowledges what it alone may have. No later one has acknowledged anything.
+    pub(super) fn acknowledged_alone(&mut self, master: usize, epoch: i32) -> Result<(), Violation> {
+        let first = *self.masters.entry(epoch).or_insert(master);
+        if first != master {
+            return Err(format!("brokers {first} and {master} both acknowledge in epoch {epoch}"));
+        }
+        match self.masters.last_key_value() {
+            Some((newest, other)) if *newest > epoch => Err(format!(
+                "broker {master} acknowledges alone in epoch {epoch}, and {other} has acknowledged in epoch {newest}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn note_seen(&mut self, place: Place, id: u64) -> Result<(), Violation> {
         match self.seen.get(&place) {
             Some(before) if *before != id => {

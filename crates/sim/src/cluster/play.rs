@@ -2,7 +2,10 @@
 
 use eruca_store::Plant;
 
-use super::world::World;
+use super::{
+    crew::{Crew, Nobody},
+    world::World,
+};
 use crate::{random::Random, trace::Trace};
 
 /// How a group is played.
@@ -19,6 +22,8 @@ pub struct ClusterOptions {
 pub struct ClusterOutcome {
     /// Messages that were acknowledged.
     pub acknowledged: u64,
+    /// Messages that a master acknowledged at once, which no other broker may have.
+    pub acknowledged_alone: u64,
     /// Processes that died.
     pub crashes: u64,
     /// Elections by the controller alone.
@@ -35,25 +40,35 @@ pub struct ClusterOutcome {
 
 /// Plays a seed.
 pub fn play_cluster(seed: u64, options: ClusterOptions) -> ClusterOutcome {
+    play_with_crew(seed, options, &mut Nobody)
+}
+
+/// Plays a seed, with these in the brokers.
+pub fn play_with_crew(seed: u64, options: ClusterOptions, crew: &mut dyn Crew) -> ClusterOutcome {
     Plant::on_this_thread(options.plant);
-    let mut world = World::new(Random::new(seed), Trace::new(options.print));
+    let mut world = World::new(Random::new(seed), Trace::new(options.print), crew);
     let failure = run(&mut world).err().map(|what| format!("seed {seed}: {what}"));
     Plant::on_this_thread(None);
     ClusterOutcome {
         acknowledged: world.oracle.acknowledgements(),
+        acknowledged_alone: world.acknowledged_alone,
         crashes: world.crashes,
         elections: world.elections,
-        changes: world.controller.changes,
+        changes: world.controllers.changes,
         cuts: world.cuts,
         failure,
         trace_hash: world.trace.hash(),
     }
 }
 
-fn run(world: &mut World) -> Result<(), String> {
+fn run(world: &mut World<'_>) -> Result<(), String> {
     for _ in 0..world.scenario.steps {
         world.step()?;
     }
     world.heal()?;
+    while let Some(ms) = world.rest()? {
+        world.pass(ms);
+        world.heal()?;
+    }
     world.check_all()
 }

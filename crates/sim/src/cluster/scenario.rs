@@ -1,12 +1,14 @@
 //! What a seed decides once.
 
 use eruca_replication::auto_switch::MemberTimes;
-use eruca_store::{QueueLogPolicy, StoreConfig};
+use eruca_store::{FlushMode, QueueLogPolicy, StoreConfig};
 
 use crate::{random::Random, scenario::ROOT};
 
 /// Brokers of the group.
 pub(super) const BROKERS: usize = 3;
+/// Controllers, of which one leads.
+pub(super) const CONTROLLERS: usize = 3;
 /// After so long without a sign of life the controller takes a broker for dead, in ms.
 pub(super) const DEAD_AFTER_MS: i64 = 1_500;
 /// A sign of life so often, about.
@@ -65,9 +67,11 @@ impl Scenario {
             index_entries: 40,
             ..StoreConfig::new(ROOT)
         };
+        let is_durable = random.percent(50);
+        let flush_mode = if is_durable { FlushMode::Sync } else { FlushMode::Async };
         Scenario {
-            config,
-            is_durable: random.percent(50),
+            config: StoreConfig { flush_mode, ..config },
+            is_durable,
             batch_bytes: *random.pick(&[64, 300, 4096]),
             body_max: *random.pick(&[20, 200, 900]),
             steps: random.between(400, 1200),

@@ -4,32 +4,32 @@ use eruca_replication::auto_switch::{Answer, Effect};
 
 use super::{
     Step,
-    network::CONTROLLER,
-    scenario::{BEAT_MS, BROKERS},
+    scenario::{BEAT_MS, BROKERS, CONTROLLERS},
     world::World,
 };
 
 const QUESTIONS_AT_ONCE: u32 = 3;
 
-impl World {
+impl World<'_> {
     /// Signs of life, each in its time.
     pub(super) fn beat(&mut self) {
         for at in 0..BROKERS {
-            if self.now < self.beat_at[at] || !self.reaches(at, CONTROLLER) {
+            if self.now < self.beat_at[at] {
                 continue;
             }
-            if let Some((id, candidate)) = self.brokers[at].candidate() {
-                self.beat_at[at] = self.now.add_ms(BEAT_MS);
-                self.controller.heartbeat(id, candidate, self.now);
+            let Some((id, candidate)) = self.brokers[at].candidate() else { continue };
+            self.beat_at[at] = self.now.add_ms(BEAT_MS);
+            for which in (0..CONTROLLERS).filter(|which| self.network.reaches(at, BROKERS + which)) {
+                self.controllers.heartbeat(which, id, candidate, self.now);
             }
         }
     }
 
     /// The controller looks whether the master is there.
     pub(super) fn tick(&mut self) {
-        if self.controller.tick(self.now) {
+        if self.controllers.tick(self.now) {
             self.elections += 1;
-            let view = self.controller.view();
+            let view = self.controllers.view();
             self.trace.line(format_args!("the controller elects: {view:?}"));
         }
     }
@@ -42,8 +42,9 @@ impl World {
     /// The question or the answer may be lost, or come late.
     fn ask_once(&mut self, at: usize) -> Step {
         let now = self.time_of(at);
-        let reaches = self.reaches(at, CONTROLLER);
-        let is_heard = self.reaches(CONTROLLER, at) && self.random.percent(93);
+        let leader = self.controllers.place();
+        let reaches = self.reaches(at, leader);
+        let is_heard = self.reaches(leader, at) && self.random.percent(93);
         let Some(running) = &self.brokers[at].running else { return Ok(()) };
         if running.group.with_member(|member| member.is_chosen()) {
             let (_, epoch) = running.standing();
@@ -60,7 +61,7 @@ impl World {
             self.lingering.push((at, ask.clone()));
             Answer::Silence
         } else {
-            self.controller.answer(&self.brokers[at].address, &ask, self.now)
+            self.controllers.answer(&self.brokers[at].address, &ask, self.now)
         };
         self.trace.line(format_args!("{at} asks {ask:?}: {answer:?}, heard: {is_heard}"));
         let answer = if is_heard { answer } else { Answer::Silence };
@@ -72,7 +73,7 @@ impl World {
     /// A request arrives when nobody waits for its answer any more.
     pub(super) fn arrive(&mut self) {
         if let Some((from, ask)) = self.lingering.pop() {
-            let answer = self.controller.answer(&self.brokers[from].address, &ask, self.now);
+            let answer = self.controllers.answer(&self.brokers[from].address, &ask, self.now);
             self.trace.line(format_args!("late, {from} asks {ask:?}: {answer:?}"));
         }
     }
@@ -80,9 +81,10 @@ impl World {
     /// The controller tells a broker by itself.
     pub(super) fn notify(&mut self, at: usize) -> Step {
         let now = self.time_of(at);
-        let Some(view) = self.controller.view().filter(|_| self.reaches(CONTROLLER, at)) else {
-            return Ok(());
-        };
+        // One that led before may not know that it leads no more.
+        let is_old = self.random.percent(20);
+        let view = if is_old { self.controllers.old_view() } else { self.controllers.view() };
+        let Some(view) = view.filter(|_| self.reaches(self.controllers.place(), at)) else { return Ok(()) };
         let Some(running) = &self.brokers[at].running else { return Ok(()) };
         let effects = running.group.with_member(|member| member.notified(view, now));
         self.obey(at, effects)
@@ -100,7 +102,7 @@ impl World {
                     let place = |address: &str| self.brokers.iter().position(|one| one.address == address);
                     let master = view.master.as_ref().and_then(|(_, address)| place(address));
                     self.trace.line(format_args!("{at} follows {master:?} in epoch {}", view.epoch));
-                    self.brokers[at].follow(master, view.epoch);
+                    self.brokers[at].follow(master, view.epoch, self.crew, self.scenario.is_durable);
                 }
             }
         }
@@ -116,10 +118,10 @@ impl World {
 
     fn reign(&mut self, at: usize, epoch: i32) -> Step {
         self.role_changes(at);
-        let has_begun = self.brokers[at].reign(epoch)?;
+        let has_begun = self.brokers[at].reign(epoch, self.crew, self.scenario.is_durable)?;
         let broker = &self.brokers[at];
         self.trace.line(format_args!("{at} is master of epoch {epoch}: {has_begun}, {:?}", broker.epochs()));
-        let is_newest = self.controller.group().is_some_and(|group| group.master_epoch == epoch);
+        let is_newest = self.controllers.group().is_some_and(|group| group.master_epoch == epoch);
         match &broker.running {
             Some(running) if has_begun && is_newest && !broker.disk.is_dead() => {
                 self.oracle.check_master(&broker.address, &running.store)

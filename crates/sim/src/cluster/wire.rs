@@ -16,7 +16,7 @@ const SIGN_OF_LIFE_MS: i64 = 300;
 /// Most pieces that a master puts on a connection at once.
 const PIECES_MAX: u32 = 4;
 
-impl World {
+impl World<'_> {
     pub(super) fn connect(&mut self, at: usize) {
         let broker = &mut self.brokers[at];
         let Some(running) = &mut broker.running else { return };
@@ -112,6 +112,9 @@ impl World {
         let received = link.slave.receive(&mut log, &bytes);
         for cut in running.take_cuts() {
             self.cuts += 1;
+            if let Some(board) = broker.board(self.scenario.is_durable) {
+                self.crew.was_cut(board);
+            }
             self.trace.line(format_args!("{at} cuts its log: {cut:?}, and with it {:?}", log.lost));
             if !broker.disk.is_dead() {
                 self.oracle.check_cut(&broker.address, store, &cut, &log.lost)?;
@@ -126,7 +129,7 @@ impl World {
             false => Ok(store.log_range().1),
         };
         let Ok(has) = has else { return Ok(false) };
-        link.to_master.extend(link.slave.report(has, is_due).unwrap_or_default());
+        link.to_master.extend(link.slave.report(link.copy.has(has), is_due).unwrap_or_default());
         Ok(true)
     }
 

@@ -7,56 +7,65 @@ use eruca_store::disk::{Fault, FaultKind, SimDisk, SimOp};
 use super::{
     Step,
     broker::Broker,
-    controller::Controller,
+    controllers::Controllers,
+    crew::Crew,
     message::NewMessage,
-    network::Network,
+    network::{Network, PLACES},
     oracle::Oracle,
     scenario::{BROKERS, QUEUES, Scenario, TOPICS},
 };
 use crate::{clock::START, random::Random, trace::Trace};
 
-pub(super) struct World {
+pub(super) struct World<'c> {
+    pub(super) crew: &'c mut dyn Crew,
     pub(super) random: Random,
     pub(super) scenario: Scenario,
     pub(super) trace: Trace,
     pub(super) now: Timestamp,
     pub(super) brokers: Vec<Broker>,
-    pub(super) controller: Controller,
+    pub(super) controllers: Controllers,
     pub(super) oracle: Oracle,
     pub(super) network: Network,
-    /// Requests to the controller of which the senders expect no answer any more.
+    /// Requests to controllers of which the senders expect no answer any more.
     pub(super) lingering: Vec<(usize, Ask)>,
     /// Masters' ends of connections that are no more, which they do not know yet.
     pub(super) unnoticed: Vec<(usize, ToSlave)>,
     pub(super) beat_at: Vec<Timestamp>,
+    /// Who leads the controllers next, and when.
+    pub(super) next_leader: Option<(usize, Timestamp)>,
     pub(super) links: u64,
     messages: u64,
+    /// Messages that a master acknowledged which it alone may have.
+    pub(super) acknowledged_alone: u64,
     pub(super) crashes: u64,
     pub(super) cuts: u64,
     pub(super) elections: u64,
 }
 
-impl World {
-    pub(super) fn new(mut random: Random, trace: Trace) -> World {
+impl<'c> World<'c> {
+    pub(super) fn new(mut random: Random, trace: Trace, crew: &'c mut dyn Crew) -> World<'c> {
         let scenario = Scenario::draw(&mut random);
         let brokers = (0..BROKERS).map(|place| {
             let disk = SimDisk::new(random.number());
             Broker::new(place, scenario.config.clone(), disk, ManualClock::new(START))
         });
         World {
+            crew,
             brokers: brokers.collect(),
             random,
             scenario,
             trace,
             now: START,
-            controller: Controller::new(START),
+            controllers: Controllers::new(START),
             oracle: Oracle::default(),
             network: Network::default(),
             lingering: Vec::new(),
             unnoticed: Vec::new(),
             beat_at: vec![START; BROKERS],
+            next_leader: None,
             links: 0,
             messages: 0,
+            acknowledged_alone: 0,
             crashes: 0,
             cuts: 0,
             elections: 0,
@@ -86,18 +95,33 @@ impl World {
         let ms = if self.random.percent(1) { self.random.below(1_000) } else { self.random.below(10) };
         self.pass(ms);
         self.beat();
+        self.lead_in_time();
         if self.random.percent(self.scenario.trouble) {
             self.trouble()?;
         } else {
             self.work()?;
         }
+        let percent = self.crew.percent();
+        if percent > 0 && self.random.percent(percent) {
+            self.crew_works()?;
+        }
         self.after()
+    }
+
+    fn crew_works(&mut self) -> Step {
+        let at = self.any_broker();
+        let broker = &self.brokers[at];
+        let Some(board) = broker.board(self.scenario.is_durable) else { return Ok(()) };
+        let follows = broker.running.as_ref().and_then(|running| running.follows);
+        let reached = follows.filter(|master| self.reaches(at, *master) && self.reaches(*master, at));
+        let master = reached.and_then(|master| self.brokers[master].board(self.scenario.is_durable));
+        self.crew.work(board, master, &mut self.random, &mut self.trace)
     }
 
     fn work(&mut self) -> Step {
         let at = self.any_broker();
         match self.random.below(100) {
-            0..25 => self.send(at),
+            0..25 => return self.send(at),
             25..62 => return self.transmit(at),
             62..74 => return self.ask(at),
             74..79 => return self.notify(at),
@@ -114,17 +138,17 @@ impl World {
 
     fn trouble(&mut self) -> Step {
         let at = self.any_broker();
-        let other = self.random.below(BROKERS as u64 + 1) as usize;
+        let other = self.random.below(PLACES as u64) as usize;
         match self.random.below(100) {
             0..12 => self.network.break_one(at, other),
             12..16 => self.network.break_one(other, at),
-            16..40 => self.isolate_master(),
+            16..40 => return self.isolate_master(),
             40..48 => self.network.mend_one(&mut self.random),
             48..50 => self.network.rejoin(at),
             50..62 => {
                 // With messages that it alone has, where it is the master.
                 for _ in 0..self.random.below(4) {
-                    self.send(at);
+                    self.send(at)?;
                 }
                 self.crash(at);
             }
@@ -138,7 +162,7 @@ impl World {
                 });
             }
             72..84 => self.close(at),
-            84..88 => self.controller.restart(self.now),
+            84..88 => self.controllers_change(),
             88..94 => return self.start(at),
             _ if self.scenario.has_clock_jumps => {
                 let ms = self.random.below(20_000) as i64 - 10_000;
@@ -151,18 +175,16 @@ impl World {
     }
 
     /// The master is alone with the messages that come to it; another one is elected meanwhile, or not.
-    fn isolate_master(&mut self) {
-        let group = self.controller.group().filter(|group| group.sync_state_set.len() > 1);
-        let Some(master) = group.and_then(|group| group.master) else { return };
-        let is_master =
-            |broker: &Broker| broker.running.as_ref().is_some_and(|one| one.group.id() == Some(master));
-        if let Some(at) = self.brokers.iter().position(is_master) {
+    fn isolate_master(&mut self) -> Step {
+        let has_others = self.controllers.group().is_some_and(|group| group.sync_state_set.len() > 1);
+        if let Some(at) = self.master().filter(|_| has_others) {
             self.trace.line(format_args!("{at} is cut off from all others"));
             self.network.isolate(at, &mut self.random);
             for _ in 0..self.random.below(6) {
-                self.send(at);
+                self.send(at)?;
             }
         }
+        Ok(())
     }
 
     /// What every broker does at once: notices that it is dead, acknowledges, lets consumers read.
@@ -190,7 +212,7 @@ impl World {
             self.oracle.acknowledged(at, sent)?;
         }
         // Whoever is master has it, whichever master acknowledged it.
-        let master = self.controller.group().and_then(|group| Some((group.master?, group.master_epoch)));
+        let master = self.controllers.group().and_then(|group| Some((group.master?, group.master_epoch)));
         let broker = &self.brokers[at];
         let Some(running) = &broker.running else { return Ok(()) };
         let (id, epoch) = running.standing();
@@ -200,12 +222,22 @@ impl World {
         Ok(())
     }
 
-    fn send(&mut self, at: usize) {
+    fn send(&mut self, at: usize) -> Step {
         self.messages += 1;
         let message = NewMessage::draw(self.messages, self.scenario.body_max, &mut self.random);
-        if let Some(sent) = self.brokers[at].send(&message) {
+        if self.random.percent(20) {
+            if let Some(sent) = self.brokers[at].send_alone(&message) {
+                self.trace.line(format_args!("{at} takes and acknowledges alone {sent:?}"));
+                // Where clocks are set nobody knows how long a lease is.
+                if !self.scenario.has_clock_jumps {
+                    self.acknowledged_alone += 1;
+                    self.oracle.acknowledged_alone(at, sent.epoch)?;
+                }
+            }
+        } else if let Some(sent) = self.brokers[at].send(&message) {
             self.trace.line(format_args!("{at} takes {sent:?}"));
         }
+        Ok(())
     }
 
     /// Flushes and the like. An error is the store's state.

@@ -1,55 +1,88 @@
-//! The controller: its real state machine. That several of them agree is Raft's part, and not played here: there is one, which
-//! restarts now and then and has heard of nobody then.
+//! The controllers: their real state machine, and what each of them hears. That they agree is Raft's part, and not played here: what is
+//! decided all know at once. One leads, and answers; another one takes over now and then, and one that restarts has heard of nobody.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
-use eruca_controller::state::{self, Candidate, Command, Group, Liveness, Replicas};
+use eruca_controller::{
+    liveness::LivenessTable,
+    state::{self, Candidate, Command, Group, Liveness, Replicas},
+};
 use eruca_message::Timestamp;
-use eruca_protocol::ResponseCode;
+use eruca_protocol::{ResponseCode, request::BrokerHeartbeatRequest};
 use eruca_replication::auto_switch::{Answer, Ask, GroupView};
 
-use super::scenario::DEAD_AFTER_MS;
+use super::scenario::{BROKERS, CONTROLLERS, DEAD_AFTER_MS};
 
 const CLUSTER: &str = "cluster";
 const NAME: &str = "group";
 
-pub(super) struct Controller {
+/// Views that were true before and that are still under way.
+const OLD_VIEWS: usize = 4;
+
+pub(super) struct Controllers {
     replicas: Replicas,
-    heard: BTreeMap<i64, (Timestamp, Candidate)>,
-    settled_at: Timestamp,
+    /// By controller: whom it hears.
+    heard: Vec<LivenessTable>,
+    leader: usize,
+    term: u64,
+    old_views: VecDeque<GroupView>,
     /// How often somebody else became master.
     pub(super) changes: u64,
 }
 
-impl Controller {
-    pub(super) fn new(now: Timestamp) -> Controller {
-        let settled_at = now.add_ms(DEAD_AFTER_MS);
-        Controller { replicas: Replicas::default(), heard: BTreeMap::new(), settled_at, changes: 0 }
+impl Controllers {
+    pub(super) fn new(now: Timestamp) -> Controllers {
+        Controllers {
+            replicas: Replicas::default(),
+            heard: (0..CONTROLLERS).map(|_| LivenessTable::settling_for(now, DEAD_AFTER_MS)).collect(),
+            leader: 0,
+            term: 1,
+            old_views: VecDeque::new(),
+            changes: 0,
+        }
     }
 
-    /// Whoever leads now has heard nobody yet.
-    pub(super) fn restart(&mut self, now: Timestamp) {
-        self.heard.clear();
-        self.settled_at = now.add_ms(DEAD_AFTER_MS);
+    /// Where the one that leads is in the network.
+    pub(super) fn place(&self) -> usize {
+        BROKERS + self.leader
     }
 
-    pub(super) fn heartbeat(&mut self, id: i64, candidate: Candidate, now: Timestamp) {
-        self.heard.insert(id, (now, candidate));
+    /// One restarts: it has heard nobody yet. The others have another one lead, where it was that.
+    pub(super) fn restart(&mut self, which: usize, now: Timestamp) {
+        self.heard[which] = LivenessTable::settling_for(now, DEAD_AFTER_MS);
+        if which == self.leader {
+            self.lead((which + 1) % CONTROLLERS, now);
+        }
     }
 
-    /// A broker's connection ended.
-    pub(super) fn lost(&mut self, id: i64) {
-        self.heard.remove(&id);
+    /// One leads from now on.
+    pub(super) fn lead(&mut self, which: usize, now: Timestamp) {
+        (self.leader, self.term) = (which, self.term + 1);
+        let term = self.term;
+        self.heard.iter_mut().for_each(|heard| heard.heed_term(term, now));
+    }
+
+    pub(super) fn heartbeat(&mut self, which: usize, id: i64, candidate: Candidate, now: Timestamp) {
+        let Candidate { epoch, max_offset, priority } = candidate;
+        let header = BrokerHeartbeatRequest {
+            broker_name: NAME.to_owned(),
+            broker_id: Some(id),
+            epoch: Some(epoch),
+            max_offset: Some(max_offset),
+            heartbeat_timeout_mills: Some(DEAD_AFTER_MS),
+            election_priority: Some(priority),
+            ..BrokerHeartbeatRequest::default()
+        };
+        self.heard[which].heartbeat(&header, id, id.unsigned_abs(), now);
+    }
+
+    /// A broker's connections ended.
+    pub(super) fn lost(&mut self, id: i64, now: Timestamp) {
+        self.heard.iter_mut().for_each(|heard| drop(heard.disconnected(id.unsigned_abs(), now)));
     }
 
     fn liveness(&self, now: Timestamp) -> Liveness {
-        let is_alive = |at: Timestamp| now.ms_since(at) <= DEAD_AFTER_MS;
-        let alive = self.heard.iter().filter(|(_, (at, _))| is_alive(*at));
-        Liveness {
-            alive: alive.map(|(id, (_, candidate))| (*id, *candidate)).collect(),
-            is_settling: now < self.settled_at,
-            ..Liveness::default()
-        }
+        self.heard[self.leader].view(NAME, now)
     }
 
     pub(super) fn group(&self) -> Option<&Group> {
@@ -62,8 +95,14 @@ impl Controller {
         Some(view(group.master(), Some(group.master_epoch), Some(group.sync_state_set())))
     }
 
+    /// How things were, as one tells it that does not know better.
+    pub(super) fn old_view(&self) -> Option<GroupView> {
+        self.old_views.front().cloned()
+    }
+
     /// Elects where the master is dead. Whether there was an election.
     pub(super) fn tick(&mut self, now: Timestamp) -> bool {
+        self.heard.iter_mut().for_each(|heard| drop(heard.expire(now)));
         let liveness = self.liveness(now);
         if !self.group().is_some_and(|group| group.wants_election(&liveness, false)) {
             return false;
@@ -77,9 +116,14 @@ impl Controller {
 
     fn apply(&mut self, command: &Command) -> state::Answer {
         let before = self.group().and_then(|group| group.master);
+        let view = self.view();
         let answer = self.replicas.apply(command);
         let after = self.group().and_then(|group| group.master);
         self.changes += u64::from(after.is_some() && before != after);
+        if let Some(view) = view.filter(|view| Some(view) != self.view().as_ref()) {
+            self.old_views.push_back(view);
+            self.old_views.drain(..self.old_views.len().saturating_sub(OLD_VIEWS));
+        }
         answer
     }
 

@@ -150,6 +150,14 @@ impl OffsetTable {
     /// As [`OffsetTable::commit`], of what comes again by records in the log before `after`: where a power cut takes those, it takes
     /// the commit.
     pub fn commit_after(&self, group: &str, topic: &str, queue_id: i32, offset: i64, after: LogOffset) {
+        let before = self.set(group, topic, queue_id, offset, after);
+        if let Some(before) = before.filter(|before| offset < *before) {
+            tracing::warn!(group, topic, queue_id, before, offset, "a consumer offset was set back");
+        }
+    }
+
+    /// The offset before.
+    fn set(&self, group: &str, topic: &str, queue_id: i32, offset: i64, after: LogOffset) -> Option<i64> {
         let queue_id = self.stored_under(group, queue_id);
         let mut inner = self.write();
         let known = inner.get_mut(group).and_then(|topics| topics.get_mut(topic));
@@ -160,15 +168,11 @@ impl OffsetTable {
                 topics.entry(topic.to_owned()).or_default().insert(queue_id, offset)
             }
         };
-        if before == Some(offset) {
-            return;
+        if before != Some(offset) {
+            self.note(Change::Commit { group, topic, queue_id, offset, after: after.0 });
+            self.own.note(group, topic, queue_id, offset);
         }
-        self.note(Change::Commit { group, topic, queue_id, offset, after: after.0 });
-        self.own.note(group, topic, queue_id, offset);
-        drop(inner);
-        if let Some(before) = before.filter(|before| offset < *before) {
-            tracing::warn!(group, topic, queue_id, before, offset, "a consumer offset was set back");
-        }
+        before
     }
 
     /// How far `group` has pulled in the queue: behind the last message that it was given; `None` if it was given none
@@ -328,7 +332,15 @@ impl OffsetTable {
             beyond.collect()
         };
         for (group, topic, queue_id, end) in beyond {
-            self.commit(&group, &topic, queue_id, end);
+            let before = self.set(&group, &topic, queue_id, end, LogOffset(0));
+            tracing::warn!(
+                group,
+                topic,
+                queue_id,
+                before,
+                end,
+                "a consumer offset ends with its queue now: the messages behind it are lost"
+            );
         }
     }
 

@@ -59,6 +59,7 @@ public final class Checker {
     private final Set<Place> ambiguous = new HashSet<>();
     private final Map<Order, Long> newest = new HashMap<>();
     private final Map<Delivery, Long> committed = new HashMap<>();
+    private final Map<Delivery, List<Entry>> setBack = new HashMap<>();
     private final Map<Place, Long> readFrom = new HashMap<>();
     private final Set<Place> found = new HashSet<>();
     private int faults;
@@ -83,6 +84,7 @@ public final class Checker {
             case SENT_BACK -> noteDelivery(entry);
             case COMMITTED -> committed(entry);
             case RESET -> committed.keySet().removeIf(at -> at.group().equals(entry.group()));
+            case SET_BACK -> setBack.computeIfAbsent(new Delivery(entry.group(), entry.place().first()), queue -> new ArrayList<>()).add(entry);
             case READ -> readFrom.put(entry.place().first(), entry.place().offset());
             case FOUND -> {
                 found.add(entry.place());
@@ -165,8 +167,10 @@ public final class Checker {
     }
 
     private void committed(Entry entry) {
-        Long before = committed.put(new Delivery(entry.group(), entry.place()), entry.number());
-        if (before != null && entry.number() < before) {
+        Delivery queue = new Delivery(entry.group(), entry.place());
+        Long before = committed.put(queue, entry.number());
+        if (before != null && entry.number() < before && setBack.getOrDefault(queue, List.of()).stream()
+            .noneMatch(back -> back.place().offset() <= entry.number() && before <= back.number())) {
             violation(Claim.OFFSETS, entry.group() + " in " + entry.place().first() + ": " + entry.number() + " after " + before);
         }
     }

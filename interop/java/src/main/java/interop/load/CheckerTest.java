@@ -116,6 +116,21 @@ public final class CheckerTest {
             5 RESET - g t - 0
             6 COMMITTED - g t t/a/0/0 0
             """),
+        new Planted("a member commits less than another one did", null, """
+            0 SET_BACK - g t t/a/0/2 4
+            4 COMMITTED - g t t/a/0/0 4
+            5 COMMITTED - g t t/a/0/0 3
+            """),
+        new Planted("a member commits less, and the offset moves back further", Claim.OFFSETS, """
+            0 SET_BACK - g t t/a/0/2 4
+            4 COMMITTED - g t t/a/0/0 4
+            5 COMMITTED - g t t/a/0/0 1
+            """),
+        new Planted("a member commits less, in another queue", Claim.OFFSETS, """
+            0 SET_BACK - g t t/a/1/0 4
+            4 COMMITTED - g t t/a/0/0 1
+            5 COMMITTED - g t t/a/0/0 0
+            """),
         new Planted("each queue has an offset of its own", null, """
             4 COMMITTED - g t t/a/0/0 1
             5 COMMITTED - g t t/a/1/0 0

@@ -24,6 +24,11 @@ record Entry(long ms, Kind kind, String key, String group, String topic, Place p
         COMMITTED,
         /** Somebody reset the group's offsets. */
         RESET,
+        /**
+         * A member of the group committed less than was committed. place: of the queue and what it committed; number: what was. In a ledger of
+         * its own, which is read before: when it was is not known.
+         */
+        SET_BACK,
         /** The queue was read from place to number (exclusive), see FOUND. */
         READ,
         /** What is there. */

@@ -18,6 +18,17 @@ record Member(String node, String what) {
         return WORK.resolve(node);
     }
 
+    /** The lines that it has printed since it was first started. */
+    List<String> output() throws IOException {
+        List<String> lines = new ArrayList<>();
+        for (String name : List.of(what + ".before", what + ".out")) {
+            if (Files.exists(dir().resolve(name))) {
+                lines.addAll(Files.readAllLines(dir().resolve(name)));
+            }
+        }
+        return lines;
+    }
+
     private String note(String name) {
         try {
             return Files.readString(dir().resolve(name)).trim();

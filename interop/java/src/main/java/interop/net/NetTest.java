@@ -7,6 +7,8 @@ import interop.load.Checker.Claim;
 import interop.load.Ledger;
 import interop.load.Load;
 import interop.load.Readers;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,6 +19,8 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
@@ -42,6 +46,8 @@ public final class NetTest {
     private final int pauseMs = Integer.getInteger("net.pause", 8);
     private final List<Member> nameServers = members(System.getProperty("net.nameServers"), "namesrv");
     private final List<Member> controllers = members(System.getProperty("net.controllers", ""), "controller");
+    private static final Pattern SET_BACK = Pattern.compile(
+        "a consumer offset was set back group=\"([^\"]+)\" topic=\"([^\"]+)\" queue_id=(\\d+) before=(\\d+) offset=(\\d+)");
     private final Map<String, List<Member>> groups = new TreeMap<>();
     private final DefaultMQAdminExt admin = new DefaultMQAdminExt(3_000);
     private int passed;
@@ -99,11 +105,32 @@ public final class NetTest {
         load.close();
         ledger.close();
         System.out.printf("slowest return after a fault %d ms, %d sends refused%n", slowest.toMillis(), ledger.refusedCount());
-        int broken = Checker.of(path).report(unchecked());
+        int broken = Checker.of(setBacks(path.resolveSibling("set-backs")), path).report(unchecked());
         passed += Claim.values().length - unchecked().size() - broken;
         failed += broken;
         System.out.println(passed + " passed, " + failed + " failed");
         return failed == 0;
+    }
+
+    /**
+     * Where members set an offset back, as brokers say in their logs: one that is given a queue asks for its offset before the one that had it has
+     * committed its last, or asks a slave while the master is away. A Java broker does what they say, and so does Eruca.
+     */
+    private Path setBacks(Path ledger) throws IOException {
+        List<String> entries = new ArrayList<>();
+        for (var group : groups.entrySet()) {
+            for (Member member : group.getValue()) {
+                for (String line : member.output()) {
+                    Matcher told = SET_BACK.matcher(line);
+                    if (told.find()) {
+                        entries.add(String.join("\t", "0", "SET_BACK", "-", told.group(1), told.group(2),
+                            told.group(2) + "/" + group.getKey() + "/" + told.group(3) + "/" + told.group(5), told.group(4)));
+                    }
+                }
+            }
+        }
+        System.out.println(entries.size() + " times a member set an offset back");
+        return Files.write(ledger, entries);
     }
 
     /** A Java master writes offsets down every 5 s, and a slave asks for them every few seconds: a kill takes the last ones. */

@@ -187,7 +187,7 @@ impl ConsumerTable {
     }
 
     /// What the caller leaves of `topic` to other members of `group` that want it (see [`Wishes`]); nothing where all want the same. Of the
-    /// group's retry topic: what it leaves of all topics.
+    /// group's retry topic: of each topic of which it does not want all.
     pub fn left_by(&self, group: &str, topic: &str, caller_id: u64) -> Vec<Wishes> {
         let inner = self.read();
         inner.groups.get(group).map(|known| known.left_by(caller_id, group, topic)).unwrap_or_default()

@@ -190,24 +190,34 @@ impl Group {
         wishes.into_iter().flatten().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect()
     }
 
-    /// What this member wants of topics of which the group wants more, where that can be handed over: all of its members pull its retry
-    /// topic. Of that topic itself: what it wants of all others.
+    /// What this member wants of `topic` where the group wants more of it, and that can be handed over: all of its members pull its retry
+    /// topic. Of that topic itself: what it wants of all others of which it does not want all.
     pub(super) fn left_by(&self, caller_id: u64, name: &str, topic: &str) -> Vec<Wishes> {
-        if self.told.is_none() || self.message_model != MessageModel::Clustering {
+        let is_retry = is_retry_topic(topic);
+        if self.message_model != MessageModel::Clustering || self.told.is_none() && !is_retry {
             return Vec::new();
         }
         let retry = retry_topic(name);
         let Some(place) = self.places.get(&caller_id).filter(|_| self.topics.contains_key(&retry)) else {
             return Vec::new();
         };
-        let concerned = |name: &str| if topic == retry { !is_retry_topic(name) } else { name == topic };
-        let differing = self.topics.iter().filter(|(name, topic)| concerned(name) && self.do_differ(topic));
-        let wishes = differing.map(|(name, topic)| Wishes {
+        let concerned = |name: &str| match is_retry {
+            true => topic == retry && !is_retry_topic(name),
+            false => name == topic,
+        };
+        let wishes = self.topics.iter().filter(|(name, _)| concerned(name)).map(|(name, topic)| Wishes {
             topic: name.clone(),
             own: place.subscription(name).and_then(|own| own.filter.as_ref().ok().cloned()),
-            all: topic.wishes.iter().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect(),
+            all: match self.do_differ(topic) {
+                true => {
+                    topic.wishes.iter().filter_map(|(wish, _)| wish.filter.as_ref().ok().cloned()).collect()
+                }
+                false => Vec::new(),
+            },
         });
-        wishes.collect()
+        wishes
+            .filter(|wishes| !wishes.all.is_empty() || !matches!(wishes.own, Some(MessageFilter::All)))
+            .collect()
     }
 
     /// What the member whose connection is from there wants of a topic.

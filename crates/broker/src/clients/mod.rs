@@ -14,4 +14,4 @@ pub use consumer_table::{Changed, ConsumerGroupView, ConsumerTable, Heartbeat, T
 pub use member::{ClientInfo, Member};
 pub use notice::ConsumerIdsNotice;
 pub use producer_table::ProducerTable;
-pub use wishes::Wishes;
+pub use wishes::{WantedBy, Wishes};

@@ -9,15 +9,31 @@ pub struct Wishes {
     pub topic: String,
     /// `None` where it does not subscribe to the topic.
     pub own: Option<MessageFilter>,
-    /// Each once, with its own.
+    /// Each once, with its own; none where all want the same.
     pub all: Vec<MessageFilter>,
 }
 
+/// Who wants a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedBy {
+    /// The member itself.
+    Member,
+    /// Others of its group.
+    Others,
+    /// Nobody of the group.
+    Nobody,
+}
+
 impl Wishes {
-    /// Whether a message with these encoded properties is for others of the group, and not for the member.
-    pub fn leaves(&self, properties: &[u8]) -> bool {
-        let is_own = self.own.as_ref().is_some_and(|own| own.matches(properties));
-        !is_own && self.all.iter().any(|wish| wish.matches(properties))
+    /// Who wants a message with these encoded properties.
+    pub fn wanted_by(&self, properties: &[u8]) -> WantedBy {
+        if self.own.as_ref().is_some_and(|own| own.matches(properties)) {
+            WantedBy::Member
+        } else if self.all.iter().any(|wish| wish.matches(properties)) {
+            WantedBy::Others
+        } else {
+            WantedBy::Nobody
+        }
     }
 
     /// What a look at so many bytes of properties costs (see `SqlFilter::work`).

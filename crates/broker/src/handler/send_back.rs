@@ -25,7 +25,7 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{AppendMessage, FlushMode, MessageStore};
 
-use super::flushed_answer::answer_when_flushed;
+use super::{flushed_answer::answer_when_flushed, pull::HANDED_OVER};
 use crate::{
     HandlerError,
     dead_letter::{NextTry, next_try},
@@ -211,6 +211,7 @@ pub(super) fn as_retry(record: &Record<'_>) -> Properties {
     if properties.get(RETRY_TOPIC).is_none() {
         properties.set(RETRY_TOPIC, record.fields.topic);
     }
+    properties.remove(HANDED_OVER);
     properties.set(WAIT_STORE_MSG_OK, "false");
     if properties.get(ORIGIN_MESSAGE_ID).is_none() {
         let (store_host, log_offset) = (record.fields.store_host, record.fields.log_offset);

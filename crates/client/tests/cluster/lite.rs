@@ -4,31 +4,8 @@
 use std::time::Duration;
 
 use eruca_client::{LiteConsumer, LiteStart};
-use eruca_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 
 use super::*;
-
-fn cluster_with_lite_topics() -> Option<String> {
-    std::env::var("LITE_NAMESRV_ADDR").ok().filter(|addr| !addr.is_empty())
-}
-
-/// A parent topic of two queues and a group bound to it, on every broker.
-async fn parent_topic(name_servers: &str, of_group: &[(&str, &str)]) -> (String, String) {
-    let admin = Admin::builder().name_servers(name_servers).build().await.unwrap();
-    let (topic, group) = (fresh("parent"), fresh("lite-group"));
-    let info = admin.examine_broker_cluster_info().await.unwrap();
-    for broker in info.broker_addr_table.values().filter_map(|group| group.broker_addrs.get(&0)) {
-        let attributes = [("+message.type".to_owned(), "LITE".to_owned())].into();
-        let config = TopicConfig { attributes, ..TopicConfig::new(&topic, 2) };
-        admin.create_and_update_topic_config(broker, &config).await.unwrap();
-        let given = of_group.iter().map(|(key, value)| (format!("+{key}"), (*value).to_owned()));
-        let attributes = given.chain([("+lite.bind.topic".to_owned(), topic.clone())]).collect();
-        let config = SubscriptionGroupConfig { group_name: group.clone(), attributes, ..Default::default() };
-        admin.create_and_update_subscription_group_config(broker, &config).await.unwrap();
-    }
-    until("the topic has a route", async || admin.examine_topic_route_info(&topic).await.is_ok()).await;
-    (topic, group)
-}
 
 #[tokio::test]
 #[ignore = "needs a cluster, see main.rs"]

@@ -9,7 +9,9 @@ use eruca_client::{CallError, ConsumeStatus, Message, MessageQueue, PushConsumer
 use eruca_message::trace::{TraceOutcome, TraceRecord};
 use eruca_protocol::body::MessageRequestMode;
 
-use crate::{Seen, admin, consumer, fresh, noting, producer, send_numbered, set_mode, text, trace, until};
+use crate::{
+    Seen, admin, consumer, fresh, noting, producer, send_numbered, set_mode, text, traces_of, until,
+};
 
 /// Whether the consumer pops the topic, and does nothing else with it.
 fn pops(consumer: &PushConsumer, topic: &str) -> bool {
@@ -130,8 +132,8 @@ async fn pops_are_traced() {
     assert!(pops(&popping, &topic));
     popping.shutdown().await;
     let admin = admin().await;
-    until("it is traced", async || trace::records(&admin, &sent.message_id).await.len() == 2).await;
-    let records = trace::records(&admin, &sent.message_id).await;
+    until("it is traced", async || traces_of(&admin, &sent.message_id).await.len() == 2).await;
+    let records = traces_of(&admin, &sent.message_id).await;
     assert!(records.iter().any(|record| matches!(
         record,
         TraceRecord::SubBefore { group: by, retry_times: 0, .. } if *by == group

@@ -7,9 +7,15 @@ use std::{
     time::Duration,
 };
 
-use eruca_client::{Admin, ConsumeFrom, Producer, PushConsumer, PushConsumerBuilder, StoredMessage};
-use eruca_protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody};
+use eruca_client::{
+    Admin, ConsumeFrom, IndexKind, Producer, PushConsumer, PushConsumerBuilder, StoredMessage, Timestamp,
+};
+use eruca_message::trace::TraceRecord;
+use eruca_protocol::body::{
+    MessageRequestMode, SetMessageRequestModeRequestBody, SubscriptionGroupConfig, TopicConfig,
+};
 
+const TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn name_servers() -> String {
@@ -60,6 +66,47 @@ pub(crate) async fn set_mode(topic: &str, group: &str, mode: MessageRequestMode)
     for brokers in admin.examine_topic_route_info(topic).await.unwrap().broker_datas {
         admin.set_message_request_mode(&brokers.broker_addrs[&0], &wanted).await.unwrap();
     }
+}
+
+/// What the trace topic says of the message.
+pub(crate) async fn traces_of(admin: &Admin, id: &str) -> Vec<TraceRecord> {
+    let Ok(route) = admin.examine_topic_route_info(TRACE_TOPIC).await else { return Vec::new() };
+    let mut records = Vec::new();
+    for addr in route.broker_datas.iter().filter_map(|group| group.broker_addrs.get(&0)) {
+        let times = (Timestamp(0), Timestamp(i64::MAX));
+        // "Not found" is an answer of brokers that have nothing, too.
+        let found =
+            admin.query_message(addr, TRACE_TOPIC, id, 64, times, IndexKind::Key).await.unwrap_or_default();
+        for message in found {
+            let body = text(&message);
+            let read = TraceRecord::decode_all(&body).map(Result::unwrap);
+            records.extend(read.filter(|record| record.message_id() == id));
+        }
+    }
+    records
+}
+
+/// A cluster that keeps lite topics, where there is one.
+pub(crate) fn cluster_with_lite_topics() -> Option<String> {
+    std::env::var("LITE_NAMESRV_ADDR").ok().filter(|addr| !addr.is_empty())
+}
+
+/// A parent topic of two queues and a group bound to it, on every broker.
+pub(crate) async fn parent_topic(name_servers: &str, of_group: &[(&str, &str)]) -> (String, String) {
+    let admin = Admin::builder().name_servers(name_servers).build().await.unwrap();
+    let (topic, group) = (fresh("parent"), fresh("lite-group"));
+    let info = admin.examine_broker_cluster_info().await.unwrap();
+    for broker in info.broker_addr_table.values().filter_map(|group| group.broker_addrs.get(&0)) {
+        let attributes = [("+message.type".to_owned(), "LITE".to_owned())].into();
+        let config = TopicConfig { attributes, ..TopicConfig::new(&topic, 2) };
+        admin.create_and_update_topic_config(broker, &config).await.unwrap();
+        let given = of_group.iter().map(|(key, value)| (format!("+{key}"), (*value).to_owned()));
+        let attributes = given.chain([("+lite.bind.topic".to_owned(), topic.clone())]).collect();
+        let config = SubscriptionGroupConfig { group_name: group.clone(), attributes, ..Default::default() };
+        admin.create_and_update_subscription_group_config(broker, &config).await.unwrap();
+    }
+    until("the topic has a route", async || admin.examine_topic_route_info(&topic).await.is_ok()).await;
+    (topic, group)
 }
 
 pub(crate) fn text(message: &StoredMessage) -> String {

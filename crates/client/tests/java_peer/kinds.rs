@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use eruca_client::{Admin, ConsumeFrom, PopConsumer};
+use eruca_client::{Admin, ConsumeFrom, LiteConsumer, LiteStart, PopConsumer};
+use eruca_message::trace::TraceRecord;
 use eruca_protocol::body::TopicConfig;
 
 use super::*;
@@ -138,4 +139,108 @@ async fn what_java_sends_with_a_higher_priority_is_popped_sooner() {
     .await;
     assert_eq!(seen.all(), ["Some(3) of priority 3", "Some(0) of priority 0"]);
     ours.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster and a Java peer, see main.rs"]
+async fn each_recalls_what_the_other_sent() {
+    let (topic, seen) = (fresh("recalled"), Seen::default());
+    created(&topic).await;
+    let ours = listing(consumer(&fresh("group"), &topic), &seen).start().await.unwrap();
+    let producer = producer().await;
+    let later = |body: &str, seconds| Message::new(&topic, body).with_delay(Duration::from_secs(seconds));
+    let sent = producer.send(later("ours", 8)).await.unwrap();
+    let mut java = Peer::start(&["send", &name_servers()]);
+    java.tell(&order("recallable:8000", &topic, "Java's"));
+    let line = java.line(0).await;
+    producer.recall(&topic, line.strip_prefix("handle ").unwrap()).await.unwrap();
+    java.tell(&order("recall", &topic, sent.recall_handle.as_deref().unwrap()));
+    assert_eq!(java.line(1).await, "sent recall");
+    // Later than what was recalled would have come.
+    producer.send(later("last", 10)).await.unwrap();
+    seen.reaches(&["message\tfirst\t\t\t5\tfirst".to_owned(), printed("last")].into()).await;
+    java.end().await;
+    ours.shutdown().await;
+    producer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster and a Java peer, see main.rs"]
+async fn what_java_sends_by_a_key_is_popped_in_order() {
+    let topic = topic_with("message.type", "FIFO", 4).await;
+    let mut sender = Peer::start(&["send", &name_servers()]);
+    let bodies: Vec<String> = (0..6).map(|number| number.to_string()).collect();
+    for (number, body) in bodies.iter().enumerate() {
+        sender.tell(&order("shard:one customer", &topic, body));
+        assert_eq!(sender.line(number).await, "sent shard:one customer");
+    }
+    sender.end().await;
+    let builder =
+        PopConsumer::builder().name_servers(name_servers()).group(fresh("group")).subscribe(&topic, "*");
+    let ours = builder.consume_from(ConsumeFrom::First).in_order().max_messages(2).start().await.unwrap();
+    let seen = Seen::default();
+    until("all are popped", async || {
+        for message in ours.pop(Duration::from_secs(2)).await.unwrap() {
+            seen.add(text(&message.stored));
+            ours.ack(&message).await.unwrap();
+        }
+        seen.all().len() >= bodies.len()
+    })
+    .await;
+    assert_eq!(seen.all(), bodies);
+    ours.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster and a Java peer, see main.rs"]
+async fn what_java_sends_to_lite_topics_is_popped() {
+    let Some(name_servers) = cluster_with_lite_topics() else {
+        eprintln!("skipped: LITE_NAMESRV_ADDR names no cluster with lite topics");
+        return;
+    };
+    let (topic, group) = parent_topic(&name_servers, &[]).await;
+    let mut sender = Peer::start(&["send", &name_servers]);
+    for (number, (lite, body)) in [("a", "a0"), ("b", "b0"), ("a", "a1")].into_iter().enumerate() {
+        let how = format!("lite:{lite}");
+        sender.tell(&order(&how, &topic, body));
+        assert_eq!(sender.line(number).await, format!("sent {how}"));
+    }
+    sender.end().await;
+    let builder = LiteConsumer::builder().name_servers(&name_servers).group(&group).topic(&topic);
+    let ours = builder.build().await.unwrap();
+    ours.subscribe(["a"], LiteStart::First).await.unwrap();
+    let seen = Seen::default();
+    until("all of one are popped", async || {
+        for message in ours.pop(Duration::from_secs(2)).await.unwrap() {
+            seen.add(format!("{} {}", message.lite_topic, text(&message.stored)));
+            ours.ack(&message).await.unwrap();
+        }
+        seen.all().len() >= 2
+    })
+    .await;
+    assert_eq!(seen.all(), ["a a0", "a a1"]);
+    ours.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster and a Java peer, see main.rs"]
+async fn each_reads_the_traces_of_the_other() {
+    let (topic, group) = (fresh("traced"), fresh("tracing"));
+    let tracing = Producer::builder().name_servers(name_servers()).group(&group).trace(true);
+    let tracing = tracing.build().await.unwrap();
+    let sent = tracing.send(Message::new(&topic, "x")).await.unwrap();
+    tracing.shutdown().await;
+    let reader = Peer::start(&["traces", &name_servers(), &fresh("reader")]);
+    let expected = format!("message\tPub\t{}\t{topic}\ttrue", sent.message_id);
+    until("Java reads ours", async || reader.messages().contains(&expected)).await;
+    reader.end().await;
+
+    let mut sender = Peer::start(&["send", &name_servers()]);
+    sender.tell(&order("traced", &topic, "y"));
+    let line = sender.line(0).await;
+    let id = line.strip_prefix("traced ").unwrap();
+    let admin = Admin::builder().name_servers(name_servers()).build().await.unwrap();
+    let of_topic = |record: &TraceRecord| matches!(record, TraceRecord::Pub { topic: of, is_success: true, .. } if *of == topic);
+    until("Java's is read", async || traces_of(&admin, id).await.iter().any(of_topic)).await;
+    sender.end().await;
 }

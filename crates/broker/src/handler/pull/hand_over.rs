@@ -18,13 +18,15 @@ use eruca_store::{AppendMessage, EntryFilter, ReadLimits, ReadOutcome, ReadStatu
 
 use super::pull_message::{Plan, PullMessageHandler};
 use crate::{
-    clients::Wishes,
+    clients::{WantedBy, Wishes},
     filter::{MessageFilter, WORK_MAX},
     handler::send_back::as_retry,
     reply::HandlerError,
     topics::perm,
 };
 
+/// The property of a message that was handed over, and that nobody failed to consume since.
+pub(in crate::handler) const HANDED_OVER: &str = "HANDED_OVER";
 /// Where nobody is known to pull it who wants it: 10 s by default.
 const WAIT_LEVEL: &str = "3";
 /// A queue that nobody pulled for so long is nobody's. A pull waits for 15 or 20 s.
@@ -48,12 +50,8 @@ impl<'p> ForOthers<'p> {
     }
 }
 
-impl EntryFilter for ForOthers<'_> {
-    fn matches_entry(&self, _tags_code: i64) -> bool {
-        true
-    }
-
-    fn matches_properties(&self, of_message: &[u8]) -> bool {
+impl ForOthers<'_> {
+    fn wanted_by(&self, of_message: &[u8]) -> WantedBy {
         let wishes = match self.is_retry {
             false => self.wishes.first(),
             true => {
@@ -61,9 +59,19 @@ impl EntryFilter for ForOthers<'_> {
                 self.wishes.iter().find(|wishes| Some(wishes.topic.as_str()) == origin)
             }
         };
-        let Some(wishes) = wishes else { return false };
+        let Some(wishes) = wishes else { return WantedBy::Member };
         self.work_left.set(self.work_left.get().saturating_sub(wishes.work(of_message.len())));
-        wishes.leaves(of_message)
+        wishes.wanted_by(of_message)
+    }
+}
+
+impl EntryFilter for ForOthers<'_> {
+    fn matches_entry(&self, _tags_code: i64) -> bool {
+        true
+    }
+
+    fn matches_properties(&self, of_message: &[u8]) -> bool {
+        self.wanted_by(of_message) == WantedBy::Others
     }
 
     fn needs_properties(&self) -> bool {
@@ -75,7 +83,8 @@ impl EntryFilter for ForOthers<'_> {
     }
 }
 
-/// The rest.
+/// The rest: what the member wants, and what failed before and nobody else wants. What was handed over and nobody wants any more, as
+/// those who did have gone, is passed over.
 pub(super) struct NotForOthers<'p>(pub(super) ForOthers<'p>);
 
 impl EntryFilter for NotForOthers<'_> {
@@ -84,7 +93,11 @@ impl EntryFilter for NotForOthers<'_> {
     }
 
     fn matches_properties(&self, of_message: &[u8]) -> bool {
-        !self.0.matches_properties(of_message)
+        match self.0.wanted_by(of_message) {
+            WantedBy::Member => true,
+            WantedBy::Others => false,
+            WantedBy::Nobody => properties::find(of_message, HANDED_OVER).is_none(),
+        }
     }
 
     fn needs_properties(&self) -> bool {
@@ -120,7 +133,8 @@ impl PullMessageHandler {
     ) -> Result<Option<ReadOutcome>, HandlerError> {
         let has_looked = matches!(read.status, ReadStatus::Found | ReadStatus::NoMatchedMessage);
         // A slave stores nothing.
-        if plan.others.is_empty() || !has_looked || !self.role.is_master() {
+        let differ = plan.others.iter().any(|wishes| !wishes.all.is_empty());
+        if !differ || !has_looked || !self.role.is_master() {
             return Ok(Some(read));
         }
         let (mut at, end) = (plan.from(), read.next_offset);
@@ -190,6 +204,7 @@ impl PullMessageHandler {
             places.entry(origin).or_insert_with_key(|origin| self.places(plan, &topic, origin, queues));
         let wanted = |(_, filter): &&(i32, MessageFilter)| filter.matches(record.fields.properties);
         let queue_id = known.iter().find(wanted).map(|(queue_id, _)| *queue_id);
+        properties.set(HANDED_OVER, "true");
         properties.set(DELAY_TIME_LEVEL, if queue_id.is_some() { "0" } else { WAIT_LEVEL });
         // Anywhere: which queue of these is pulled by whom will be known then.
         let any = i32::try_from(record.fields.log_offset.0 % u64::from(queues.unsigned_abs())).unwrap_or(0);

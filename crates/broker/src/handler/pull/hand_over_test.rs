@@ -75,7 +75,7 @@ fn what_one_member_passes_over_another_gets() {
     assert_eq!(pull(&puller, &b, RETRY, 1, 0), (vec!["b1".to_owned(), "b2".to_owned()], 2));
     assert_eq!(pull(&puller, &a, RETRY, 0, 0), (vec![], 0), "nothing came here");
     let [first, _] = &puller.parts.read(RETRY, 1)[..] else { panic!("two messages") };
-    for (name, value) in [("RETRY_TOPIC", "T"), ("TAGS", "b"), ("DELAY", "0")] {
+    for (name, value) in [("RETRY_TOPIC", "T"), ("TAGS", "b"), ("DELAY", "0"), ("HANDED_OVER", "true")] {
         assert_eq!(first.message.properties.get(name), Some(value), "{name}");
     }
     assert_eq!(first.reconsume_times, 0, "nobody failed to consume it");
@@ -156,4 +156,19 @@ fn what_cannot_be_handed_over_is_not_passed_over() {
     assert_eq!(reply.response_code(), ResponseCode::NO_PERMISSION);
     let remark = reply.remark.unwrap();
     assert!(remark.contains("%RETRY%g") && remark.contains("subscribe alike"), "{remark}");
+}
+
+#[test]
+fn what_was_handed_over_to_a_member_that_has_gone_is_for_nobody_but_a_failed_message_is() {
+    let puller = Puller::new();
+    let (a, b) = (member(&puller, 1, "a"), member(&puller, 2, "b"));
+    puller.parts.topic(RETRY, 2);
+    pull(&puller, &b, RETRY, 1, 0);
+    store_all(&puller);
+    assert_eq!(pull(&puller, &a, "T", 0, 0).0, ["a1", "a2"]);
+    puller.parts.store(RETRY, 1, "failed", b"RETRY_TOPIC\x01T\x02TAGS\x01b\x02");
+    puller.parts.consumers.disconnected(b.caller.id());
+    assert_eq!(pull(&puller, &a, RETRY, 1, 0), (vec!["failed".to_owned()], 3), "as with a Java broker");
+    let c = member(&puller, 3, "b");
+    assert_eq!(pull(&puller, &c, RETRY, 1, 0).0, ["b1", "b2", "failed"]);
 }

@@ -22,10 +22,13 @@ import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
+import org.apache.rocketmq.client.trace.TraceContext;
+import org.apache.rocketmq.client.trace.TraceDataEncoder;
 import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
@@ -37,9 +40,10 @@ import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
  * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned|broadcasting|failing
  * Peer answer NAMESRV GROUP TOPIC
  * Peer ask NAMESRV TOPIC       requests from lines of standard input, one line of output for each answer
+ * Peer traces NAMESRV GROUP    what the trace topic says
  * </pre>
  *
- * The last three end with their standard input. A message is a line of fields between tabs: how it is sent, topic,
+ * All but the first end with their standard input. A message is a line of fields between tabs: how it is sent, topic,
  * tag, keys, properties as {@code name=value;name=value}, text, and how often the text is repeated for the body.
  */
 public final class Peer {
@@ -56,6 +60,7 @@ public final class Peer {
             case "consume" -> consume(args[1], args[2], args[3], args[4], args[5], in);
             case "answer" -> answer(args[1], args[2], args[3], in);
             case "ask" -> ask(args[1], args[2], in);
+            case "traces" -> traces(args[1], args[2], in);
             default -> throw new IllegalArgumentException(args[0]);
         }
         System.exit(0);
@@ -96,6 +101,22 @@ public final class Peer {
                 case "priority" -> {
                     message.setPriority(Integer.parseInt(how[1]));
                     plain.send(message);
+                }
+                case "lite" -> {
+                    MessageAccessor.putProperty(message, MessageConst.PROPERTY_LITE_TOPIC, how[1]);
+                    plain.send(message);
+                }
+                case "recallable" -> {
+                    MessageAccessor.putProperty(message, MessageConst.PROPERTY_TIMER_DELAY_MS, how[1]);
+                    OUT.println("handle " + Recall.handleOf(plain.send(message)));
+                    continue;
+                }
+                case "recall" -> Recall.recall(plain, fields[1], fields[5]);
+                case "traced" -> {
+                    DefaultMQProducer tracing = started(new DefaultMQProducer("peer-traced", true, null), namesrv, "traced");
+                    OUT.println("traced " + tracing.send(message).getMsgId());
+                    tracing.shutdown();
+                    continue;
                 }
                 case "shard" -> plain.send(message, new SelectMessageQueueByHash(), how[1]);
                 case "transaction" -> transacting.sendMessageInTransaction(message, how[1]);
@@ -168,6 +189,25 @@ public final class Peer {
         untilEnd(in);
         consumer.shutdown();
         replier.shutdown();
+    }
+
+    /** Prints what the trace topic says: kind, id, topic, whether it went well. */
+    private static void traces(String namesrv, String group, BufferedReader in) throws Exception {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.subscribe("RMQ_SYS_TRACE_TOPIC", "*");
+        consumer.setMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            for (MessageExt message : messages) {
+                String body = new String(message.getBody(), StandardCharsets.UTF_8);
+                for (TraceContext record : TraceDataEncoder.decoderFromTraceDataString(body)) {
+                    record.getTraceBeans().forEach(bean -> OUT.println(String.join("\t", "message", record.getTraceType().name(), bean.getMsgId(),
+                        bean.getTopic(), String.valueOf(record.isSuccess()))));
+                }
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        started(consumer, namesrv);
+        untilEnd(in);
+        consumer.shutdown();
     }
 
     private static void ask(String namesrv, String topic, BufferedReader in) throws Exception {

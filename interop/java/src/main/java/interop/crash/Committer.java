@@ -68,6 +68,11 @@ final class Committer implements AutoCloseable {
         paused = false;
     }
 
+    /** A power cut took what lay behind {@code end}. */
+    synchronized void lost(int queueId, long end) {
+        acknowledged[queueId] = Math.min(acknowledged[queueId], end);
+    }
+
     synchronized long[] acknowledged() {
         return Arrays.copyOf(acknowledged, acknowledged.length);
     }

@@ -172,6 +172,9 @@ public final class CrashTest {
                     "round " + round + " queue " + queue + " ends at " + end + ", flushed up to " + flushed[queue]);
             }
             lost += history.cutOff(queue, end);
+            // An offset ends with its queue then: else its group would pass over what comes to lie behind it.
+            floor[queue] = Math.min(floor[queue], end);
+            committer.lost(queue, end);
         }
     }
 

@@ -150,14 +150,8 @@ impl StoredMessage {
     }
 
     /// Decodes records that lie back to back, as a pull returns them.
-    pub fn decode_all(mut bytes: &[u8]) -> Result<Vec<StoredMessage>, RecordError> {
-        let mut messages = Vec::new();
-        while !bytes.is_empty() {
-            let (message, len) = StoredMessage::decode(bytes)?;
-            messages.push(message);
-            bytes = bytes.get(len..).unwrap_or_default();
-        }
-        Ok(messages)
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<StoredMessage>, RecordError> {
+        Record::decode_all(bytes).map(|record| Ok(StoredMessage::from(&record?))).collect()
     }
 
     /// The id by which a broker finds the message (Java: `offsetMsgId`).

@@ -31,7 +31,7 @@ const SPARSE: u64 = 16;
 
 /// Whether a read may wait for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub enum Wait {
     /// As long as it takes.
     Allowed,
     /// Not at all: [`DiskError::would_have_to_wait`] instead.

@@ -71,6 +71,7 @@ mod tests;
 pub use append::{AppendMessage, Appended};
 pub use arrival::{Arrival, ArrivalListener, WrittenListener};
 pub use checkpoint::Checkpoint;
+pub use cold::Wait;
 pub use commit_log::{Found, LogEnd, LogItem, Walk, log_item};
 pub use config::{FlushMode, QueueLogPolicy, StoreConfig, StoreConfigError};
 pub use consume_queue::{

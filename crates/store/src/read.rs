@@ -176,19 +176,6 @@ impl MessageStore {
         read.unwrap_or_else(|| outcome(ReadStatus::OffsetFoundNull, from.0, (0, 0)))
     }
 
-    /// As [`MessageStore::read`], for a thread that may not wait: `None` where the disk would have to be waited for. Then
-    /// [`MessageStore::read`] is to be called where that is no matter.
-    pub fn read_cached(
-        &self,
-        topic: &str,
-        queue_id: i32,
-        from: QueueOffset,
-        limits: &ReadLimits,
-        filter: &dyn EntryFilter,
-    ) -> Option<ReadOutcome> {
-        self.read_waiting(topic, queue_id, from, limits, filter, Wait::Never)
-    }
-
     /// Whether a look at the entry at `from` need not wait for the disk.
     pub fn is_queue_cached(&self, topic: &str, queue_id: i32, from: QueueOffset) -> bool {
         let Some(queue) = self.queues.find(topic, queue_id) else { return true };
@@ -201,7 +188,9 @@ impl MessageStore {
         Ok(is_recent || queue.is_cached(self.queues.files(), from, count)?)
     }
 
-    fn read_waiting(
+    /// As [`MessageStore::read`], also for a thread that may not wait: `None` where the disk would have to be waited for. Then it is
+    /// to be called where that is no matter.
+    pub fn read_waiting(
         &self,
         topic: &str,
         queue_id: i32,

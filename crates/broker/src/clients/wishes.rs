@@ -24,16 +24,23 @@ pub enum WantedBy {
     Nobody,
 }
 
-impl Wishes {
-    /// Who wants a message with these encoded properties.
-    pub fn wanted_by(&self, properties: &[u8]) -> WantedBy {
-        if self.own.as_ref().is_some_and(|own| own.matches(properties)) {
+impl WantedBy {
+    /// Who wants a message with these encoded properties: a member with a wish of its `own`, or others with one of `all`.
+    pub fn of(own: Option<&MessageFilter>, all: &[MessageFilter], properties: &[u8]) -> WantedBy {
+        if own.is_some_and(|own| own.matches(properties)) {
             WantedBy::Member
-        } else if self.all.iter().any(|wish| wish.matches(properties)) {
+        } else if all.iter().any(|wish| wish.matches(properties)) {
             WantedBy::Others
         } else {
             WantedBy::Nobody
         }
+    }
+}
+
+impl Wishes {
+    /// Who wants a message with these encoded properties.
+    pub fn wanted_by(&self, properties: &[u8]) -> WantedBy {
+        WantedBy::of(self.own.as_ref(), &self.all, properties)
     }
 
     /// What a look at so many bytes of properties costs (see `SqlFilter::work`).

@@ -94,12 +94,7 @@ pub(super) fn search_index(
             max_messages: SAME_ID_MAX,
             max_bytes: SEARCH_BYTES_MAX,
         });
-        let mut rest = &outcome.records[..];
-        std::iter::from_fn(move || {
-            let record = Record::decode(rest).ok()?;
-            rest = rest.get(record.total_len..)?;
-            Some(record.fields.log_offset)
-        })
-        .find_map(|at| check(store, at, wanted))
+        let mut records = Record::decode_all(&outcome.records).map_while(Result::ok);
+        records.find_map(|record| check(store, record.fields.log_offset, wanted))
     })
 }

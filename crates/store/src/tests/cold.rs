@@ -3,7 +3,7 @@
 use eruca_message::QueueOffset;
 
 use super::bench::{Bench, small_config};
-use crate::{EntryFilter, EveryMessage, ReadLimits, ReadStatus, StoreConfig, disk::SimDisk};
+use crate::{EntryFilter, EveryMessage, ReadLimits, ReadStatus, StoreConfig, Wait, disk::SimDisk};
 
 struct ByProperties;
 impl EntryFilter for ByProperties {
@@ -28,7 +28,8 @@ fn what_the_disk_would_have_to_be_waited_for_is_not_read() {
     let bench = filled(1000);
     let limits = ReadLimits::default();
     for filter in [&EveryMessage as &dyn EntryFilter, &ByProperties] {
-        let cached = |from| bench.store().read_cached("T", 0, QueueOffset(from), &limits, filter);
+        let cached =
+            |from| bench.store().read_waiting("T", 0, QueueOffset(from), &limits, filter, Wait::Never);
         let waiting = |from| bench.store().read("T", 0, QueueOffset(from), &limits, filter);
         for from in [0, 10, 29, 30, 31] {
             assert_eq!(cached(from), Some(waiting(from)), "from {from}");
@@ -76,8 +77,16 @@ fn entries_that_are_on_the_disk_only_are_not_waited_for_either() {
     bench.store().settle().unwrap();
     bench.store().queue_flush_step().unwrap();
     bench.disk.set_cold(true);
-    let cached =
-        |from| bench.store().read_cached("T", 0, QueueOffset(from), &ReadLimits::default(), &EveryMessage);
+    let cached = |from| {
+        bench.store().read_waiting(
+            "T",
+            0,
+            QueueOffset(from),
+            &ReadLimits::default(),
+            &EveryMessage,
+            Wait::Never,
+        )
+    };
     // The log is all hot here, and so is what is less than 4096 entries old.
     assert_eq!((cached(0), cached(103)), (None, None));
     assert_eq!(cached(150).map(|read| read.message_count), Some(32));

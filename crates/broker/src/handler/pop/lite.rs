@@ -16,12 +16,13 @@ use eruca_protocol::{
     },
 };
 use eruca_remoting::{Caller, Reply};
+use eruca_store::Wait;
 
 use super::{
     ack::parse,
     plan::{MESSAGES_MAX, Plan, refuse_late},
     pop_message::{PopMessageHandler, Served, answer},
-    pop_queue::{Gathered, Stopped, Wait},
+    pop_queue::{Gathered, Stopped},
 };
 use crate::{
     filter::MessageFilter,

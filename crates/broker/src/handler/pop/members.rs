@@ -13,6 +13,7 @@ use eruca_store::EntryFilter;
 
 use super::lite;
 use crate::{
+    clients::WantedBy,
     filter::{MessageFilter, ReadFilter, tags_code_of},
     pop::QueueKey,
 };
@@ -43,15 +44,12 @@ impl Wishes<'_> {
     /// The front of these records of a queue of `topic`, up to the first that others want and the pop does not.
     pub(super) fn front(&self, topic: &str, records: &Bytes) -> Front {
         let (mut offsets, mut taken) = (Vec::new(), 0);
-        while let Some(rest) = records.get(taken..).filter(|rest| !rest.is_empty()) {
-            let Ok(record) = Record::decode(rest) else { break };
+        for record in Record::decode_all(records).map_while(Result::ok) {
             let own = record.fields.queue_offset.to_i64();
             let of_lmq = is_lmq(topic).then(|| lite::offset_in(topic, record.fields.properties)).flatten();
             let offset = of_lmq.unwrap_or(own);
-            let of_message = record.fields.properties;
             if !self.all.is_empty()
-                && !matches(&self.own.for_read(), of_message)
-                && self.all.iter().any(|wish| matches(&wish.for_read(), of_message))
+                && WantedBy::of(Some(self.own), self.all, record.fields.properties) == WantedBy::Others
             {
                 return Front { records: records.slice(..taken), offsets, others_at: Some(offset) };
             }

@@ -14,13 +14,13 @@ use eruca_protocol::{
     request::{PollingInfoRequest, PollingInfoResponse, PopMessageRequest, PopMessageResponse},
 };
 use eruca_remoting::{Caller, Reply, Responder};
-use eruca_store::{FlushMode, MessageStore};
+use eruca_store::{FlushMode, MessageStore, Wait};
 
 use super::{
     super::flushed_answer::answer_when_flushed,
     members::LeftToOthers,
     plan::{ByPriority, MESSAGES_MAX, Plan, refuse_late},
-    pop_queue::{Gathered, Stopped, Wait},
+    pop_queue::{Gathered, Stopped},
 };
 use crate::{
     clients::ConsumerTable,

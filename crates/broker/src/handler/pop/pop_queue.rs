@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use eruca_message::{LogOffset, QueueOffset, names::is_retry_topic};
 use eruca_protocol::pop::{ORDER_REVIVE_QUEUE, PopTopic, QueueOffsets, push_order_counts};
-use eruca_store::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus};
+use eruca_store::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus, Wait};
 
 use super::{
     again, lite,
@@ -20,15 +20,6 @@ use crate::{
 
 /// Entries that one pop looks through in a queue for messages that match.
 const SCANS_MAX: usize = 8;
-
-/// Whether a pop may wait for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// Messages are read wherever they are.
-    Allowed,
-    /// Not on a thread that serves connections.
-    Never,
-}
 
 /// What the queues of a pop brought so far.
 #[derive(Debug)]
@@ -178,10 +169,7 @@ impl PopMessageHandler {
             (false, false) => &by_any,
         };
         let from = QueueOffset(from.max(0).unsigned_abs());
-        match wait {
-            Wait::Allowed => Some(self.store.read(&queue.topic, queue.queue_id, from, &limits, filter)),
-            Wait::Never => self.store.read_cached(&queue.topic, queue.queue_id, from, &limits, filter),
-        }
+        self.store.read_waiting(&queue.topic, queue.queue_id, from, &limits, filter, wait)
     }
 
     fn pass_over(&self, plan: &Plan, turn: &Turn<'_>, queue: &QueueKey, next: i64) {

@@ -7,14 +7,13 @@
 
 use std::{cell::Cell, collections::HashMap};
 
-use bytes::Bytes;
 use eruca_message::{
-    Record,
+    QueueOffset, Record,
     names::{is_retry_topic, retry_topic},
     properties::{self, DELAY_TIME_LEVEL, RETRY_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS},
 };
 use eruca_protocol::body::TopicConfig;
-use eruca_store::{AppendMessage, EntryFilter, ReadLimits, ReadOutcome, ReadStatus};
+use eruca_store::{AppendMessage, EntryFilter, ReadLimits, ReadOutcome, ReadStatus, Wait};
 
 use super::pull_message::{Plan, PullMessageHandler};
 use crate::{
@@ -109,15 +108,13 @@ impl EntryFilter for NotForOthers<'_> {
     }
 }
 
-/// Whether a read may wait for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disk {
-    Waited,
-    NotWaited,
+/// Where a group's messages go that are handed over.
+struct RetryTopic {
+    name: String,
+    queues: i32,
+    /// Queues whose pullers are known, with what they want, by the topic that a message is from.
+    pulled: HashMap<String, Vec<(i32, MessageFilter)>>,
 }
-
-/// Queues of the retry topic whose pullers are known, with what they want, by the topic that a message is from.
-type Places = HashMap<String, Vec<(i32, MessageFilter)>>;
 
 impl PullMessageHandler {
     /// Hands over what `read` passed over and others want. The read, ended earlier where not all of it could be looked through; `None`
@@ -129,7 +126,7 @@ impl PullMessageHandler {
         &self,
         plan: &Plan,
         mut read: ReadOutcome,
-        disk: Disk,
+        wait: Wait,
     ) -> Result<Option<ReadOutcome>, HandlerError> {
         let has_looked = matches!(read.status, ReadStatus::Found | ReadStatus::NoMatchedMessage);
         // A slave stores nothing.
@@ -138,7 +135,7 @@ impl PullMessageHandler {
             return Ok(Some(read));
         }
         let (mut at, end) = (plan.from(), read.next_offset);
-        let (mut places, mut handed_over) = (Places::new(), 0);
+        let (mut retry, mut handed_over) = (None, 0);
         for _ in 0..ROUNDS_MAX {
             if at >= end {
                 break;
@@ -146,24 +143,20 @@ impl PullMessageHandler {
             let scanned = usize::try_from(end.0 - at.0).unwrap_or(usize::MAX);
             let limits = ReadLimits { max_messages: 256, max_bytes: 1 << 20, max_entries_scanned: scanned };
             let filter = ForOthers::new(plan);
-            let left = match disk {
-                Disk::Waited => Some(self.store.read(&plan.topic, plan.queue_id, at, &limits, &filter)),
-                Disk::NotWaited => self.store.read_cached(&plan.topic, plan.queue_id, at, &limits, &filter),
-            };
+            let left = self.store.read_waiting(&plan.topic, plan.queue_id, at, &limits, &filter, wait);
             let Some(left) = left else {
                 if at == plan.from() {
                     return Ok(None);
                 }
                 break;
             };
-            let mut records = &left.records[..];
-            while let Ok(record) = Record::decode(records) {
-                if record.fields.queue_offset >= end {
-                    break;
-                }
-                self.give_to_others(plan, &record, &mut places)?;
+            for record in records_before(&left.records, end) {
+                let retry = match &mut retry {
+                    Some(retry) => retry,
+                    None => retry.insert(self.retry_topic(plan)?),
+                };
+                self.give_to_others(plan, &record, retry)?;
                 handed_over += 1;
-                records = records.get(record.total_len..).unwrap_or_default();
             }
             let goes_on = matches!(left.status, ReadStatus::Found | ReadStatus::NoMatchedMessage);
             at = if goes_on && left.next_offset > at { left.next_offset } else { end };
@@ -175,11 +168,12 @@ impl PullMessageHandler {
             tracing::debug!(group = %plan.group, topic = %plan.topic, plan.queue_id, handed_over, "messages handed over");
         }
         if at < end {
-            let taken = front_len(&read.records, at.0);
-            read.message_count = taken.count;
-            read.records = read.records.slice(..taken.bytes);
+            let (count, bytes) = records_before(&read.records, at)
+                .fold((0, 0), |(count, bytes), record| (count + 1, bytes + record.total_len));
+            read.message_count = count;
+            read.records = read.records.slice(..bytes);
             read.next_offset = at;
-            if taken.count == 0 {
+            if count == 0 {
                 read.status = ReadStatus::NoMatchedMessage;
             }
         }
@@ -190,7 +184,7 @@ impl PullMessageHandler {
         &self,
         plan: &Plan,
         record: &Record<'_>,
-        places: &mut Places,
+        retry: &mut RetryTopic,
     ) -> Result<(), HandlerError> {
         let mut properties = as_retry(record);
         // Only the delay that is chosen here counts.
@@ -198,12 +192,11 @@ impl PullMessageHandler {
             properties.remove(earlier);
         }
         let origin = properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic).to_owned();
-        let topic = retry_topic(&plan.group);
-        let queues = self.retry_queues(plan, &topic)?;
-        let known =
-            places.entry(origin).or_insert_with_key(|origin| self.places(plan, &topic, origin, queues));
+        let RetryTopic { name, queues, pulled } = retry;
+        let pulled =
+            pulled.entry(origin).or_insert_with_key(|origin| self.pulled(plan, name, *queues, origin));
         let wanted = |(_, filter): &&(i32, MessageFilter)| filter.matches(record.fields.properties);
-        let queue_id = known.iter().find(wanted).map(|(queue_id, _)| *queue_id);
+        let queue_id = pulled.iter().find(wanted).map(|(queue_id, _)| *queue_id);
         properties.set(HANDED_OVER, "true");
         properties.set(DELAY_TIME_LEVEL, if queue_id.is_some() { "0" } else { WAIT_LEVEL });
         // Anywhere: which queue of these is pulled by whom will be known then.
@@ -212,38 +205,43 @@ impl PullMessageHandler {
         let message = AppendMessage {
             store_host: self.store_host,
             prepared_transaction_offset: 0,
-            ..AppendMessage::moved(record, &topic, queue_id.unwrap_or(any), &properties)
+            ..AppendMessage::moved(record, name, queue_id.unwrap_or(any), &properties)
         };
         self.parking.append(&self.store, &message, self.clock.now())?;
         Ok(())
     }
 
-    /// How many queues the retry topic has, of which each member is to have one.
-    fn retry_queues(&self, plan: &Plan, topic: &str) -> Result<i32, HandlerError> {
+    /// The group's retry topic, of which each member is to have a queue.
+    fn retry_topic(&self, plan: &Plan) -> Result<RetryTopic, HandlerError> {
+        let name = retry_topic(&plan.group);
         let members = self.consumers.callers(&plan.group).len().clamp(1, QUEUES_MAX);
         let members = i32::try_from(members).unwrap_or(1);
-        let config = self.topics.ensure(topic, members);
+        let config = self.topics.ensure(&name, members);
         if !perm::is_writeable(config.perm) {
             return Err(HandlerError::no_permission(format!(
-                "members of group {} ask for different messages, and the topic[{topic}], by which they would get them, is not \
+                "members of group {} ask for different messages, and the topic[{name}], by which they would get them, is not \
                  writeable: its perm is {}; make it writeable, or let all members subscribe alike",
                 plan.group,
                 perm::text(config.perm)
             )));
         }
         let queues = config.read_queue_nums.min(config.write_queue_nums);
-        if queues >= members {
-            return Ok(queues);
+        if queues < members {
+            let (read_queue_nums, write_queue_nums) =
+                (config.read_queue_nums.max(members), config.write_queue_nums.max(members));
+            let wider = TopicConfig { read_queue_nums, write_queue_nums, ..(*config).clone() };
+            self.topics.put(wider).map_err(|error| HandlerError::system_error(error.to_string()))?;
+            tracing::info!(
+                topic = name,
+                queues = members,
+                "the retry topic has a queue for each member of its group"
+            );
         }
-        let (read_queue_nums, write_queue_nums) =
-            (config.read_queue_nums.max(members), config.write_queue_nums.max(members));
-        let wider = TopicConfig { read_queue_nums, write_queue_nums, ..(*config).clone() };
-        self.topics.put(wider).map_err(|error| HandlerError::system_error(error.to_string()))?;
-        tracing::info!(topic, queues = members, "the retry topic has a queue for each member of its group");
-        Ok(members)
+        Ok(RetryTopic { name, queues: queues.max(members), pulled: HashMap::new() })
     }
 
-    fn places(&self, plan: &Plan, topic: &str, origin: &str, queues: i32) -> Vec<(i32, MessageFilter)> {
+    /// Queues of the retry topic whose pullers are known, with what they want of `origin`.
+    fn pulled(&self, plan: &Plan, topic: &str, queues: i32, origin: &str) -> Vec<(i32, MessageFilter)> {
         let now = self.clock.now();
         let pulled = (0..queues).filter_map(|queue_id| {
             let pull = self.offsets.last_pull(&plan.group, topic, queue_id)?;
@@ -255,20 +253,8 @@ impl PullMessageHandler {
     }
 }
 
-/// How much of some records lies before an offset of their queue.
-struct FrontLen {
-    count: usize,
-    bytes: usize,
-}
-
-fn front_len(records: &Bytes, end: u64) -> FrontLen {
-    let mut front = FrontLen { count: 0, bytes: 0 };
-    while let Ok(record) = Record::decode(records.get(front.bytes..).unwrap_or_default()) {
-        if record.fields.queue_offset.0 >= end {
-            break;
-        }
-        front.count += 1;
-        front.bytes += record.total_len;
-    }
-    front
+/// The records of a queue that lie before an offset.
+fn records_before(records: &[u8], end: QueueOffset) -> impl Iterator<Item = Record<'_>> {
+    let records = Record::decode_all(records).map_while(Result::ok);
+    records.take_while(move |record| record.fields.queue_offset < end)
 }

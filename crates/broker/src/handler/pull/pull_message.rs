@@ -9,12 +9,12 @@ use eruca_message::{
 };
 use eruca_protocol::{RemotingCommand, ResponseCode, request::PullMessageRequest};
 use eruca_remoting::{Caller, Reply};
-use eruca_store::{EntryFilter, MessageStore, ReadLimits, ReadOutcome, ReadStatus};
+use eruca_store::{EntryFilter, MessageStore, ReadLimits, ReadOutcome, ReadStatus, Wait};
 
 use super::{
     admission::{Admitted, flag},
     answer::{Position, Verdict, may_wait, refusal, reply},
-    hand_over::{Disk, ForOthers, NotForOthers},
+    hand_over::{ForOthers, NotForOthers},
     parked::ParkedPull,
 };
 use crate::{
@@ -134,7 +134,7 @@ impl PullMessageHandler {
             self.offsets.commit(group, topic, header.queue_id, header.commit_offset);
         }
         let plan = Plan::new(&header, &admitted, caller.peer_addr());
-        let Some(served) = self.serve_cached(&plan, &config) else {
+        let Some(served) = self.serve_waiting(&plan, &config, Wait::Never) else {
             return self.wait_for_the_disk(caller, request, plan, commits);
         };
         if served.may_wait && header.sys_flag & flag::SUSPEND != 0 {
@@ -179,32 +179,21 @@ impl PullMessageHandler {
 
     /// Reads and makes the answer, however long the disk takes.
     pub(super) fn serve(&self, plan: &Plan, config: &BrokerConfig) -> Served {
-        if let Some(reset) = self.reset(plan) {
-            return reset;
-        }
-        let limits = self.limits(plan, config);
-        let by_plan = plan.filter.for_read();
-        let rest = plan.rest();
-        let filter = rest.as_ref().map_or(&by_plan as &dyn EntryFilter, |rest| rest);
-        let read = match plan.offset {
-            0.. => self.store.read(&plan.topic, plan.queue_id, plan.from(), &limits, filter),
-            // No queue starts below 0.
-            _ => self.before_the_first(plan),
-        };
-        match self.hand_over(plan, read, Disk::Waited) {
-            Ok(Some(read)) => self.answer(plan, config, read),
-            Ok(None) => self.answer(plan, config, self.before_the_first(plan)),
-            Err(error) => Served::refused(error),
-        }
+        let served = self.serve_waiting(plan, config, Wait::Allowed);
+        // None is for those who may not wait.
+        served.unwrap_or_else(|| self.answer(plan, config, self.before_the_first(plan)))
     }
 
-    /// The same, where the disk need not be waited for.
-    fn serve_cached(&self, plan: &Plan, config: &BrokerConfig) -> Option<Served> {
+    /// The same; `None` where the disk would have to be waited for, and may not.
+    fn serve_waiting(&self, plan: &Plan, config: &BrokerConfig, wait: Wait) -> Option<Served> {
         if let Some(reset) = self.reset(plan) {
             return Some(reset);
         }
         // The limits need a look at the queue.
-        if !self.fits_memory(config) && !self.store.is_queue_cached(&plan.topic, plan.queue_id, plan.from()) {
+        if wait == Wait::Never
+            && !self.fits_memory(config)
+            && !self.store.is_queue_cached(&plan.topic, plan.queue_id, plan.from())
+        {
             return None;
         }
         let limits = self.limits(plan, config);
@@ -212,10 +201,11 @@ impl PullMessageHandler {
         let rest = plan.rest();
         let filter = rest.as_ref().map_or(&by_plan as &dyn EntryFilter, |rest| rest);
         let read = match plan.offset {
-            0.. => self.store.read_cached(&plan.topic, plan.queue_id, plan.from(), &limits, filter)?,
+            0.. => self.store.read_waiting(&plan.topic, plan.queue_id, plan.from(), &limits, filter, wait)?,
+            // No queue starts below 0.
             _ => self.before_the_first(plan),
         };
-        match self.hand_over(plan, read, Disk::NotWaited) {
+        match self.hand_over(plan, read, wait) {
             Ok(read) => Some(self.answer(plan, config, read?)),
             Err(error) => Some(Served::refused(error)),
         }

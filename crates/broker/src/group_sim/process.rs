@@ -9,15 +9,16 @@ use eruca_message::{
 use eruca_protocol::{Language, request::CheckTransactionStateRequest};
 use eruca_remoting::{Caller, Outbox};
 use eruca_sim::cluster::{Acks, Board};
-use eruca_store::{AppendMessage, EveryMessage, ReadLimits, ReadStatus, RealDisk};
+use eruca_store::{AppendMessage, EveryMessage, ReadLimits, ReadStatus};
 use tempfile::TempDir;
 
 use super::{delayed, producers::id_of};
 use crate::{
-    BrokerConfig, Environment,
+    BrokerConfig,
     broker::StartError,
     clients::ClientInfo,
     delay::NextStep,
+    handler::test_parts::environment,
     parts::Parts,
     role::{Role, RoleState, RoleSwitch, Standing},
     slave_sync::{Progress, SlaveTables},
@@ -88,15 +89,7 @@ pub(super) fn message<'a>(
 impl Process {
     /// Its tables lie in `directory`, which no power cut hurts: they may know more than the log.
     pub(super) fn start(directory: &TempDir, board: Board<'_>) -> Result<Process, StartError> {
-        let environment = Environment {
-            clock: board.clock.clone(),
-            disk: Arc::new(RealDisk),
-            shards: 1,
-            max_connections: 10,
-            max_in_flight_bytes: 1 << 20,
-            memory_bytes: 1 << 30,
-            config_file: None,
-        };
+        let environment = environment(board.clock.clone());
         let standing = Standing { role: Role::Slave, broker_id: board.at as i64, master: None, epoch: 0 };
         let role = Arc::new(RoleState::new(standing));
         let (store, group) = (board.store.clone(), Some(board.group.clone()));

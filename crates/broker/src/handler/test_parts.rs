@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eruca_message::{LogOffset, ManualClock, QueueOffset, StoredMessage, Timestamp};
+use eruca_message::{Clock, LogOffset, ManualClock, QueueOffset, StoredMessage, Timestamp};
 use eruca_protocol::{
     Language, RemotingCommand,
     body::{ConsumerData, TopicConfig},
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     HandlerError,
+    broker::Environment,
     clients::{ClientInfo, ConsumerIdsNotice, ConsumerTable, Heartbeat, ProducerTable},
     config::BrokerConfig,
     delay::Parking,
@@ -266,6 +267,19 @@ pub(crate) fn answer(request: &RemotingCommand, result: Result<Reply, HandlerErr
         Ok(Reply::Now(reply) | Reply::AfterSettle(reply)) => reply,
         Ok(other) => panic!("no answer: {other:?}"),
         Err(error) => error.into_reply(request),
+    }
+}
+
+/// A small place for a whole broker, on the real disk.
+pub(crate) fn environment(clock: Arc<dyn Clock>) -> Environment {
+    Environment {
+        clock,
+        disk: Arc::new(RealDisk),
+        shards: 1,
+        max_connections: 10,
+        max_in_flight_bytes: 1 << 20,
+        memory_bytes: 1 << 30,
+        config_file: None,
     }
 }
 

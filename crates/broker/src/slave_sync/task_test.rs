@@ -14,12 +14,12 @@ use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode, body, request::UpdateConsumerOffsetRequest,
 };
 use eruca_remoting::{Caller, Reply};
-use eruca_store::RealDisk;
 
 use super::ask::Member;
 use crate::{
-    Broker, BrokerConfig, Environment,
+    Broker, BrokerConfig,
     config::BrokerRole,
+    handler::test_parts::environment,
     offsets::OwnOffset,
     role::{MasterAddresses, Role},
 };
@@ -46,16 +46,7 @@ pub(crate) fn config(directory: &Path, role: BrokerRole) -> BrokerConfig {
 }
 
 pub(crate) fn start(config: BrokerConfig) -> Broker {
-    let environment = Environment {
-        clock: Arc::new(SystemClock),
-        disk: Arc::new(RealDisk),
-        shards: 1,
-        max_connections: 10,
-        max_in_flight_bytes: 1 << 20,
-        memory_bytes: 1 << 30,
-        config_file: None,
-    };
-    Broker::start(config, environment).unwrap()
+    Broker::start(config, environment(Arc::new(SystemClock))).unwrap()
 }
 
 pub(crate) fn ask(broker: &Broker, request: RemotingCommand) -> RemotingCommand {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::super::fixture::{GROUP, Seen, builder, cluster, queue, running_info, topic_queues};
-use crate::{OrderedConsumeStatus, testing::until};
+use crate::{OrderedConsumeStatus, PushConsumer, PushConsumerBuilder, testing::until};
 
 #[tokio::test]
 async fn ordered_messages_wait_for_the_one_that_failed() {
@@ -38,22 +38,22 @@ async fn ordered_messages_wait_for_the_one_that_failed() {
     assert!(cluster.sent_back().is_empty());
 }
 
+/// What is "bad" fails, soon again and again.
+async fn start_failing(builder: PushConsumerBuilder, seen: &Seen) -> PushConsumer {
+    let noted = seen.clone();
+    let builder = builder.suspend_time(Duration::from_millis(10)).on_messages_in_order(move |messages| {
+        noted.note(&messages);
+        let fails = messages[0].message.body == b"bad";
+        async move { if fails { OrderedConsumeStatus::Suspend } else { OrderedConsumeStatus::Success } }
+    });
+    builder.start().await.unwrap()
+}
+
 #[tokio::test]
 async fn an_ordered_message_that_always_fails_goes_to_the_dead_letter_queue() {
     let (cluster, seen) = (cluster(1), Seen::default());
     ["bad", "good"].iter().for_each(|body| cluster.put(&queue(0), body, ""));
-    let noted = seen.clone();
-    let consumer = builder(&cluster)
-        .suspend_time(Duration::from_millis(10))
-        .max_reconsume_times(2)
-        .on_messages_in_order(move |messages| {
-            noted.note(&messages);
-            let fails = messages[0].message.body == b"bad";
-            async move { if fails { OrderedConsumeStatus::Suspend } else { OrderedConsumeStatus::Success } }
-        })
-        .start()
-        .await
-        .unwrap();
+    let consumer = start_failing(builder(&cluster).max_reconsume_times(2), &seen).await;
     until("the next one is consumed", || seen.bodies() == ["bad", "bad", "bad", "good"]).await;
     consumer.shutdown().await;
     assert_eq!(cluster.sent_back(), [(0, -1)]);
@@ -65,17 +65,7 @@ async fn an_ordered_message_that_always_fails_goes_to_the_dead_letter_queue() {
 async fn by_default_an_ordered_message_comes_again_16_times() {
     let (cluster, seen) = (cluster(1), Seen::default());
     ["bad", "good"].iter().for_each(|body| cluster.put(&queue(0), body, ""));
-    let noted = seen.clone();
-    let consumer = builder(&cluster)
-        .suspend_time(Duration::from_millis(10))
-        .on_messages_in_order(move |messages| {
-            noted.note(&messages);
-            let fails = messages[0].message.body == b"bad";
-            async move { if fails { OrderedConsumeStatus::Suspend } else { OrderedConsumeStatus::Success } }
-        })
-        .start()
-        .await
-        .unwrap();
+    let consumer = start_failing(builder(&cluster), &seen).await;
     until("the next one is consumed", || seen.bodies().ends_with(&["good".to_owned()])).await;
     consumer.shutdown().await;
     assert_eq!((seen.len(), cluster.sent_back()), (18, vec![(0, -1)]));

@@ -51,6 +51,19 @@ public final class OffsetScenarios {
         Case.retried("reset " + group, () -> c.cluster.admin().resetOffsetByTimestamp(topic, group, time, true));
     }
 
+    /** The time between two halves of what was consumed, and the second one. */
+    private record Halves(long middle, List<String> recent) {
+    }
+
+    private static Halves consumed(Case c, DefaultMQProducer producer, String topic, String group, Received received) throws Exception {
+        received.awaitExactly(Case.sendSome(producer, topic, "old", 20));
+        long middle = timeAfter(received);
+        List<String> recent = Case.sendSome(producer, topic, "recent", 20);
+        Await.until("the recent ones", () -> received.keys().containsAll(recent));
+        c.cluster.awaitCommitted(group, topic, 40);
+        return new Halves(middle, recent);
+    }
+
     /** The consumer goes back by itself. */
     static void resetWhileRunning(Case c, boolean isOrderly) throws Exception {
         String topic = c.freshTopic(2);
@@ -58,15 +71,11 @@ public final class OffsetScenarios {
         DefaultMQProducer producer = c.producer();
         Received received = new Received();
         start(c, group, topic, received, isOrderly);
-        received.awaitExactly(Case.sendSome(producer, topic, "old", 20));
-        long middle = timeAfter(received);
-        List<String> recent = Case.sendSome(producer, topic, "recent", 20);
-        Await.until("the recent ones", () -> received.keys().containsAll(recent));
-        c.cluster.awaitCommitted(group, topic, 40);
+        Halves halves = consumed(c, producer, topic, group, received);
         received.clear();
 
-        reset(c, topic, group, middle);
-        received.awaitExactly(recent);
+        reset(c, topic, group, halves.middle());
+        received.awaitExactly(halves.recent());
         c.cluster.awaitCommitted(group, topic, 40);
         received.clear();
         received.awaitExactly(Case.sendSome(producer, topic, "new", 10));
@@ -95,17 +104,13 @@ public final class OffsetScenarios {
         DefaultMQProducer producer = c.producer();
         Received first = new Received();
         DefaultMQPushConsumer consumer = c.startPush(group, topic, "*", first);
-        first.awaitExactly(Case.sendSome(producer, topic, "old", 20));
-        long middle = timeAfter(first);
-        List<String> recent = Case.sendSome(producer, topic, "recent", 20);
-        Await.until("the recent ones", () -> first.keys().containsAll(recent));
-        c.cluster.awaitCommitted(group, topic, 40);
+        Halves halves = consumed(c, producer, topic, group, first);
         consumer.shutdown();
 
-        reset(c, topic, group, middle);
+        reset(c, topic, group, halves.middle());
         Received again = new Received();
         DefaultMQPushConsumer second = c.startPush(group, topic, "*", again);
-        again.awaitExactly(recent);
+        again.awaitExactly(halves.recent());
         c.cluster.awaitCommitted(group, topic, 40);
         second.shutdown();
 

@@ -259,6 +259,15 @@ impl Session {
         }
     }
 
+    /// Asks the name server where the route that is known is of no use: once for all who know no other one.
+    pub(crate) async fn renew_route(&self, topic: &str, useless: &Arc<TopicRoute>) -> Result<(), CallError> {
+        let _one_at_a_time = self.fetching.lock().await;
+        if self.cached_route(topic).is_none_or(|route| Arc::ptr_eq(&route, useless)) {
+            self.refresh_route(topic).await?;
+        }
+        Ok(())
+    }
+
     fn cached_route(&self, topic: &str) -> Option<Arc<TopicRoute>> {
         lock(&self.routes).route(topic, self.now())
     }

@@ -64,6 +64,19 @@ async fn a_dead_broker_is_left_for_another_one() {
 }
 
 #[tokio::test]
+async fn a_master_that_comes_back_is_found_by_the_next_send() {
+    let cluster = FakeCluster::start(&["a"]);
+    cluster.topic("t", 0);
+    let producer = builder(&cluster).build().await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(producer.send(message()).await, Err(SendError::NoQueue { .. })));
+    }
+    cluster.topic("t", 2);
+    // With nothing in between: who sends in a loop leaves no time to the refresh of routes.
+    producer.send(message()).await.unwrap();
+}
+
+#[tokio::test]
 async fn attempts_end_and_name_the_brokers() {
     let cluster = two_brokers();
     let producer = builder(&cluster).retries(1).build().await.unwrap();

@@ -68,15 +68,25 @@ impl Sender {
 
     /// The route of `topic`, or that of the template where the first send creates the topic.
     pub(crate) async fn route(&self, topic: &str) -> Result<Arc<TopicRoute>, SendError> {
+        let route = self.route_as_known(topic).await?;
+        if !route.publish_queues.is_empty() {
+            return Ok(route);
+        }
+        // A master that comes back should not wait for the next refresh in its turn. Nor should a task that sends and sends again keep
+        // its thread from ever getting there.
+        let renewed = self.session.renew_route(topic, &route).await;
+        renewed.map_err(|error| SendError::Route(Box::new(error)))?;
+        let route = self.route_as_known(topic).await?;
+        match route.publish_queues.is_empty() {
+            true => Err(SendError::NoQueue { topic: topic.to_owned() }),
+            false => Ok(route),
+        }
+    }
+
+    async fn route_as_known(&self, topic: &str) -> Result<Arc<TopicRoute>, SendError> {
         let queues = self.settings.default_topic_queues;
         let route = self.session.route_or_template(topic, names::AUTO_CREATE_TOPIC, queues).await;
-        let route = route.map_err(|error| SendError::Route(Box::new(error)))?;
-        if route.publish_queues.is_empty() {
-            // A master that comes back should not wait for the next refresh in its turn.
-            self.session.routes_stale.notify_one();
-            return Err(SendError::NoQueue { topic: topic.to_owned() });
-        }
-        Ok(route)
+        route.map_err(|error| SendError::Route(Box::new(error)))
     }
 
     /// Sends to whatever queue is good, and tries others as long as attempts and time allow.

@@ -119,6 +119,8 @@ pub struct MasterSession {
 
 /// A slave without news from the log is told so often of what was confirmed meanwhile, in ms.
 const TELL_MS: i64 = 100;
+/// A look at least so often, in ms.
+const LOOK_MS: i64 = 1_000;
 
 impl MasterSession {
     /// A connection that was accepted.
@@ -144,6 +146,12 @@ impl MasterSession {
     /// When something last came: silence for longer than `haHousekeepingInterval` ends the connection.
     pub fn heard(&self) -> Timestamp {
         self.heard
+    }
+
+    /// When to look next where there was nothing to send and the log does not get longer: what is confirmed gets further without it.
+    pub fn look_again(&self, end: LogOffset, heartbeat_ms: i64, now: Timestamp) -> Timestamp {
+        let pause_ms = if self.told < end { TELL_MS } else { LOOK_MS };
+        now.add_ms(pause_ms.min(heartbeat_ms))
     }
 
     /// What goes out next (Java: `transferFromWhere`).
@@ -239,5 +247,35 @@ impl MasterSession {
             offset,
             len,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auto_switch::Epoch;
+
+    #[test]
+    fn a_slave_without_news_soon_hears_what_was_confirmed_since() {
+        const HEARTBEAT_MS: i64 = 5_000;
+        let mut session = MasterSession::open(Timestamp(0));
+        let hello = SlaveFrame::Handshake { sync_from_last_file: false, async_learner: false, broker_id: 2 };
+        session.receive(&hello.encode(), Timestamp(0)).unwrap();
+        let mut epochs = Epochs::default();
+        epochs.begin(Epoch { number: 1, start: LogOffset(0) }).unwrap();
+        let (begin, end) = (LogOffset(0), LogOffset(10));
+        let next = |session: &mut MasterSession, confirmed, now| {
+            let log = SourceLog { begin, last_segment: begin, end, epochs: &epochs, confirmed };
+            session.next(&log, 100, HEARTBEAT_MS, Timestamp(now)).unwrap()
+        };
+        assert!(matches!(next(&mut session, begin, 0), Some(Send::Bytes(_))), "the handshake");
+        session.receive(&SlaveFrame::Report(begin).encode(), Timestamp(0)).unwrap();
+        assert!(matches!(next(&mut session, begin, 0), Some(Send::Log { len: 10, .. })));
+
+        assert_eq!(next(&mut session, end, 0), None);
+        let again = session.look_again(end, HEARTBEAT_MS, Timestamp(0));
+        assert_eq!(again, Timestamp(TELL_MS));
+        assert!(matches!(next(&mut session, end, again.0), Some(Send::Bytes(_))), "what is confirmed");
+        assert_eq!(session.look_again(end, HEARTBEAT_MS, again), again.add_ms(LOOK_MS));
     }
 }

@@ -12,9 +12,6 @@ use crate::{
     pace::Pace,
 };
 
-/// A look at least so often, in ms: what is confirmed gets further without the log.
-const LOOK_MS: i64 = 1_000;
-
 /// What the thread of a slave does with its connection.
 pub(super) trait Ships {
     /// Takes what the slave sent.
@@ -118,7 +115,7 @@ impl Ships for GroupShip<'_> {
             }
             match self.next(&how, allowed, now)? {
                 None if outgoing.pending().is_empty() => {
-                    return Ok(Some(now.add_ms(how.heartbeat_ms.min(LOOK_MS))));
+                    return Ok(Some(self.slave.look_again(store.log_range().1, how.heartbeat_ms, now)));
                 }
                 None => return Ok(None),
                 Some(Send::Bytes(bytes)) => outgoing.push(&bytes),

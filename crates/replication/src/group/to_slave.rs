@@ -52,6 +52,11 @@ impl ToSlave {
         group.with_source(flushed_only, slave, |log| session.next(log, batch_max, heartbeat_ms, now))
     }
 
+    /// As [`MasterSession::look_again`] says.
+    pub fn look_again(&self, end: LogOffset, heartbeat_ms: i64, now: Timestamp) -> Timestamp {
+        self.session.look_again(end, heartbeat_ms, now)
+    }
+
     /// When something last came.
     pub fn heard(&self) -> Timestamp {
         self.session.heard()

@@ -1,5 +1,9 @@
 //! How often a message is tried again, and when it is given up: then it goes to its group's dead letter topic.
 
+use eruca_message::{
+    Properties,
+    properties::{INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET},
+};
 use eruca_protocol::body::GroupRetryPolicy;
 
 /// Level of the first retry where the consumer leaves the choice to the broker: 10 s by default.
@@ -42,6 +46,13 @@ pub fn next_try(
         Some(delay_ms) => NextTry::AfterMs { delay_ms },
         None => NextTry::After { level: FIRST_RETRY_LEVEL.saturating_add(reconsume_times) },
     }
+}
+
+/// Takes from a copy that is for one group the light queues of the original: the store would put it there, and those who gave it up, and the
+/// other groups, would get it once more.
+pub(crate) fn in_no_light_queue(properties: &mut Properties) {
+    properties.remove(INNER_MULTI_DISPATCH);
+    properties.remove(INNER_MULTI_QUEUE_OFFSET);
 }
 
 #[cfg(test)]

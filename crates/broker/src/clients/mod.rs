@@ -14,4 +14,5 @@ pub use consumer_table::{Changed, ConsumerGroupView, ConsumerTable, Heartbeat, T
 pub use member::{ClientInfo, Member};
 pub use notice::ConsumerIdsNotice;
 pub use producer_table::ProducerTable;
+pub(crate) use wishes::HANDED_OVER;
 pub use wishes::{WantedBy, Wishes};

@@ -2,6 +2,9 @@
 
 use crate::filter::MessageFilter;
 
+/// The property of a message that was handed over to others, and that nobody failed to consume since.
+pub(crate) const HANDED_OVER: &str = "HANDED_OVER";
+
 /// What one member wants of a topic, and what all of its group do.
 #[derive(Debug, Clone)]
 pub struct Wishes {

@@ -13,8 +13,8 @@ use eruca_message::{
     Clock, LogOffset, OffsetMessageId, Properties, Record,
     names::{dlq_topic, retry_topic},
     properties::{
-        DELAY_TIME_LEVEL, INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, ORIGIN_MESSAGE_ID, RETRY_TOPIC,
-        TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS, WAIT_STORE_MSG_OK,
+        DELAY_TIME_LEVEL, ORIGIN_MESSAGE_ID, RETRY_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
+        TIMER_OUT_MS, WAIT_STORE_MSG_OK,
     },
 };
 use eruca_protocol::{
@@ -25,10 +25,11 @@ use eruca_protocol::{
 use eruca_remoting::{Caller, Reply};
 use eruca_store::{AppendMessage, FlushMode, MessageStore};
 
-use super::{flushed_answer::answer_when_flushed, pull::HANDED_OVER};
+use super::flushed_answer::answer_when_flushed;
 use crate::{
     HandlerError,
-    dead_letter::{NextTry, next_try},
+    clients::HANDED_OVER,
+    dead_letter::{NextTry, in_no_light_queue, next_try},
     delay::Parking,
     groups::GroupTable,
     settings::Settings,
@@ -156,10 +157,7 @@ impl SendBackHandler {
         match next {
             NextTry::DeadLetter => {
                 properties.set(DELAY_TIME_LEVEL, "0");
-                // The store would put it into the queues that it came from: those who gave it up, and the other groups,
-                // would get it once more.
-                properties.remove(INNER_MULTI_DISPATCH);
-                properties.remove(INNER_MULTI_QUEUE_OFFSET);
+                in_no_light_queue(&mut properties);
                 let topic = dlq_topic(&header.group);
                 self.writeable(&topic, 1, 0)?;
                 tracing::info!(
@@ -205,6 +203,18 @@ impl SendBackHandler {
     }
 }
 
+/// The properties of a message that is handed over to other members of its group, but for the delay.
+pub(super) fn as_handed_over(record: &Record<'_>) -> Properties {
+    let mut properties = as_retry(record);
+    // Only the delay that is chosen for it counts.
+    for earlier in [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS] {
+        properties.remove(earlier);
+    }
+    in_no_light_queue(&mut properties);
+    properties.set(HANDED_OVER, "true");
+    properties
+}
+
 /// The properties of a message that goes into a retry topic, but for the delay.
 pub(super) fn as_retry(record: &Record<'_>) -> Properties {
     let mut properties = Properties::decode(record.fields.properties);
@@ -225,6 +235,7 @@ mod tests {
     use eruca_message::{
         Timestamp,
         names::{SCHEDULE_TOPIC, TIMER_TOPIC},
+        properties::{INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET},
     };
     use eruca_protocol::body::{ExponentialRetryPolicy, GroupRetryPolicy, GroupRetryPolicyType};
 

@@ -6,10 +6,7 @@ use std::sync::{Arc, PoisonError};
 use eruca_message::{
     Properties, QueueOffset, Record, Timestamp,
     names::{REVIVE_GROUP, is_retry_topic, pop_origin_topic, pop_retry_topic_v1, pop_retry_topic_v2},
-    properties::{
-        self, FIRST_POP_TIME, INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, ORIGIN_GROUP, TAGS,
-        TIMER_DELIVER_MS,
-    },
+    properties::{self, FIRST_POP_TIME, ORIGIN_GROUP, TAGS, TIMER_DELIVER_MS},
 };
 use eruca_store::{AppendError, AppendMessage, EveryMessage, FlushMode, ReadLimits, ReadStatus};
 
@@ -18,7 +15,7 @@ use super::{
     service::PopService,
     state::{CheckPoint, EntryId, QueueKey, Revival},
 };
-use crate::role::put;
+use crate::{clients::HANDED_OVER, dead_letter::in_no_light_queue, role::put};
 
 /// Records of one revive queue read at a time.
 const READ_RECORDS: usize = 1024;
@@ -212,18 +209,7 @@ impl PopService {
             tracing::info!(%topic, queue_id, offset, %group, "a popped message does not come again: it has expired");
             return Fate::Gone;
         };
-        let to = match is_retry_topic(topic) {
-            true => topic.to_string(),
-            false if self.config().enable_retry_topic_v2 => pop_retry_topic_v2(topic, group),
-            false => pop_retry_topic_v1(topic, group),
-        };
-        // A slave has its master's topics, and does not pop itself.
-        if !parts.store.is_replica() && !parts.topics.contains(&to) {
-            parts.topics.ensure(&to, 1);
-            if parts.offsets.committed(group, &to, 0).is_none() {
-                parts.offsets.commit(group, &to, 0, 0);
-            }
-        }
+        let to = self.ensure_retry_topic(topic, group);
         match self.copy(&record, &to, check_point) {
             Ok(()) => Fate::Copied,
             Err(error @ AppendError::Stopped(_)) => {
@@ -235,6 +221,24 @@ impl PopService {
                 Fate::Gone
             }
         }
+    }
+
+    /// The topic through which a message of `topic`, or of that retry topic itself, comes to the group again.
+    pub(crate) fn ensure_retry_topic(&self, topic: &str, group: &str) -> String {
+        let to = match is_retry_topic(topic) {
+            true => topic.to_owned(),
+            false if self.config().enable_retry_topic_v2 => pop_retry_topic_v2(topic, group),
+            false => pop_retry_topic_v1(topic, group),
+        };
+        let parts = &self.parts;
+        // A slave has its master's topics, and does not pop itself.
+        if !parts.store.is_replica() && !parts.topics.contains(&to) {
+            parts.topics.ensure(&to, 1);
+            if parts.offsets.committed(group, &to, 0).is_none() {
+                parts.offsets.commit(group, &to, 0, 0);
+            }
+        }
+        to
     }
 
     /// Commits how far the revive topic is dealt with: whoever opens the store next goes on there.
@@ -264,9 +268,9 @@ impl PopService {
             properties.set(FIRST_POP_TIME, check_point.key.pop_time.to_string());
         }
         properties.set(ORIGIN_GROUP, &**group);
-        // The copy is for this group alone, not for the light queues of the original.
-        properties.remove(INNER_MULTI_DISPATCH);
-        properties.remove(INNER_MULTI_QUEUE_OFFSET);
+        // From now on it is one that failed.
+        properties.remove(HANDED_OVER);
+        in_no_light_queue(&mut properties);
         let tried = i32::from(!check_point.suspend);
         let properties = properties.to_bytes();
         let message = AppendMessage {

@@ -20,7 +20,7 @@ use eruca_message::{
     names::revive_topic,
     properties::{self, TAGS},
 };
-use eruca_store::{MessageStore, WriteState, WriteStopped};
+use eruca_store::{AppendMessage, MessageStore, WriteState, WriteStopped};
 
 use super::{
     handle::AckHandle,
@@ -276,6 +276,17 @@ impl PopService {
     /// Whether a pop of this name is in flight: two in one millisecond must not have one name.
     pub fn is_taken(&self, key: &PopKey) -> bool {
         self.state().contains(key)
+    }
+
+    /// Appends a message that is for the group's retry topic, perhaps later; it is staged as pops are.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub(crate) fn put_again(&self, message: AppendMessage<'_>) -> Result<(), HandlerError> {
+        let parts = &self.parts;
+        let message =
+            AppendMessage { store_host: parts.store_host, prepared_transaction_offset: 0, ..message };
+        parts.parking.append(&parts.store, &message, parts.clock.now()).map(drop)
     }
 
     /// Messages that do not match were passed over.

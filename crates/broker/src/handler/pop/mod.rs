@@ -1,8 +1,8 @@
 //! POP: popping, acknowledging, changing the invisible time, and looking without taking.
 //!
 //! Read in this order: `admission` (who may), `plan` and `pop_message` (a pop, parked where there is nothing),
-//! `pop_queue` (the part of one queue), `members` (who of a group wants what), `again` (messages from retry topics), `ack`,
-//! `change_invisible`, `notification`, `peek_message`.
+//! `pop_queue` (the part of one queue), `members` (who of a group wants what) and `hand_over` (what they did not pop in time), `again`
+//! (messages from retry topics), `ack`, `change_invisible`, `notification`, `peek_message`.
 
 mod ack;
 mod admission;
@@ -10,6 +10,7 @@ mod again;
 mod change_invisible;
 #[cfg(test)]
 mod fixture;
+mod hand_over;
 mod lite;
 #[cfg(test)]
 mod lite_test;

@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 use eruca_message::{LogOffset, QueueOffset, names::is_retry_topic};
 use eruca_protocol::pop::{ORDER_REVIVE_QUEUE, PopTopic, QueueOffsets, push_order_counts};
-use eruca_store::{EntryFilter, EveryMessage, ReadLimits, ReadOutcome, ReadStatus, Wait};
+use eruca_store::{EntryFilter, ReadLimits, ReadOutcome, ReadStatus, Wait};
 
 use super::{
     again, lite,
-    members::{AnyWish, Front, Wishes},
+    members::{Again, AnyWish, Front, Wishes},
     plan::Plan,
     pop_message::PopMessageHandler,
 };
@@ -91,6 +91,9 @@ impl PopMessageHandler {
             gathered.rest += self.left_from(&queue, from);
             return Ok(());
         }
+        if !gathered.wishes.is_empty() {
+            self.left.comes(&queue, &plan.filter);
+        }
         for _ in 0..SCANS_MAX {
             let read = self
                 .read_at(plan, &queue, from, wanted, &gathered.wishes, &config, wait)
@@ -100,17 +103,16 @@ impl PopMessageHandler {
                 ReadStatus::Found => {
                     let front =
                         Wishes { own: &plan.filter, all: &gathered.wishes }.front(topic, &read.records);
-                    match (front.offsets.is_empty(), front.others_at) {
-                        (false, others_at) => {
-                            let next = others_at.unwrap_or(next);
-                            return self.give_out(plan, turn, queue, from, next, front, gathered);
-                        }
-                        (true, Some(at)) if !self.left.leaves(&queue, at, self.clock.now()) => {
-                            self.pass_over(plan, &turn, &queue, at.saturating_add(1));
-                            from = at.saturating_add(1);
-                        }
-                        (true, _) => break,
+                    if !front.offsets.is_empty() {
+                        let next = front.others.as_ref().map_or(next, |others| others.offsets.start);
+                        return self.give_out(plan, turn, queue, from, next, front, gathered);
                     }
+                    let Some(others) = front.others else { break };
+                    if !self.hands_over(plan, &queue, &others).map_err(Stopped::Refused)? {
+                        break;
+                    }
+                    from = others.offsets.end;
+                    self.pass_over(plan, &turn, &queue, from);
                 }
                 ReadStatus::OffsetTooSmall | ReadStatus::OffsetOverflowBadly => {
                     tracing::warn!(%topic, queue_id, group = %plan.group, from, next, "a group pops where the queue has nothing, set right");
@@ -160,13 +162,19 @@ impl PopMessageHandler {
                 .unwrap_or(0)
                 .max(wanted),
         };
-        // What comes again was matched before.
         let by_plan = plan.filter.for_read();
-        let by_any = AnyWish::new(Wishes { own: &plan.filter, all: wishes });
+        let by_any = || AnyWish::new(Wishes { own: &plan.filter, all: wishes });
+        let (any, again);
         let filter: &dyn EntryFilter = match (is_retry_topic(&queue.topic), wishes.is_empty()) {
-            (true, _) => &EveryMessage,
+            (true, _) => {
+                again = Again(by_any());
+                &again
+            }
             (false, true) => &by_plan,
-            (false, false) => &by_any,
+            (false, false) => {
+                any = by_any();
+                &any
+            }
         };
         let from = QueueOffset(from.max(0).unsigned_abs());
         self.store.read_waiting(&queue.topic, queue.queue_id, from, &limits, filter, wait)

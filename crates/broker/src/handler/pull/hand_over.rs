@@ -10,22 +10,20 @@ use std::{cell::Cell, collections::HashMap};
 use eruca_message::{
     QueueOffset, Record,
     names::{is_retry_topic, retry_topic},
-    properties::{self, DELAY_TIME_LEVEL, RETRY_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS},
+    properties::{self, DELAY_TIME_LEVEL, RETRY_TOPIC},
 };
 use eruca_protocol::body::TopicConfig;
 use eruca_store::{AppendMessage, EntryFilter, ReadLimits, ReadOutcome, ReadStatus, Wait};
 
 use super::pull_message::{Plan, PullMessageHandler};
 use crate::{
-    clients::{WantedBy, Wishes},
+    clients::{HANDED_OVER, WantedBy, Wishes},
     filter::{MessageFilter, WORK_MAX},
-    handler::send_back::as_retry,
+    handler::send_back::as_handed_over,
     reply::HandlerError,
     topics::perm,
 };
 
-/// The property of a message that was handed over, and that nobody failed to consume since.
-pub(in crate::handler) const HANDED_OVER: &str = "HANDED_OVER";
 /// Where nobody is known to pull it who wants it: 10 s by default.
 const WAIT_LEVEL: &str = "3";
 /// A queue that nobody pulled for so long is nobody's. A pull waits for 15 or 20 s.
@@ -186,18 +184,13 @@ impl PullMessageHandler {
         record: &Record<'_>,
         retry: &mut RetryTopic,
     ) -> Result<(), HandlerError> {
-        let mut properties = as_retry(record);
-        // Only the delay that is chosen here counts.
-        for earlier in [TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS] {
-            properties.remove(earlier);
-        }
+        let mut properties = as_handed_over(record);
         let origin = properties.get(RETRY_TOPIC).unwrap_or(record.fields.topic).to_owned();
         let RetryTopic { name, queues, pulled } = retry;
         let pulled =
             pulled.entry(origin).or_insert_with_key(|origin| self.pulled(plan, name, *queues, origin));
         let wanted = |(_, filter): &&(i32, MessageFilter)| filter.matches(record.fields.properties);
         let queue_id = pulled.iter().find(wanted).map(|(queue_id, _)| *queue_id);
-        properties.set(HANDED_OVER, "true");
         properties.set(DELAY_TIME_LEVEL, if queue_id.is_some() { "0" } else { WAIT_LEVEL });
         // Anywhere: which queue of these is pulled by whom will be known then.
         let any = i32::try_from(record.fields.log_offset.0 % u64::from(queues.unsigned_abs())).unwrap_or(0);

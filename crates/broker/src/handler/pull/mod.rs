@@ -15,6 +15,5 @@ mod pull_message_test;
 #[cfg(test)]
 mod sql_test;
 
-pub(super) use hand_over::HANDED_OVER;
 pub use parked::ParkedPull;
 pub use pull_message::PullMessageHandler;

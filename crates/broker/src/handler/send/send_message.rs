@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     config::BrokerConfig,
+    dead_letter::in_no_light_queue,
     delay::Parking,
     groups::GroupTable,
     handler::Durability,
@@ -248,7 +249,10 @@ impl SendMessageHandler {
         }
         let (target, queue_id) = (destination.topic.topic_name.as_str(), destination.stored_in());
         if destination.is_dead_letter {
-            rewrite(&mut properties, |properties| properties.set(DELAY_TIME_LEVEL, "-1"));
+            rewrite(&mut properties, |properties| {
+                properties.set(DELAY_TIME_LEVEL, "-1");
+                in_no_light_queue(properties);
+            });
         }
         let parked = match asked.may_wait() {
             true => {

@@ -400,6 +400,20 @@ fn retried_too_often_a_message_goes_to_the_dead_letter_topic() {
     assert_eq!(sender.parts.read("%DLQ%g", 0).len(), 2, "but not that of clients before 3.4.9");
 }
 
+/// Every group that reads the light queue would get it once more, and give it up again.
+#[test]
+fn what_a_client_gave_up_is_in_no_light_queue() {
+    let sender = Sender::new();
+    let properties = "RETRY_TOPIC=T UNIQ_KEY=K INNER_MULTI_DISPATCH=%LMQ%a INNER_MULTI_QUEUE_OFFSET=0";
+    for (times, stored_in) in [(1, "%RETRY%g"), (17, "%DLQ%g")] {
+        let retry = SendMessageRequest { reconsume_times: Some(times), ..header("%RETRY%g", 0, properties) };
+        sender.send(&request(&retry));
+        let stored = sender.only(stored_in, 0);
+        let dispatched = stored.message.properties.get("INNER_MULTI_DISPATCH");
+        assert_eq!(dispatched.is_none(), times == 17, "{stored_in}: {dispatched:?}");
+    }
+}
+
 #[test]
 fn what_a_group_that_consumes_in_order_sends_back_is_a_dead_letter() {
     let sender = Sender::new();

@@ -45,7 +45,7 @@ public final class FilterScenarios {
     }
 
     /** Messages n = FROM … TO-1 with that number as property, its remainder as text, and as key. */
-    private static void sendNumbered(DefaultMQProducer producer, String topic, int from, int to) throws Exception {
+    static void sendNumbered(DefaultMQProducer producer, String topic, int from, int to) throws Exception {
         for (int n = from; n < to; n++) {
             Message message = new Message(topic, n % 2 == 0 ? "even" : "odd", "k" + n, ("body " + n).getBytes());
             message.putUserProperty("n", Integer.toString(n));
@@ -57,7 +57,7 @@ public final class FilterScenarios {
         }
     }
 
-    private static List<String> keys(int from, int to, IntPredicate wanted) {
+    static List<String> keys(int from, int to, IntPredicate wanted) {
         List<String> keys = new ArrayList<>();
         for (int n = from; n < to; n++) {
             if (wanted.test(n)) {

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.AckStatus;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.exception.MQBrokerException;
@@ -35,6 +36,8 @@ import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfi
 public final class PopScenarios {
     /** A Java broker notices some seconds late that a message is due again. */
     private static final Duration AGAIN = Duration.ofSeconds(60);
+    /** A minute in which others wait for a member that does not pop, and one until what is its own comes again. */
+    private static final Duration TWO_MINUTES = Duration.ofSeconds(200);
 
     public static final List<Scenario> LIST = List.of(
         Scenario.of("pop-ack-and-again", PopScenarios::acknowledged, "kill"),
@@ -48,6 +51,7 @@ public final class PopScenarios {
         Scenario.of("pop-push-consumers", PopScenarios::push, "kill"),
         Scenario.of("pop-push-retry", PopScenarios::pushRetries, "kill-all"),
         Scenario.of("pop-switched-at-run-time", PopScenarios::switched, "kill-all"),
+        Scenario.of("pop-members-differ", PopScenarios::membersDiffer),
         Scenario.of("pop-restart-clean", c -> restarted(c, "clean"), "exclusive"),
         Scenario.of("pop-restart-kill", c -> restarted(c, "kill"), "exclusive"));
 
@@ -359,5 +363,45 @@ public final class PopScenarios {
             ackOk(pop, message);
         }
         book.awaitNothing(5_000);
+    }
+
+    /**
+     * Members that ask for different messages: one of them is there, and does not pop for more than a minute. The others go on, and
+     * nothing of its own is lost to it. The Java broker has the newest subscription for both.
+     */
+    static void membersDiffer(Case c) throws Exception {
+        String topic = c.freshTopic(1);
+        String group = c.freshName();
+        mode(c, topic, group, MessageRequestMode.POP);
+        Received high = new Received();
+        DefaultMQPushConsumer old = popping(c, group, topic, "n >= 20", high);
+        Received low = new Received();
+        popping(c, group, topic, "n < 20", low);
+        DefaultMQProducer producer = c.producer();
+        if (System.getProperty("interop.server", "eruca").equals("java")) {
+            FilterScenarios.sendNumbered(producer, topic, 0, 1);
+            low.awaitExactly(FilterScenarios.keys(0, 1, n -> true));
+            return;
+        }
+        FilterScenarios.sendNumbered(producer, topic, 0, 1);
+        FilterScenarios.sendNumbered(producer, topic, 20, 21);
+        low.awaitExactly(FilterScenarios.keys(0, 1, n -> true));
+        high.awaitExactly(FilterScenarios.keys(20, 21, n -> true));
+        old.suspend();
+        FilterScenarios.sendNumbered(producer, topic, 30, 33);
+        FilterScenarios.sendNumbered(producer, topic, 1, 10);
+        Await.until("who pops goes on", TWO_MINUTES, () -> low.keys().containsAll(FilterScenarios.keys(0, 10, n -> true)));
+        old.resume();
+        Received.awaitExactly(TWO_MINUTES, List.of("k20", "k30", "k31", "k32"), high);
+        low.awaitExactly(FilterScenarios.keys(0, 10, n -> true));
+    }
+
+    private static DefaultMQPushConsumer popping(Case c, String group, String topic, String expression, Received received) throws Exception {
+        DefaultMQPushConsumer consumer = c.pushConsumer(group);
+        consumer.setClientRebalance(false);
+        consumer.subscribe(topic, MessageSelector.bySql(expression));
+        consumer.registerMessageListener(received);
+        consumer.start();
+        return consumer;
     }
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,14 +19,19 @@ import (
 
 // environment is what the runner was told about the servers.
 type environment struct {
-	namesrv, strict, servers, dir, offsets string
+	namesrv, strict, servers, dir, strictDir, offsets string
+	// kills is the seed of the kills, 0 without.
+	kills int64
 }
 
 // testCase owns fresh names, and clients that are shut down at its end.
 type testCase struct {
 	env     *environment
 	namesrv string
+	// dir is that of the server pair.
+	dir     string
 	name    string
+	kill    *kill
 	closers []func()
 }
 
@@ -38,7 +42,12 @@ var (
 )
 
 func newCase(env *environment, name string) *testCase {
-	return &testCase{env: env, namesrv: env.namesrv, name: name}
+	return &testCase{env: env, namesrv: env.namesrv, dir: env.dir, name: name}
+}
+
+// onStrict is the same scenario on the other pair.
+func (c *testCase) onStrict() *testCase {
+	return &testCase{env: c.env, namesrv: c.env.strict, dir: c.env.strictDir, name: c.name, kill: c.kill}
 }
 
 func (c *testCase) close() {
@@ -63,8 +72,8 @@ func (c *testCase) resolver() primitive.NsResolver {
 // freshTopic creates a topic on the broker and waits until clients can find it.
 func (c *testCase) freshTopic(queues int) string {
 	topic := c.freshName()
-	must(createTopic(c.namesrv, topic, queues))
-	until("route of "+topic, soon, func() bool {
+	c.retried("topic", func() error { return createTopic(c.namesrv, topic, queues) })
+	c.until("route of "+topic, soon, func() bool {
 		_, err := brokerOf(c.namesrv, topic)
 		return err == nil
 	})
@@ -120,45 +129,52 @@ func (c *testCase) startSelecting(
 ) *pushConsumer {
 	all := append([]consumer.Option{
 		consumer.WithNsResolver(c.resolver()),
-		consumer.WithInstance(freshInstance()),
 		consumer.WithGroupName(group),
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 	}, options...)
-	p, err := rocketmq.NewPushConsumer(all...)
-	must(err)
-	result := &pushConsumer{PushConsumer: p, received: &received{}}
-	must(p.Subscribe(topic, selector,
-		func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
-			result.received.add(messages)
-			if listen != nil {
-				return listen(ctx, messages), nil
-			}
-			return consumer.ConsumeSuccess, nil
-		}))
-	must(p.Start())
-	c.closers = append(c.closers, func() { _ = p.Shutdown() })
+	result := &pushConsumer{received: &received{}}
+	c.retried("started", func() error {
+		// A consumer that did not start cannot be started again.
+		p, err := rocketmq.NewPushConsumer(append(all, consumer.WithInstance(freshInstance()))...)
+		must(err)
+		must(p.Subscribe(topic, selector,
+			func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+				result.received.add(messages)
+				if listen != nil {
+					return listen(ctx, messages), nil
+				}
+				return consumer.ConsumeSuccess, nil
+			}))
+		result.PushConsumer = p
+		return p.Start()
+	})
+	c.closers = append(c.closers, func() { _ = result.Shutdown() })
 	return result
 }
 
 func (c *testCase) pullConsumer(group, topic, tags string) rocketmq.PullConsumer {
-	p, err := rocketmq.NewPullConsumer(
-		consumer.WithNsResolver(c.resolver()),
-		consumer.WithInstance(freshInstance()),
-		consumer.WithGroupName(group),
-		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
-	must(err)
-	must(p.Subscribe(topic, consumer.MessageSelector{Type: consumer.TAG, Expression: tags}))
-	must(p.Start())
-	c.closers = append(c.closers, func() { _ = p.Shutdown() })
-	return p
+	var started rocketmq.PullConsumer
+	c.retried("started", func() error {
+		p, err := rocketmq.NewPullConsumer(
+			consumer.WithNsResolver(c.resolver()),
+			consumer.WithInstance(freshInstance()),
+			consumer.WithGroupName(group),
+			consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+		must(err)
+		must(p.Subscribe(topic, consumer.MessageSelector{Type: consumer.TAG, Expression: tags}))
+		started = p
+		return p.Start()
+	})
+	c.closers = append(c.closers, func() { _ = started.Shutdown() })
+	return started
 }
 
 // sendSome sends small messages with keys PREFIX-0, PREFIX-1, … and returns the keys.
-func sendSome(p rocketmq.Producer, topic, prefix string, count int) []string {
+func (c *testCase) sendSome(p rocketmq.Producer, topic, prefix string, count int) []string {
 	var keys []string
 	for i := 0; i < count; i++ {
 		key := fmt.Sprintf("%s-%d", prefix, i)
-		sendOk(p, message(topic, key, "body of "+key))
+		c.sendOk(p, message(topic, key, "body of "+key))
 		keys = append(keys, key)
 	}
 	return keys
@@ -168,19 +184,29 @@ func message(topic, key, body string) *primitive.Message {
 	return primitive.NewMessage(topic, []byte(body)).WithKeys([]string{key})
 }
 
-func sendOk(p rocketmq.Producer, m *primitive.Message) *primitive.SendResult {
-	result, err := p.SendSync(context.Background(), m)
-	must(err)
+func (c *testCase) sendOk(p rocketmq.Producer, m *primitive.Message) *primitive.SendResult {
+	var result *primitive.SendResult
+	c.retried("sent "+m.GetKeys(), func() (err error) {
+		result, err = p.SendSync(context.Background(), m)
+		return err
+	})
 	equal(primitive.SendOK, result.Status, "send status")
 	return result
 }
 
-// awaitCommitted waits until the broker knows that the group has consumed so many messages.
+// awaitCommitted waits until the broker knows that the group has consumed so many messages; with kills all that there are, as some
+// may have been sent again.
 func (c *testCase) awaitCommitted(group, topic string, queues int, sum int64) {
-	until(fmt.Sprintf("%s has committed %d", group, sum), soon, func() bool {
-		committed, err := committedSum(c.namesrv, group, topic, queues)
+	c.until(fmt.Sprintf("%s has committed %d", group, sum), soon, func() bool { return c.hasCommitted(group, topic, queues, sum) })
+}
+
+func (c *testCase) hasCommitted(group, topic string, queues int, sum int64) bool {
+	committed, err := committedSum(c.namesrv, group, topic, queues)
+	if err != nil || !killsAreOn {
 		return err == nil && committed == sum
-	})
+	}
+	stored, err := maxSum(c.namesrv, topic, queues)
+	return err == nil && committed >= sum && committed == stored
 }
 
 // awaitPersisted gives a broker that persists offsets only now and then the time to do so before a kill.
@@ -190,8 +216,8 @@ func (c *testCase) awaitPersisted(group, topic string, sum int64) {
 	}
 	entry := regexp.MustCompile(regexp.QuoteMeta(`"`+topic+"@"+group+`"`) + `\s*:\s*\{([^}]*)\}`)
 	pair := regexp.MustCompile(`"?\d+"?\s*:\s*(\d+)`)
-	until("offsets on disk", soon, func() bool {
-		json, err := os.ReadFile(filepath.Join(c.env.dir, "store/config/consumerOffset.json"))
+	c.until("offsets on disk", soon, func() bool {
+		json, err := os.ReadFile(filepath.Join(c.dir, "store/config/consumerOffset.json"))
 		if err != nil {
 			return false
 		}
@@ -206,11 +232,4 @@ func (c *testCase) awaitPersisted(group, topic string, sum int64) {
 		}
 		return persisted == sum
 	})
-}
-
-// restartBroker stops the broker with SIGTERM ("clean") or SIGKILL ("kill") and starts it again.
-func (c *testCase) restartBroker(how string) {
-	command := exec.Command(c.env.servers, "restart-broker", c.env.dir, how)
-	command.Stderr = os.Stderr
-	must(command.Run())
 }

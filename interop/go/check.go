@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -32,10 +33,24 @@ func equal[T comparable](expected, actual T, what string) {
 }
 
 // until waits for a condition, never for time.
-func until(what string, bound time.Duration, condition func() bool) {
+func (c *testCase) until(what string, bound time.Duration, condition func() bool) {
+	if killsAreOn {
+		bound = max(bound, soonWithKills)
+	}
+	check(c.within(bound, condition), "not within %v: %s", bound, what)
+}
+
+// within says whether the condition comes true in this time.
+func (c *testCase) within(bound time.Duration, condition func() bool) bool {
 	deadline := time.Now().Add(bound)
-	for !condition() {
-		check(time.Now().Before(deadline), "not within %v: %s", bound, what)
+	for {
+		c.moment()
+		if condition() {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
@@ -76,28 +91,11 @@ func (r *received) byKey(key string) []*primitive.MessageExt {
 
 // awaitExactly waits until the receivers together have all of these, and checks that there is
 // nothing else and nothing twice.
-func awaitExactly(expected []string, receivers ...*received) {
-	times := func() map[string]int {
-		counts := map[string]int{}
-		for _, r := range receivers {
-			for _, m := range r.all() {
-				counts[m.GetKeys()]++
-			}
-		}
-		return counts
-	}
-	until(fmt.Sprintf("all %d messages are received", len(expected)), soon, func() bool {
-		counts := times()
-		for _, key := range expected {
-			if counts[key] == 0 {
-				return false
-			}
-		}
-		return true
-	})
-	counts := times()
+func (c *testCase) awaitExactly(expected []string, receivers ...*received) {
+	c.awaitAll(expected, receivers...)
+	counts := countsOf(receivers)
 	for _, key := range expected {
-		if counts[key] == 1 {
+		if counts[key] == 1 || killsAreOn {
 			delete(counts, key)
 		}
 	}
@@ -107,4 +105,31 @@ func awaitExactly(expected []string, receivers ...*received) {
 	}
 	sort.Strings(surplus)
 	check(len(surplus) == 0, "received more than once, or without being expected: %s", strings.Join(surplus, ", "))
+}
+
+// awaitAnew is awaitExactly for receivers that were cleared: with kills, what they were given before may come again.
+func (c *testCase) awaitAnew(expected []string, receivers ...*received) {
+	if killsAreOn {
+		c.awaitAll(expected, receivers...)
+	} else {
+		c.awaitExactly(expected, receivers...)
+	}
+}
+
+func (c *testCase) awaitAll(expected []string, receivers ...*received) {
+	c.until(fmt.Sprintf("all %d messages are received", len(expected)), soon, func() bool {
+		counts := countsOf(receivers)
+		return !slices.ContainsFunc(expected, func(key string) bool { return counts[key] == 0 })
+	})
+}
+
+// countsOf says how often each key was received.
+func countsOf(receivers []*received) map[string]int {
+	counts := map[string]int{}
+	for _, r := range receivers {
+		for _, m := range r.all() {
+			counts[m.GetKeys()]++
+		}
+	}
+	return counts
 }

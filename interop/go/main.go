@@ -50,22 +50,32 @@ func main() {
 	flag.StringVar(&env.strict, "strict", "", "name server of the pair that creates no topics and forgets old messages")
 	flag.StringVar(&env.servers, "servers", "", "path of interop/servers, to restart the broker")
 	flag.StringVar(&env.dir, "dir", "", "directory of the server pair")
+	flag.StringVar(&env.strictDir, "strict-dir", "", "directory of the strict pair")
+	flag.Int64Var(&env.kills, "kills", 0, "seed: each scenario has its broker killed in its midst (0: none has)")
 	flag.StringVar(&env.offsets, "offsets", "acknowledged", "acknowledged | persisted: what the broker promises to keep")
 	flag.Parse()
+	killsAreOn = env.kills != 0
 	rlog.SetLogLevel("fatal")
 
 	var shared, exclusive []scenario
 	for _, s := range scenarios() {
 		switch {
 		case !wanted(s.name, flag.Args()):
+		case s.exclusive && killsAreOn:
+			// It restarts the broker itself.
 		case s.exclusive:
 			exclusive = append(exclusive, s)
 		default:
 			shared = append(shared, s)
 		}
 	}
-	failed := append(runAll(env, shared, sideBySide), runAll(env, exclusive, 1)...)
-	if len(failed) <= secondTries {
+	atOnce := sideBySide
+	if killsAreOn {
+		atOnce = sideBySideKilled
+	}
+	failed := append(runAll(env, shared, atOnce), runAll(env, exclusive, 1)...)
+	// What one kill of many loses would be there the next time.
+	if !killsAreOn && len(failed) <= secondTries {
 		var again []scenario
 		for _, s := range append(shared, exclusive...) {
 			if slices.Contains(failed, s.name) {
@@ -125,21 +135,36 @@ func runAll(env *environment, list []scenario, atOnce int) []string {
 
 // runBounded gives up on a scenario whose client never returns.
 func runBounded(env *environment, s scenario) error {
+	bound := scenarioBound
+	if killsAreOn {
+		bound *= 2
+	}
 	done := make(chan error, 1)
 	go func() {
-		c := newCase(env, s.name)
-		defer c.close()
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		done <- s.run(c)
+		if killsAreOn {
+			done <- runKilled(env, s)
+		} else {
+			done <- runCase(newCase(env, s.name), s)
+		}
 	}()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(scenarioBound):
-		return fmt.Errorf("no end after %v", scenarioBound)
+	case <-time.After(bound):
+		return fmt.Errorf("no end after %v", bound)
 	}
+}
+
+// runCase turns a panic, which is how checks fail, into an error.
+func runCase(c *testCase, s scenario) (err error) {
+	defer c.close()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if c.kill != nil {
+				err = fmt.Errorf("killed at moment %d of %d: %w", c.kill.at, c.kill.passed.Load(), err)
+			}
+		}
+	}()
+	return s.run(c)
 }

@@ -16,7 +16,7 @@ var pushScenarios = []scenario{
 func pushClustering(c *testCase) error {
 	topic := c.freshTopic(4)
 	push := c.startPush(c.freshName(), topic, "*", nil)
-	awaitExactly(sendSome(c.producer(), topic, "k", 200), push.received)
+	c.awaitExactly(c.sendSome(c.producer(), topic, "k", 200), push.received)
 	for _, m := range push.received.all() {
 		equal("body of "+m.GetKeys(), string(m.Body), "body")
 	}
@@ -26,10 +26,10 @@ func pushClustering(c *testCase) error {
 func pushBroadcasting(c *testCase) error {
 	topic := c.freshTopic(4)
 	group := c.freshName()
-	keys := sendSome(c.producer(), topic, "k", 30)
+	keys := c.sendSome(c.producer(), topic, "k", 30)
 	for i := 0; i < 3; i++ {
 		push := c.startPush(group, topic, "*", nil, consumer.WithConsumerModel(consumer.BroadCasting))
-		awaitExactly(keys, push.received)
+		c.awaitExactly(keys, push.received)
 	}
 	return nil
 }
@@ -43,7 +43,7 @@ func pushTagFilter(c *testCase) error {
 	// "Aa" and "BB" have the same Java hash code.
 	for i, tag := range []string{"A", "B", "C", "Aa", "BB", "D", "A", "B", "C", "Aa", "BB", "D"} {
 		key := fmt.Sprintf("k%d", i)
-		sendOk(p, message(topic, key, "x").WithTag(tag))
+		c.sendOk(p, message(topic, key, "x").WithTag(tag))
 		switch tag {
 		case "A", "B":
 			expectedAB = append(expectedAB, key)
@@ -51,8 +51,8 @@ func pushTagFilter(c *testCase) error {
 			expectedC = append(expectedC, key)
 		}
 	}
-	awaitExactly(expectedAB, aOrB.received)
-	awaitExactly(expectedC, onlyC.received)
+	c.awaitExactly(expectedAB, aOrB.received)
+	c.awaitExactly(expectedC, onlyC.received)
 	return nil
 }
 
@@ -61,12 +61,12 @@ func pushConsumerRestart(c *testCase) error {
 	group := c.freshName()
 	p := c.producer()
 	first := c.startPush(group, topic, "*", nil)
-	awaitExactly(sendSome(p, topic, "before", 40), first.received)
+	c.awaitExactly(c.sendSome(p, topic, "before", 40), first.received)
 	// A client that is shut down right after its listener returned may miss to commit the last ones.
 	c.awaitCommitted(group, topic, 4, 40)
 	must(first.Shutdown())
-	away := sendSome(p, topic, "away", 20)
+	away := c.sendSome(p, topic, "away", 20)
 	second := c.startPush(group, topic, "*", nil)
-	awaitExactly(away, second.received)
+	c.awaitExactly(away, second.received)
 	return nil
 }

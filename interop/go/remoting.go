@@ -17,6 +17,7 @@ import (
 
 const (
 	queryConsumerOffset = 14
+	maxOffset           = 30
 	minOffset           = 31
 	routeByTopic        = 105
 	timeout             = 5 * time.Second
@@ -83,6 +84,23 @@ func brokerOf(namesrv, topic string) (string, error) {
 	return string(found[1]), nil
 }
 
+// maxSum adds up how many messages the queues of the topic were given.
+func maxSum(namesrv, topic string, queues int) (int64, error) {
+	broker, err := brokerOf(namesrv, topic)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for queue := 0; queue < queues; queue++ {
+		offset, err := queueOffset(broker, maxOffset, topic, queue)
+		if err != nil {
+			return 0, err
+		}
+		sum += offset
+	}
+	return sum, nil
+}
+
 // committedSum adds up the group's committed offsets; queues without one count as 0.
 func committedSum(namesrv, group, topic string, queues int) (int64, error) {
 	broker, err := brokerOf(namesrv, topic)
@@ -115,7 +133,11 @@ func queueMin(namesrv, topic string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	reply, _, err := ask(broker, minOffset, map[string]string{"topic": topic, "queueId": "0"})
+	return queueOffset(broker, minOffset, topic, 0)
+}
+
+func queueOffset(broker string, code int, topic string, queue int) (int64, error) {
+	reply, _, err := ask(broker, code, map[string]string{"topic": topic, "queueId": strconv.Itoa(queue)})
 	if err != nil {
 		return 0, err
 	}

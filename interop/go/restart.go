@@ -20,8 +20,8 @@ func restart(c *testCase, how string) error {
 	group := c.freshName()
 	p := c.producer()
 	push := c.startPush(group, topic, "*", nil)
-	before := sendSome(p, topic, "before", 40)
-	awaitExactly(before, push.received)
+	before := c.sendSome(p, topic, "before", 40)
+	c.awaitExactly(before, push.received)
 	c.awaitCommitted(group, topic, 4, 40)
 	c.awaitPersisted(group, topic, 40)
 
@@ -32,18 +32,18 @@ func restart(c *testCase, how string) error {
 	keys := before
 	for i := 0; i < 20; i++ {
 		key := fmt.Sprintf("after-%d", i)
-		sendAgain(p, message(topic, key, "x"))
+		c.sendAgain(p, message(topic, key, "x"))
 		keys = append(keys, key)
 	}
 	// The client tells a restarted broker who it is with its next heartbeat, every 30 s.
-	until("messages after the restart", 90*time.Second, func() bool { return containsAll(push.received, keys) })
-	awaitExactly(keys, push.received)
+	c.until("messages after the restart", 90*time.Second, func() bool { return containsAll(push.received, keys) })
+	c.awaitExactly(keys, push.received)
 	return nil
 }
 
 // sendAgain sends until it succeeds: the client finds the new connection of a restarted broker by itself.
-func sendAgain(p rocketmq.Producer, m *primitive.Message) {
-	until("sent "+m.GetKeys(), soon, func() bool {
+func (c *testCase) sendAgain(p rocketmq.Producer, m *primitive.Message) {
+	c.until("sent "+m.GetKeys(), soon, func() bool {
 		_, err := p.SendSync(context.Background(), m)
 		return err == nil
 	})

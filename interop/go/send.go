@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/rocketmq-client-go/v2/primitive"
@@ -27,10 +29,10 @@ func sendSync(c *testCase) error {
 	m := message(topic, "schlüssel-钥匙", "Grüße, 你好 🚀").WithTag("TagÄ")
 	m.WithProperty("plain", "value with = and , and ; and \"quotes\"")
 	m.WithProperty("ünïcödé", "значение 🌱")
-	result := sendOk(c.producer(), m)
-	equal(int64(0), result.QueueOffset, "first offset of the queue")
-	awaitExactly([]string{"schlüssel-钥匙"}, consumer.received)
-	got := consumer.received.all()[0]
+	result := c.sendOk(c.producer(), m)
+	check(result.QueueOffset == 0 || killsAreOn, "the first offset of the queue is %d", result.QueueOffset)
+	c.until("the message", soon, func() bool { return containsAll(consumer.received, []string{"schlüssel-钥匙"}) })
+	got := oneWith(result.MsgID, consumer.received.all())
 	equal("Grüße, 你好 🚀", string(got.Body), "body")
 	equal("TagÄ", got.GetTags(), "tag")
 	equal("value with = and , and ; and \"quotes\"", got.GetProperty("plain"), "property")
@@ -45,27 +47,39 @@ func sendAsync(c *testCase) error {
 	topic := c.freshTopic(4)
 	consumer := c.startPush(c.freshName(), topic, "*", nil)
 	p := c.producer()
-	results := make(chan error, 100)
+	var answered sync.WaitGroup
+	var failed, lost []string
+	var mutex sync.Mutex
 	var keys []string
 	for i := 0; i < 100; i++ {
 		key := fmt.Sprintf("async-%d", i)
 		keys = append(keys, key)
-		must(p.SendAsync(context.Background(), func(_ context.Context, result *primitive.SendResult, err error) {
-			if err == nil && result.Status != primitive.SendOK {
-				err = fmt.Errorf("status %v", result.Status)
-			}
-			results <- err
-		}, message(topic, key, key)))
+		answered.Add(1)
+		c.retried("sent "+key, func() error {
+			return p.SendAsync(context.Background(), func(_ context.Context, result *primitive.SendResult, err error) {
+				defer answered.Done()
+				if err == nil && result.Status == primitive.SendOK {
+					return
+				}
+				mutex.Lock()
+				defer mutex.Unlock()
+				failed = append(failed, fmt.Sprintf("%s: %v %v", key, result, err))
+				lost = append(lost, key)
+			}, message(topic, key, key))
+		})
 	}
-	for range keys {
-		select {
-		case err := <-results:
-			must(err)
-		case <-time.After(soon):
-			return fmt.Errorf("no answer to an asynchronous send")
-		}
+	answers := make(chan struct{})
+	go func() { answered.Wait(); close(answers) }()
+	select {
+	case <-answers:
+	case <-time.After(soon):
+		return fmt.Errorf("no answer to an asynchronous send")
 	}
-	awaitExactly(keys, consumer.received)
+	check(killsAreOn || len(failed) == 0, "failed: %v", failed)
+	for _, key := range lost {
+		c.sendOk(p, message(topic, key, key))
+	}
+	c.awaitExactly(keys, consumer.received)
 	return nil
 }
 
@@ -77,9 +91,20 @@ func sendOneway(c *testCase) error {
 	for i := 0; i < 50; i++ {
 		key := fmt.Sprintf("oneway-%d", i)
 		keys = append(keys, key)
-		must(p.SendOneWay(context.Background(), message(topic, key, key)))
+		c.retried("sent "+key, func() error { return p.SendOneWay(context.Background(), message(topic, key, key)) })
 	}
-	awaitExactly(keys, consumer.received)
+	if killsAreOn {
+		// Nobody says which are lost: they are sent again.
+		c.until("all messages", soon, func() bool {
+			for _, key := range keys {
+				if len(consumer.received.byKey(key)) == 0 {
+					_ = p.SendOneWay(context.Background(), message(topic, key, key))
+				}
+			}
+			return c.within(5*time.Second, func() bool { return containsAll(consumer.received, keys) })
+		})
+	}
+	c.awaitExactly(keys, consumer.received)
 	return nil
 }
 
@@ -95,15 +120,18 @@ func sendBatch(c *testCase) error {
 		batch = append(batch, m)
 		keys = append(keys, key)
 	}
-	result, err := c.producer().SendSync(context.Background(), batch...)
-	must(err)
+	p := c.producer()
+	var result *primitive.SendResult
+	c.retried("sent", func() (err error) { result, err = p.SendSync(context.Background(), batch...); return err })
 	equal(primitive.SendOK, result.Status, "status")
-	awaitExactly(keys, consumer.received)
+	c.awaitExactly(keys, consumer.received)
 	for i, key := range keys {
-		got := consumer.received.byKey(key)[0]
+		copies := consumer.received.byKey(key)
+		at := slices.IndexFunc(copies, func(m *primitive.MessageExt) bool { return m.QueueOffset == result.QueueOffset+int64(i) })
+		check(at >= 0, "offsets follow each other, but %s is at %d", key, copies[0].QueueOffset)
+		got := copies[at]
 		equal(fmt.Sprintf("Körper %d", i), string(got.Body), "body")
 		equal(fmt.Sprint(i), got.GetProperty("number"), "property")
-		equal(result.QueueOffset+int64(i), got.QueueOffset, "offsets follow each other")
 	}
 	return nil
 }
@@ -112,8 +140,8 @@ func sendCompressed(c *testCase) error {
 	topic := c.freshTopic(2)
 	consumer := c.startPush(c.freshName(), topic, "*", nil)
 	text := strings.Repeat("all work and no play makes jack a dull boy. 好好学习\n", 3000)
-	sendOk(c.producer(), message(topic, "text", text))
-	awaitExactly([]string{"text"}, consumer.received)
+	c.sendOk(c.producer(), message(topic, "text", text))
+	c.awaitExactly([]string{"text"}, consumer.received)
 	got := consumer.received.all()[0]
 	check(bytes.Equal([]byte(text), got.Body), "compressed body is the same")
 	check(int(got.StoreSize) < len(text)/10, "stored compressed, but takes %d bytes", got.StoreSize)
@@ -123,8 +151,8 @@ func sendCompressed(c *testCase) error {
 func sendCreatesTopic(c *testCase) error {
 	topic := c.freshName()
 	p := c.producer()
-	sendOk(p, message(topic, "first", "x"))
-	until("route of the new topic", soon, func() bool {
+	c.sendOk(p, message(topic, "first", "x"))
+	c.until("route of the new topic", soon, func() bool {
 		_, err := brokerOf(c.namesrv, topic)
 		return err == nil
 	})
@@ -136,10 +164,9 @@ func sendErrors(c *testCase) error {
 	p := c.producer(producer.WithRetry(0), producer.WithCompressMsgBodyOverHowmuch(1<<30))
 	_, err := p.SendSync(context.Background(), message(topic, "large", strings.Repeat("x", 5<<20)))
 	check(err != nil, "a message of 5 MiB must be refused")
-	sendOk(p, message(topic, "after", "x"))
+	c.sendOk(p, message(topic, "after", "x"))
 
-	strict := newCase(c.env, c.name)
-	strict.namesrv = c.env.strict
+	strict := c.onStrict()
 	defer strict.close()
 	_, err = strict.producer(producer.WithRetry(0)).SendSync(context.Background(), message(strict.freshName(), "k", "x"))
 	check(err != nil, "a missing topic must be refused where topics are not created")

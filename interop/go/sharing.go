@@ -14,31 +14,31 @@ func sharingJoinAndLeave(c *testCase) error {
 	group := c.freshName()
 	p := c.producer()
 	one := c.startPush(group, topic, "*", nil)
-	awaitExactly(sendSome(p, topic, "alone", 64), one.received)
+	c.awaitExactly(c.sendSome(p, topic, "alone", 64), one.received)
 	// A queue that changes hands goes on from what was committed; the client commits after 10 s.
 	c.awaitCommitted(group, topic, 8, 64)
 
 	two := c.startPush(group, topic, "*", nil)
 	round := 0
-	until("both have four queues", handOver, func() bool {
+	c.until("both have four queues", handOver, func() bool {
 		one.received.clear()
 		two.received.clear()
 		round++
-		keys := sendSome(p, topic, fmt.Sprintf("probe%d", round), 32)
-		until("a probe is received", soon, func() bool {
+		keys := c.sendSome(p, topic, fmt.Sprintf("probe%d", round), 32)
+		c.until("a probe is received", soon, func() bool {
 			return distinctKeys(one.received, two.received) >= len(keys)
 		})
 		return len(queuesSeen(one.received)) == 4 && len(queuesSeen(two.received)) == 4
 	})
 	one.received.clear()
 	two.received.clear()
-	awaitExactly(sendSome(p, topic, "both", 64), one.received, two.received)
+	c.awaitAnew(c.sendSome(p, topic, "both", 64), one.received, two.received)
 	check(len(one.received.all()) > 0 && len(two.received.all()) > 0, "both have a share")
 
 	must(two.Shutdown())
 	one.received.clear()
-	keys := sendSome(p, topic, "rest", 64)
-	until("the one who stays gets all", soon, func() bool { return containsAll(one.received, keys) })
+	keys := c.sendSome(p, topic, "rest", 64)
+	c.until("the one who stays gets all", soon, func() bool { return containsAll(one.received, keys) })
 	return nil
 }
 

@@ -184,6 +184,19 @@ impl FakeCluster {
         lock(&self.state).store(queue, &entry, 0, 0);
     }
 
+    /// A message of topic `t`, the first of its queue there, and the next one of the light queue.
+    pub(crate) fn put_light(&self, light: &MessageQueue, body: &str) {
+        let mut state = lock(&self.state);
+        let own = MessageQueue::new("t", &light.broker_name, 0);
+        let place = state.queues.get(light).map_or(0, Vec::len);
+        let names = format!("INNER_MULTI_DISPATCH\u{1}%LMQ%other,{}\u{2}", light.topic);
+        let properties = format!("{names}INNER_MULTI_QUEUE_OFFSET\u{1}70,{place}\u{2}");
+        let entry = BatchEntry { flag: 0, body: body.as_bytes(), properties: properties.as_bytes() };
+        state.store(&own, &entry, 0, 0);
+        let record = state.queues.get_mut(&own).and_then(Vec::pop).unwrap();
+        state.queues.entry(light.clone()).or_default().push(record);
+    }
+
     pub(crate) fn committed(&self, group: &str, queue: &MessageQueue) -> Option<i64> {
         lock(&self.state).offsets.get(&(group.to_owned(), queue.clone())).copied()
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eruca_message::{MessageQueue, StoredMessage, properties};
+use eruca_message::{
+    MessageQueue, QueueOffset, StoredMessage, names,
+    properties::{self, INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET},
+};
 use eruca_protocol::{
     RemotingCommand, RequestCode, ResponseCode,
     request::{PullMessageRequest, PullMessageResponse},
@@ -39,7 +42,8 @@ pub enum PullStatus {
 pub struct PullOutcome {
     /// How it ended.
     pub status: PullStatus,
-    /// The messages, in the order of the queue; their bodies are decompressed.
+    /// The messages, in the order of the queue; their bodies are decompressed. In a light queue, too, the `queue_offset` of each is
+    /// that in this queue.
     pub messages: Vec<StoredMessage>,
     /// Where to pull next.
     pub next_begin_offset: i64,
@@ -124,6 +128,9 @@ impl PullCall<'_> {
             }
             _ => Vec::new(),
         };
+        if names::is_lmq(&self.queue.topic) {
+            messages.iter_mut().for_each(|message| self.place_in_light_queue(message));
+        }
         // An inner batch comes whole, also where only its end was asked for.
         messages.retain(|message| {
             message.queue_offset.0 as i64 >= self.offset && self.subscription.wants(message.message.tag())
@@ -145,6 +152,16 @@ impl PullCall<'_> {
             max_offset: header.max_offset,
             suggested_broker_id: header.suggest_which_broker_id,
         })
+    }
+
+    /// A message of a light queue comes with its place in the queue that it was sent to.
+    fn place_in_light_queue(&self, message: &mut StoredMessage) {
+        let told = |name| message.message.properties.get(name).unwrap_or_default().split(',');
+        let mut places = told(INNER_MULTI_DISPATCH).zip(told(INNER_MULTI_QUEUE_OFFSET));
+        let mine = places.find_map(|(queue, place)| (queue == self.queue.topic).then_some(place));
+        if let Some(place) = mine.and_then(|place| place.parse().ok()) {
+            message.queue_offset = QueueOffset(place);
+        }
     }
 }
 

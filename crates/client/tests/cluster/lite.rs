@@ -18,17 +18,17 @@ async fn lite_topics_are_consumed_in_order() {
     let producer =
         Producer::builder().name_servers(&name_servers).group("cluster-test-producer").build().await.unwrap();
     for (lite, body) in [("a", "a0"), ("b", "b0"), ("a", "a1"), ("c", "c0")] {
-        producer.send(Message::new(&topic, body).with_lite_topic(lite)).await.unwrap();
+        sent_by(&producer, Message::new(&topic, body).with_lite_topic(lite)).await;
     }
     let builder = LiteConsumer::builder().name_servers(&name_servers).group(&group).topic(&topic);
     let consumer = builder.build().await.unwrap();
-    consumer.subscribe(["a", "b"], LiteStart::First).await.unwrap();
+    retried!(consumer.subscribe(["a", "b"], LiteStart::First));
     let seen = Seen::default();
     until("all of both is consumed", async || {
-        for message in consumer.pop(Duration::from_secs(2)).await.unwrap() {
+        for message in retried!(consumer.pop(Duration::from_secs(2))) {
             assert_eq!(message.stored.message.topic, topic);
             seen.add(format!("{} {} {}", message.lite_topic, message.offset, text(&message.stored)));
-            consumer.ack(&message).await.unwrap();
+            retried!(consumer.ack(&message));
         }
         seen.all().len() >= 3
     })
@@ -37,22 +37,22 @@ async fn lite_topics_are_consumed_in_order() {
     assert_eq!(seen.set(), BTreeSet::from(expected));
     let of_a: Vec<String> = seen.all().into_iter().filter(|one| one.starts_with('a')).collect();
     assert_eq!(of_a, ["a 0 a0", "a 1 a1"]);
-    assert!(consumer.pop(Duration::ZERO).await.unwrap().is_empty());
+    assert!(retried!(consumer.pop(Duration::ZERO)).is_empty());
 
-    producer.send(Message::new(&topic, "b1").with_lite_topic("b")).await.unwrap();
+    sent_by(&producer, Message::new(&topic, "b1").with_lite_topic("b")).await;
     until("the next one comes", async || {
-        let got = consumer.pop(Duration::from_secs(1)).await.unwrap();
+        let got = retried!(consumer.pop(Duration::from_secs(1)));
         let has_come = !got.is_empty();
         if let Some(mut message) = got.into_iter().next() {
-            consumer.change_invisible_time(&mut message, Duration::from_millis(100)).await.unwrap();
+            retried!(consumer.change_invisible_time(&mut message, Duration::from_millis(100)));
         }
         has_come
     })
     .await;
     until("it comes again", async || {
-        for message in consumer.pop(Duration::from_secs(1)).await.unwrap() {
+        for message in retried!(consumer.pop(Duration::from_secs(1))) {
             seen.add(format!("again {}", message.times_given));
-            consumer.ack(&message).await.unwrap();
+            retried!(consumer.ack(&message));
         }
         seen.all().iter().any(|one| one == "again 1")
     })
@@ -77,23 +77,23 @@ async fn lite_topics_of_an_exclusive_group_go_to_the_last_who_wants_them() {
     let one = async |consumer: &LiteConsumer, body: &str| {
         let seen = Seen::default();
         until(body, async || {
-            for message in consumer.pop(Duration::from_secs(1)).await.unwrap() {
+            for message in retried!(consumer.pop(Duration::from_secs(1))) {
                 seen.add(text(&message.stored));
-                consumer.ack(&message).await.unwrap();
+                retried!(consumer.ack(&message));
             }
             !seen.all().is_empty()
         })
         .await;
         assert_eq!(seen.all(), [body]);
     };
-    producer.send(Message::new(&topic, "a0").with_lite_topic("a")).await.unwrap();
-    first.subscribe(["a"], LiteStart::First).await.unwrap();
+    sent_by(&producer, Message::new(&topic, "a0").with_lite_topic("a")).await;
+    retried!(first.subscribe(["a"], LiteStart::First));
     one(&first, "a0").await;
 
-    second.subscribe(["a"], LiteStart::WhereItIs).await.unwrap();
-    producer.send(Message::new(&topic, "a1").with_lite_topic("a")).await.unwrap();
+    retried!(second.subscribe(["a"], LiteStart::WhereItIs));
+    sent_by(&producer, Message::new(&topic, "a1").with_lite_topic("a")).await;
     one(&second, "a1").await;
-    assert!(first.pop(Duration::ZERO).await.unwrap().is_empty(), "the first no longer has it");
+    assert!(retried!(first.pop(Duration::ZERO)).is_empty(), "the first no longer has it");
     first.shutdown().await;
     second.shutdown().await;
     producer.shutdown().await;

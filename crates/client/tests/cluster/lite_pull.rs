@@ -1,10 +1,10 @@
 //! Lite pull consumers.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use eruca_client::{ConsumeFrom, LitePullConsumer, Message, Timestamp};
+use eruca_client::{ConsumeFrom, LitePullConsumer, Timestamp};
 
-use crate::{PATIENCE, fresh, name_servers, producer, send_numbered, text};
+use super::*;
 
 #[tokio::test]
 #[ignore = "needs a cluster, see main.rs"]
@@ -37,32 +37,32 @@ async fn lite_pull_polls_seeks_pauses_and_commits() {
     lite.seek(&queue, 1).unwrap();
     let again = lite.poll(PATIENCE).await.unwrap();
     assert_eq!((again[0].queue_offset.0, again[0].queue_id), (1, queue.queue_id));
-    lite.seek_to_begin(&queue).await.unwrap();
+    retried!(lite.seek_to_begin(&queue));
     assert_eq!(lite.poll(PATIENCE).await.unwrap()[0].queue_offset.0, 0);
-    lite.seek_to_end(&queue).await.unwrap();
+    retried!(lite.seek_to_end(&queue));
     assert!(lite.poll(Duration::from_millis(200)).await.unwrap().is_empty());
 
     lite.pause(std::slice::from_ref(&queue));
-    producer.send_to_queue(Message::new(&topic, "while paused"), &queue).await.unwrap();
+    retried!(producer.send_to_queue(Message::new(&topic, "while paused"), &queue));
     assert!(lite.poll(Duration::from_millis(500)).await.unwrap().is_empty());
     lite.resume(std::slice::from_ref(&queue));
     assert_eq!(poll_all(&lite, 1).await, ["while paused"]);
 
-    lite.commit().await.unwrap();
-    let end = lite.committed(&queue).await.unwrap().unwrap();
-    assert_eq!(lite.offset_for_timestamp(&queue, Timestamp(0)).await.unwrap(), 0);
+    retried!(lite.commit());
+    let end = retried!(lite.committed(&queue)).unwrap();
+    assert_eq!(retried!(lite.offset_for_timestamp(&queue, Timestamp(0))), 0);
     lite.shutdown().await;
 
     let next = start().await;
-    producer.send_to_queue(Message::new(&topic, "news"), &queue).await.unwrap();
+    retried!(producer.send_to_queue(Message::new(&topic, "news"), &queue));
     let news = next.poll(PATIENCE).await.unwrap();
     assert_eq!((text(&news[0]), news[0].queue_offset.0 as i64, news.len()), ("news".to_owned(), end, 1));
     next.shutdown().await;
 
     let assigned =
         LitePullConsumer::builder().name_servers(name_servers()).group(fresh("g")).start().await.unwrap();
-    let queues = assigned.fetch_message_queues(&topic).await.unwrap();
-    assigned.assign(queues.iter().take(2).cloned()).await.unwrap();
+    let queues = retried!(assigned.fetch_message_queues(&topic));
+    retried!(assigned.assign(queues.iter().take(2).cloned()));
     assert_eq!(assigned.assignment().len(), 2);
     for queue in &queues[..2] {
         assigned.seek(queue, 0).unwrap();

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use eruca_client::{Admin, ConsumeStatus, Message, Producer, PushConsumerBuilder};
 
 mod admin;
+mod kills;
 mod lite;
 mod lite_pull;
 mod pop;
@@ -39,11 +40,17 @@ fn noting(builder: PushConsumerBuilder, seen: &Seen) -> PushConsumerBuilder {
     })
 }
 
+/// At once; where kills are on, as soon as the broker is back.
+async fn holds(what: &str, condition: impl AsyncFn() -> bool) {
+    let holds = if kills::are_on() { within_patience(condition).await } else { condition().await };
+    assert!(holds, "{what}");
+}
+
 async fn send_numbered(producer: &Producer, topic: &str, count: usize) -> BTreeSet<String> {
     let mut bodies = BTreeSet::new();
     for number in 0..count {
         let body = format!("{topic} {number}");
-        producer.send(Message::new(topic, body.clone())).await.unwrap();
+        sent_by(producer, Message::new(topic, body.clone())).await;
         bodies.insert(body);
     }
     bodies

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use eruca_client::{ConsumeStatus, Message, RequestError};
+use eruca_client::RequestError;
 
-use crate::{PATIENCE, consumer, fresh, producer, text};
+use super::*;
 
 #[tokio::test]
 #[ignore = "needs a cluster, see main.rs"]
@@ -29,11 +29,14 @@ async fn a_request_is_answered() {
         .await
         .unwrap();
     for question in ["one".to_owned(), "two".to_owned(), "large ".repeat(10_000)] {
-        let reply = asker.request(Message::new(&topic, question.clone()), PATIENCE).await.unwrap();
+        let reply = retried!(asker.request(Message::new(&topic, question.clone()), PATIENCE));
         assert_eq!(text(&reply), format!("re: {question}"));
     }
-    let silence = asker.request(Message::new(&topic, "no answer"), Duration::from_secs(1)).await;
-    assert!(matches!(silence, Err(RequestError::NoReply { .. })), "{silence:?}");
+    holds("nobody answers", async || {
+        let silence = asker.request(Message::new(&topic, "no answer"), Duration::from_secs(1)).await;
+        matches!(silence, Err(RequestError::NoReply { .. }))
+    })
+    .await;
     consumer.shutdown().await;
     asker.shutdown().await;
     replier.shutdown().await;

@@ -33,7 +33,7 @@ impl TransactionListener for ByTag {
 #[ignore = "needs a cluster, see main.rs"]
 async fn what_is_committed_is_delivered_and_what_is_not_said_is_asked_for() {
     let (topic, listener) = (fresh("transaction"), ByTag::default());
-    producer().await.send(Message::new(&topic, "plain")).await.unwrap();
+    sent_by(&producer().await, Message::new(&topic, "plain")).await;
     let builder = TransactionProducer::builder().name_servers(name_servers()).group(fresh("transacting"));
     let producer = builder.build_transactional(listener.clone()).await.unwrap();
     let seen = Seen::default();
@@ -49,13 +49,13 @@ async fn what_is_committed_is_delivered_and_what_is_not_said_is_asked_for() {
         .await
         .unwrap();
     for tag in ["commit", "rollback", "later"] {
-        let sent = producer.send(Message::new(&topic, tag).with_tag(tag)).await.unwrap();
+        let sent = retried!(producer.send(Message::new(&topic, tag).with_tag(tag)));
         assert_eq!(sent.half.transaction_id.as_ref(), Some(&sent.half.message_id));
     }
     let expected = BTreeSet::from(["plain", "commit", "later"].map(str::to_owned));
     until("all that is committed is delivered", async || seen.set() == expected).await;
     assert!(listener.asked.set().contains("later"));
-    assert_eq!(seen.all().len(), 3, "each once");
+    times(3, seen.all().len(), "each once");
     consumer.shutdown().await;
     producer.shutdown().await;
 }

@@ -35,7 +35,7 @@ impl Peer {
     }
 
     /// Writes a line to it.
-    pub(crate) fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&self, line: &str) {
         let mut input = self.process.stdin.as_ref().unwrap();
         writeln!(input, "{line}").unwrap();
     }
@@ -49,6 +49,11 @@ impl Peer {
     /// The messages that it printed.
     pub(crate) fn messages(&self) -> Vec<String> {
         self.received.all()
+    }
+
+    /// The same, as it grows, also when the peer has ended.
+    pub(crate) fn received(&self) -> Seen {
+        self.received.clone()
     }
 
     /// Waits until it printed exactly these messages.

@@ -98,6 +98,20 @@ async fn brokers_hear_of_it_and_what_failed_goes_back() {
 }
 
 #[tokio::test]
+async fn messages_of_a_light_queue_have_their_places_there() {
+    let cluster = cluster();
+    let light = MessageQueue::light("l", "a");
+    // Each is the first of its own queue.
+    ["x", "y", "z"].iter().for_each(|body| cluster.put_light(&light, body));
+    let consumer = start(&cluster).await;
+    consumer.fetch_message_queues("t").await.unwrap();
+    let pulled = consumer.pull(&light, "*", 1, 10).await.unwrap();
+    assert_eq!((bodies(&pulled), pulled.next_begin_offset), (vec!["y".to_owned(), "z".to_owned()], 3));
+    assert_eq!(pulled.messages.iter().map(|m| m.queue_offset.0).collect::<Vec<_>>(), [1, 2]);
+    consumer.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_light_queue_is_reached_by_the_route_of_its_topic() {
     let cluster = cluster();
     let light = MessageQueue::light("l", "a");

@@ -5,18 +5,24 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.PullResult;
+import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueByMachineRoom;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -30,6 +36,7 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
 /**
@@ -37,17 +44,21 @@ import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
  *
  * <pre>
  * Peer send NAMESRV            messages from lines of standard input, one line of output for each
- * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned|broadcasting|failing
+ * Peer consume NAMESRV GROUP TOPIC EXPRESSION concurrently|orderly|assigned|broadcasting|failing|room:NAME
  * Peer answer NAMESRV GROUP TOPIC
  * Peer ask NAMESRV TOPIC       requests from lines of standard input, one line of output for each answer
  * Peer traces NAMESRV GROUP    what the trace topic says
+ * Peer light NAMESRV GROUP TOPIC NAME
+ *                              what lies in the light queue of this name at the first broker of the topic
  * </pre>
  *
- * All but the first end with their standard input. A message is a line of fields between tabs: how it is sent, topic,
+ * With system property {@code interop.kills} what fails while the broker is away is done again. All but the first end with their
+ * standard input. A message is a line of fields between tabs: how it is sent, topic,
  * tag, keys, properties as {@code name=value;name=value}, text, and how often the text is repeated for the body.
  */
 public final class Peer {
     private static final String OWN = "x_";
+    private static final String WISH = "wish";
     private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     private Peer() {
@@ -61,6 +72,7 @@ public final class Peer {
             case "answer" -> answer(args[1], args[2], args[3], in);
             case "ask" -> ask(args[1], args[2], in);
             case "traces" -> traces(args[1], args[2], in);
+            case "light" -> light(args[1], args[2], args[3], args[4], in);
             default -> throw new IllegalArgumentException(args[0]);
         }
         System.exit(0);
@@ -77,49 +89,56 @@ public final class Peer {
             Message message = message(fields);
             String[] how = fields[0].split(":", 2);
             switch (how[0]) {
-                case "plain" -> plain.send(message);
+                case "plain" -> sent(() -> plain.send(message));
                 case "batch" -> batch.add(message);
                 case "batch-end" -> {
                     batch.add(message);
-                    plain.send(batch);
+                    sent(() -> plain.send(batch));
                     batch.clear();
                 }
                 case "zlib", "lz4", "zstd" -> {
                     System.setProperty("rocketmq.message.compressType", how[0].toUpperCase());
                     DefaultMQProducer compressing = started(new DefaultMQProducer("peer-" + how[0]), namesrv, how[0]);
-                    compressing.send(message);
+                    sent(() -> compressing.send(message));
                     compressing.shutdown();
                 }
                 case "level" -> {
                     message.setDelayTimeLevel(Integer.parseInt(how[1]));
-                    plain.send(message);
+                    sent(() -> plain.send(message));
                 }
                 case "delay" -> {
                     MessageAccessor.putProperty(message, "TIMER_DELAY_MS", how[1]);
-                    plain.send(message);
+                    sent(() -> plain.send(message));
                 }
                 case "priority" -> {
                     message.setPriority(Integer.parseInt(how[1]));
-                    plain.send(message);
+                    sent(() -> plain.send(message));
                 }
                 case "lite" -> {
                     MessageAccessor.putProperty(message, MessageConst.PROPERTY_LITE_TOPIC, how[1]);
-                    plain.send(message);
+                    sent(() -> plain.send(message));
+                }
+                case "light" -> {
+                    MessageAccessor.putProperty(message, MessageConst.PROPERTY_INNER_MULTI_DISPATCH, how[1]);
+                    sent(() -> plain.send(message));
                 }
                 case "recallable" -> {
                     MessageAccessor.putProperty(message, MessageConst.PROPERTY_TIMER_DELAY_MS, how[1]);
-                    OUT.println("handle " + Recall.handleOf(plain.send(message)));
+                    OUT.println("handle " + Recall.handleOf(sent(() -> plain.send(message))));
                     continue;
                 }
-                case "recall" -> Recall.recall(plain, fields[1], fields[5]);
+                case "recall" -> sent(() -> Recall.recall(plain, fields[1], fields[5]));
                 case "traced" -> {
                     DefaultMQProducer tracing = started(new DefaultMQProducer("peer-traced", true, null), namesrv, "traced");
-                    OUT.println("traced " + tracing.send(message).getMsgId());
+                    OUT.println("traced " + sent(() -> tracing.send(message)).getMsgId());
                     tracing.shutdown();
                     continue;
                 }
-                case "shard" -> plain.send(message, new SelectMessageQueueByHash(), how[1]);
-                case "transaction" -> transacting.sendMessageInTransaction(message, how[1]);
+                case "shard" -> sent(() -> plain.send(message, new SelectMessageQueueByHash(), how[1]));
+                case "transaction" -> {
+                    message.putUserProperty(WISH, how[1]);
+                    sent(() -> transacting.sendMessageInTransaction(message, how[1]));
+                }
                 default -> throw new IllegalArgumentException(line);
             }
             OUT.println("sent " + fields[0]);
@@ -128,8 +147,21 @@ public final class Peer {
         transacting.shutdown();
     }
 
+    /** Once more where the broker is killed meanwhile. */
+    private static <T> T sent(Callable<T> call) throws Exception {
+        return Case.retried("sent", call);
+    }
+
     private static void consume(
         String namesrv, String group, String topic, String expression, String how, BufferedReader in) throws Exception {
+        DefaultMQPushConsumer consumer = Case.retried("started", () -> startedConsumer(namesrv, group, topic, expression, how));
+        OUT.println("started");
+        untilEnd(in);
+        consumer.shutdown();
+    }
+
+    private static DefaultMQPushConsumer startedConsumer(String namesrv, String group, String topic, String expression, String how)
+        throws Exception {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         if (expression.startsWith("sql:")) {
             consumer.subscribe(topic, MessageSelector.bySql(expression.substring(4)));
@@ -157,15 +189,18 @@ public final class Peer {
         if (how.equals("failing")) {
             consumer.setMaxReconsumeTimes(1);
         }
+        if (how.startsWith("room:")) {
+            AllocateMessageQueueByMachineRoom ofRoom = new AllocateMessageQueueByMachineRoom();
+            ofRoom.setConsumeridcs(Set.of(how.substring("room:".length())));
+            consumer.setAllocateMessageQueueStrategy(ofRoom);
+        }
         // "assigned": the broker says who has which queue, and whether it is pulled or popped.
         consumer.setClientRebalance(!how.equals("assigned"));
         consumer.setPopBatchNums(1);
         // A member whose queues are pulled from now on drops what it popped: it comes again when this is over.
         consumer.setPopInvisibleTime(10_000);
         started(consumer, namesrv);
-        OUT.println("started");
-        untilEnd(in);
-        consumer.shutdown();
+        return consumer;
     }
 
     private static void answer(String namesrv, String group, String topic, BufferedReader in) throws Exception {
@@ -210,10 +245,41 @@ public final class Peer {
         consumer.shutdown();
     }
 
+    private static void light(String namesrv, String group, String topic, String name, BufferedReader in) throws Exception {
+        DefaultMQPullConsumer reader = new DefaultMQPullConsumer(group);
+        reader.setNamesrvAddr(namesrv);
+        reader.start();
+        MessageQueue parent = Case.retried("queues", () -> reader.fetchSubscribeMessageQueues(topic)).iterator().next();
+        MessageQueue queue = new MessageQueue("%LMQ%" + name, parent.getBrokerName(), 0);
+        Thread reading = new Thread(() -> {
+            for (long next = 0; ; ) {
+                next = printed(reader, parent, queue, next);
+            }
+        });
+        reading.setDaemon(true);
+        reading.start();
+        untilEnd(in);
+    }
+
+    /** Prints a few messages from this offset on, if there are some; where to read next. */
+    private static long printed(DefaultMQPullConsumer reader, MessageQueue parent, MessageQueue queue, long from) {
+        AtomicReference<PullResult> found = new AtomicReference<>();
+        // The queue is not there before its first message, and the broker may be away.
+        Await.within("messages of " + queue, Duration.ofHours(1), () -> {
+            // A light queue has no route: a question about a queue of the topic makes its broker known, also when it comes back.
+            reader.minOffset(parent);
+            found.set(reader.pull(queue, "*", from, 4));
+            return found.get().getPullStatus() == PullStatus.FOUND;
+        });
+        found.get().getMsgFoundList().forEach(Peer::print);
+        return found.get().getNextBeginOffset();
+    }
+
     private static void ask(String namesrv, String topic, BufferedReader in) throws Exception {
         DefaultMQProducer asker = started(new DefaultMQProducer("peer-questions"), namesrv, "questions");
         for (String line = in.readLine(); line != null; line = in.readLine()) {
-            Message answer = asker.request(new Message(topic, line.getBytes(StandardCharsets.UTF_8)), 30_000);
+            byte[] question = line.getBytes(StandardCharsets.UTF_8);
+            Message answer = Case.retried("asked", () -> asker.request(new Message(topic, question), 30_000));
             OUT.println(new String(answer.getBody(), StandardCharsets.UTF_8));
         }
         asker.shutdown();
@@ -275,24 +341,19 @@ public final class Peer {
 
     /** Says what the message's sender asked for; nothing at first of "later", and commit when it is checked. */
     private static final class ByWish implements TransactionListener {
-        private final Set<String> rolledBack = ConcurrentHashMap.newKeySet();
-
         @Override
         public LocalTransactionState executeLocalTransaction(Message message, Object wish) {
             return switch ((String) wish) {
                 case "commit" -> LocalTransactionState.COMMIT_MESSAGE;
-                case "rollback" -> {
-                    rolledBack.add(message.getTransactionId());
-                    yield LocalTransactionState.ROLLBACK_MESSAGE;
-                }
+                case "rollback" -> LocalTransactionState.ROLLBACK_MESSAGE;
                 default -> LocalTransactionState.UNKNOW;
             };
         }
 
-        /** A broker may ask in the moment in which it is told. */
+        /** A broker may ask in the moment in which it is told, and for a half message whose sender did not hear that it was stored. */
         @Override
         public LocalTransactionState checkLocalTransaction(MessageExt message) {
-            return rolledBack.contains(message.getTransactionId())
+            return "rollback".equals(message.getUserProperty(WISH))
                 ? LocalTransactionState.ROLLBACK_MESSAGE
                 : LocalTransactionState.COMMIT_MESSAGE;
         }

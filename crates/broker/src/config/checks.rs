@@ -9,9 +9,9 @@ impl BrokerConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.refuse_what_is_not_served()?;
         self.refuse_contradictions()?;
-        for (key, name) in
-            [("brokerName", &self.broker_name), ("brokerClusterName", &self.broker_cluster_name)]
-        {
+        // Strategies of consumers take what stands before the '@' of a broker's name for its machine room.
+        let parts = self.broker_name.split('@').map(|part| ("brokerName", part));
+        for (key, name) in parts.chain([("brokerClusterName", self.broker_cluster_name.as_str())]) {
             // There is a topic of either name.
             validate_topic(name).map_err(|error| ConfigError::Value {
                 key,

@@ -596,10 +596,21 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_name_may_begin_with_a_machine_room() {
+        assert!(load("brokerName=room-1@broker-a").validate().is_ok());
+    }
+
+    #[test]
     fn wrong_values_are_named() {
-        for text in
-            ["deleteWhen=04;24", "bindAddress=x", "namesrvAddr=a:b", "messageDelayLevel=1x", "brokerName=a b"]
-        {
+        for text in [
+            "deleteWhen=04;24",
+            "bindAddress=x",
+            "namesrvAddr=a:b",
+            "messageDelayLevel=1x",
+            "brokerName=a b",
+            "brokerName=@a",
+            "brokerClusterName=a@b",
+        ] {
             let error = load(text).validate().unwrap_err().to_string();
             assert!(error.contains(text.split('=').next().unwrap()), "{error}");
         }

@@ -23,6 +23,8 @@ pub struct LivenessTable {
     groups: BTreeMap<String, BTreeMap<i64, Heard>>,
     len: usize,
     settle_ms: i64,
+    /// The longest time that a broker ever named: one that another controller heard of may still count on it.
+    longest_ms: i64,
     /// From then on who was not heard of is dead.
     settled_at: Timestamp,
     /// Term of the controllers' leader, and since when it is known here.
@@ -58,6 +60,7 @@ impl LivenessTable {
             groups: BTreeMap::new(),
             len: 0,
             settle_ms,
+            longest_ms: 0,
             settled_at: now.add_ms(settle_ms),
             term: 0,
             term_since: now,
@@ -70,7 +73,7 @@ impl LivenessTable {
     pub fn heed_term(&mut self, term: u64, now: Timestamp) {
         if std::mem::replace(&mut self.term, term) != term {
             self.term_since = now;
-            self.settled_at = now.add_ms(self.settle_ms);
+            self.settled_at = now.add_ms(self.settle_ms.max(self.longest_ms));
             self.gone_early.clear();
         }
     }
@@ -97,6 +100,7 @@ impl LivenessTable {
         if !self.gone_early.is_empty() {
             self.gone_early.remove(&(header.broker_name.clone(), broker_id));
         }
+        self.longest_ms = self.longest_ms.max(timeout_ms);
         let heard = Heard { at: now, timeout_ms, connection_id, candidate: said };
         match known {
             Some(known) => *known = heard,
@@ -222,6 +226,17 @@ mod tests {
             !table.view("a", Timestamp(39_000)).is_unheard(1),
             "no word of the one before counts any more"
         );
+    }
+
+    #[test]
+    fn a_new_leader_waits_as_long_as_the_most_patient_broker() {
+        let mut table = LivenessTable::new(Timestamp(0));
+        table.heed_term(1, Timestamp(0));
+        table.heartbeat(&beat("a", Some(30_000), 5), 1, 1, Timestamp(20_000));
+        table.disconnected(1, Timestamp(25_000));
+        table.heed_term(2, Timestamp(26_000));
+        assert!(table.view("a", Timestamp(55_999)).is_unheard(1), "its lease may be from 26 s");
+        assert!(!table.view("a", Timestamp(56_000)).is_unheard(1));
     }
 
     #[test]

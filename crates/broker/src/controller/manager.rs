@@ -87,6 +87,8 @@ impl ReplicasManager {
     /// Begins.
     pub(crate) fn start(self: &Arc<Self>) {
         let role = self.parts.role.clone();
+        self.parts.group.before_cut(Box::new(move |end| role.log_will_be_cut(end)));
+        let role = self.parts.role.clone();
         self.parts.group.on_cut(Box::new(move |cut| {
             role.log_was_cut();
             tracing::info!(log_offset = %cut.end, "what consumers have consumed ends no later than the queues");

@@ -3,7 +3,10 @@
 //! Those whose time came meanwhile are in the revive topic, or soon will be: they are read there. So what is not found
 //! here, because it is long ago, is not lost; its acknowledgements are only noted without being checked.
 
-use std::{collections::HashSet, ops::ControlFlow};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+};
 
 use eruca_message::{
     LogOffset, QueueOffset, Record, Timestamp,
@@ -13,9 +16,9 @@ use eruca_message::{
 
 use super::{
     log::CHECK_POINT_LEAD_MS,
-    record::{self, ReviveRecord},
+    record::{self, BadRecord, ReviveRecord},
     service::PopService,
-    state::PopKey,
+    state::{PopKey, QueueKey},
 };
 use crate::queue_walk::for_each_backwards;
 
@@ -124,6 +127,31 @@ impl PopService {
         found
     }
 
+    /// What lies behind `end` in the log is about to be cut off, and with it the check points there: what was popped by them comes again
+    /// only where its group goes back to it.
+    pub(crate) fn log_will_be_cut(&self, end: LogOffset) {
+        let mut starts: HashMap<QueueKey, i64> = HashMap::new();
+        let mut reached = self.parts.clock.now();
+        let _ = for_each_backwards(&self.parts.store, TIMER_TOPIC, 0, QueueOffset(0), |_, entry| {
+            if entry.log_offset < end {
+                return ControlFlow::Break(());
+            }
+            self.look_at(entry.log_offset, Timestamp(0), &mut reached, |record| {
+                if let Some((_, Ok(ReviveRecord::CheckPoint(check_point)))) = self.waiting(record) {
+                    let PopKey { queue, start, .. } = check_point.key;
+                    starts.entry(queue).and_modify(|lowest| *lowest = start.min(*lowest)).or_insert(start);
+                }
+            })
+        });
+        for (queue, start) in starts {
+            let QueueKey { topic, group, queue_id } = &queue;
+            let offsets = &self.parts.offsets;
+            if offsets.committed(group, topic, *queue_id).is_some_and(|committed| committed > start) {
+                offsets.commit(group, topic, *queue_id, start);
+            }
+        }
+    }
+
     /// Reads a record, and gives it to `each`, unless it is older than `oldest`, which ends the search. When it was stored goes
     /// into `reached`.
     fn look_at(
@@ -148,14 +176,19 @@ impl PopService {
         ControlFlow::Continue(())
     }
 
-    fn note_waiting(&self, record: &Record<'_>, now: Timestamp, timers: Timers, found: &mut Waiting) {
+    /// What a record of the timer topic says of a pop, and when it is delivered; `None` where it is of something else.
+    fn waiting(&self, record: &Record<'_>) -> Option<(Timestamp, Result<ReviveRecord, BadRecord>)> {
         let text = |name| properties::find_str(record.fields.properties, name);
         if text(REAL_TOPIC) != Some(self.log.topic()) {
-            return;
+            return None;
         }
-        let deliver_at = text(TIMER_DELIVER_MS).and_then(|text| text.parse().ok()).map(Timestamp);
-        let Some(deliver_at) = deliver_at else { return };
-        match record::decode(text(TAGS).unwrap_or_default(), record.fields.body) {
+        let deliver_at = text(TIMER_DELIVER_MS)?.parse().ok().map(Timestamp)?;
+        Some((deliver_at, record::decode(text(TAGS).unwrap_or_default(), record.fields.body)))
+    }
+
+    fn note_waiting(&self, record: &Record<'_>, now: Timestamp, timers: Timers, found: &mut Waiting) {
+        let Some((deliver_at, said)) = self.waiting(record) else { return };
+        match said {
             // One whose time is over is dealt with when it is read in the revive topic, or has been.
             Ok(ReviveRecord::CheckPoint(check_point))
                 if timers == Timers::Ours && deliver_at <= now && check_point.due() <= now => {}

@@ -130,3 +130,26 @@ fn a_slave_that_stands_in_deals_with_long_pops_and_says_until_when() {
     pop.state().revive_check_point(0, 1, later);
     assert_eq!(pop.check_points(), 1);
 }
+
+#[test]
+fn a_group_goes_back_to_what_was_popped_by_a_part_of_the_log_that_is_cut_off() {
+    let parts = TestParts::new();
+    let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
+    let queue = QueueKey::new("T", "g", 0);
+    let pop_at = |start: i64| {
+        let key = PopKey { queue: queue.clone(), start, pop_time: parts.clock.now().0 + start };
+        let check_point = CheckPoint { key, invisible_ms: 60_000, offsets: vec![start], suspend: false };
+        let turn = pop.turn(&queue);
+        pop.popped(&turn, check_point, 0, start + 1).unwrap();
+        drop(turn);
+        pop.settling(|| parts.store.settle()).unwrap();
+        parts.store.log_range().1
+    };
+    let ends: Vec<_> = (0..4).map(pop_at).collect();
+    let committed = || parts.offsets.committed("g", "T", 0);
+    assert_eq!(committed(), Some(4));
+    pop.log_will_be_cut(ends[3]);
+    assert_eq!(committed(), Some(4), "nothing is lost");
+    pop.log_will_be_cut(ends[1]);
+    assert_eq!(committed(), Some(2), "the third message comes again");
+}

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use eruca_message::Timestamp;
+use eruca_message::{LogOffset, Timestamp};
 use eruca_store::{MessageStore, WriteStopped};
 
 use super::state::{MasterAddresses, Role, RoleState};
@@ -124,6 +124,11 @@ impl RoleSwitch {
             tracing::info!(broker_id, epoch, log_end, "this broker is a slave now");
         }
         closed
+    }
+
+    /// The log is about to lose what lies behind `end`, as another master has none of it.
+    pub(crate) fn log_will_be_cut(&self, end: LogOffset) {
+        self.parts.pop.log_will_be_cut(end);
     }
 
     /// The log lost its end, as another master has none of it: what was told of that end holds no more.

@@ -73,6 +73,7 @@ impl ReplicaLog for GroupCopy {
         epochs.truncate(end);
         let store = self.group.store();
         let (cut, next) = self.change(|| {
+            self.group.will_be_cut(end);
             let cut = store.cut_replica(end)?;
             // Behind the log: an epoch without bytes is forgotten when it is read, bytes without an epoch would be another's.
             self.group.keep_epochs(&epochs).map_err(GroupCopyError::Keep)?;

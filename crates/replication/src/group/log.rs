@@ -23,6 +23,9 @@ const ALL: u64 = u64::MAX;
 /// Writes the epochs to the disk, before the log gets a byte of theirs; what went wrong in words.
 pub type KeepEpochs = Box<dyn Fn(&Epochs) -> Result<(), String> + Send + Sync>;
 
+/// Is told where the own log will end, while what is to be cut off can still be read.
+pub type BeforeCut = Box<dyn Fn(LogOffset) + Send + Sync>;
+
 /// Is told what was cut off the own log.
 pub type Cut = Box<dyn Fn(&ReplicaCut) + Send + Sync>;
 
@@ -82,6 +85,7 @@ pub struct GroupLog {
     /// What was told last, and whether by a master. One after the other, so that an older state is never told after a newer one.
     telling: Mutex<(u64, bool)>,
     changed: OnceLock<Changed>,
+    before_cut: OnceLock<BeforeCut>,
     cut: OnceLock<Cut>,
     waits: Arc<Waits>,
 }
@@ -108,9 +112,15 @@ impl GroupLog {
             lease_until: AtomicI64::new(i64::MIN),
             telling: Mutex::default(),
             changed: OnceLock::new(),
+            before_cut: OnceLock::new(),
             cut: OnceLock::new(),
             waits: Arc::default(),
         }
+    }
+
+    /// Sets who is told when a part of the log is about to be cut off. Once, before anything is copied.
+    pub fn before_cut(&self, before_cut: BeforeCut) {
+        let _ = self.before_cut.set(before_cut);
     }
 
     /// Sets who is told when a part of the log was cut off: queues end earlier then. Once, before anything is copied.
@@ -383,6 +393,15 @@ impl GroupLog {
         (self.keep)(epochs)?;
         self.state().epochs = epochs.clone();
         Ok(())
+    }
+
+    /// The log will end there.
+    pub(super) fn will_be_cut(&self, end: LogOffset) {
+        if end < self.end()
+            && let Some(tell) = self.before_cut.get()
+        {
+            tell(end);
+        }
     }
 
     /// The log was cut.

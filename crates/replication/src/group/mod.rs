@@ -6,5 +6,5 @@ mod log;
 mod to_slave;
 
 pub use copy::{GroupCopy, GroupCopyError};
-pub use log::{Changed, Cut, GroupLog, GroupParts, KeepEpochs, ReignError};
+pub use log::{BeforeCut, Changed, Cut, GroupLog, GroupParts, KeepEpochs, ReignError};
 pub use to_slave::ToSlave;

@@ -1,5 +1,5 @@
 //! Light message queues: a message is stored once and is in several queues, of which there may be very many. The broker needs
-//! `enableLmq = true` and `enableMultiDispatch = true`.
+//! two keys: `eruca up --set enableLmq=true --set enableMultiDispatch=true`.
 //!
 //! `cargo run -p eruca-client --example light_queues -- [name servers] [topic]`
 

@@ -1,6 +1,7 @@
-//! Lite topics: many small topics below one. The broker needs `enableLmq = true` and `enableMultiDispatch = true`, and
+//! Lite topics: many small topics below one. The broker needs two keys, and they a parent topic and a group that is bound to it:
 //!
 //! ```text
+//! eruca up --set enableLmq=true --set enableMultiDispatch=true
 //! eruca admin updateTopic -n 127.0.0.1:9876 -b 127.0.0.1:10911 -t sessions -a +message.type=LITE
 //! eruca admin updateSubGroup -n 127.0.0.1:9876 -b 127.0.0.1:10911 -g agents --attributes +lite.bind.topic=sessions
 //! ```

@@ -1,7 +1,7 @@
 //! Sends a message that is delivered later, and one that is taken back:
 //! `cargo run -p eruca-client --example send_later -- [name servers] [topic] [seconds]`.
 //!
-//! To take back, the broker needs `recallMessageEnable=true`.
+//! To take back, the broker needs a key: `eruca up --set recallMessageEnable=true`.
 
 use std::{env, time::Duration};
 

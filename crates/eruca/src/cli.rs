@@ -74,6 +74,23 @@ pub(crate) struct UpArgs {
     /// Address (IP or host name) of the broker that clients are told [default: the one by which each of them came in]
     #[arg(long, value_name = "HOST")]
     pub(crate) advertise: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: BrokerKeys,
+}
+
+/// Keys of the broker's configuration on the command line.
+#[derive(Debug, Args)]
+pub(crate) struct BrokerKeys {
+    /// A key of the broker's configuration and its value, such as `enableLmq=true`; may be given more than once
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("a key, an equals sign and a value are needed, such as enableLmq=true".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +121,8 @@ pub(crate) struct BrokerArgs {
     /// Address (IP or host name) that clients are told, over `brokerIP1` of the file
     #[arg(long, value_name = "HOST")]
     pub(crate) advertise: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: BrokerKeys,
 }
 
 #[derive(Debug, Args)]

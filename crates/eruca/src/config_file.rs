@@ -6,6 +6,8 @@ use anyhow::Context;
 use eruca_config::{KeyNotice, Properties};
 use tracing::{info, warn};
 
+use crate::cli::BrokerKeys;
+
 /// The keys of a configuration file; none without a file.
 pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Properties> {
     let Some(path) = path else { return Ok(Properties::default()) };
@@ -21,6 +23,22 @@ pub(crate) fn where_it_is(path: Option<&Path>) -> String {
     match path {
         Some(path) => format!("-c {}", path.display()),
         None => "the default configuration".into(),
+    }
+}
+
+/// The same where the command line may have it.
+pub(crate) fn where_it_may_be(path: Option<&Path>, keys: &BrokerKeys) -> String {
+    match (keys.set.is_empty(), path) {
+        (true, path) => where_it_is(path),
+        (false, None) => "--set".to_owned(),
+        (false, path) => format!("--set, or {}", where_it_is(path)),
+    }
+}
+
+/// Puts keys of the command line over those of a file.
+pub(crate) fn set_all(properties: &mut Properties, keys: &BrokerKeys) {
+    for (key, value) in &keys.set {
+        properties.set(key, value);
     }
 }
 

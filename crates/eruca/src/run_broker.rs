@@ -40,11 +40,13 @@ pub(crate) async fn run(args: BrokerArgs, started: Instant) -> anyhow::Result<()
     served.unwrap_or(Ok(()))
 }
 
-/// Keys of the file, and what stands above them.
+/// Keys of the file, those of the command line, and the options that stand above both.
 fn config(args: &BrokerArgs) -> anyhow::Result<BrokerConfig> {
     let file = args.config.as_deref();
-    let loaded = BrokerConfig::from_properties(&config_file::read(file)?)
-        .with_context(|| config_file::where_it_is(file))?;
+    let where_it_is = || config_file::where_it_may_be(file, &args.keys);
+    let mut properties = config_file::read(file)?;
+    config_file::set_all(&mut properties, &args.keys);
+    let loaded = BrokerConfig::from_properties(&properties).with_context(where_it_is)?;
     config_file::log_notices(&loaded.notices);
     let mut config = loaded.keys;
     if let Some(addrs) = &args.namesrv {
@@ -54,7 +56,7 @@ fn config(args: &BrokerArgs) -> anyhow::Result<BrokerConfig> {
     if let Some(host) = &args.advertise {
         config.broker_ip1 = Some(host.clone());
     }
-    config.validate().with_context(|| config_file::where_it_is(file))?;
+    config.validate().with_context(where_it_is)?;
     Ok(config)
 }
 

@@ -9,7 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use eruca_broker::{Broker, BrokerConfig, config::FlushDiskType};
+use eruca_broker::{Broker, BrokerConfig};
+use eruca_config::Properties;
 use eruca_message::SystemClock;
 use eruca_namesrv::{NamesrvConfig, NamesrvKeys, NamesrvServer};
 use tempfile::TempDir;
@@ -17,7 +18,8 @@ use tracing::info;
 
 use crate::{
     broker_role::{become_ready, flush_text},
-    cli::UpArgs,
+    cli::{BrokerKeys, UpArgs},
+    config_file,
     preflight::{
         MemoryBudget, OpenFiles, broker_ports, check_advertised, check_data_dir, check_ports, memory_budget,
         raise_open_files, server_limits,
@@ -31,14 +33,22 @@ use crate::{
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// The name server's port where `--namesrv-port` says nothing.
 const NAMESRV_PORT: u16 = 9876;
-/// Not the host's name, which changes with every container while the data stays.
-const BROKER_NAME: &str = "broker-a";
+/// Of the broker, where `--set` says nothing. Its name is not the host's, which changes with every container while the data stays.
+const DEFAULTS: [(&str, &str); 3] =
+    [("brokerName", "broker-a"), ("flushDiskType", "SYNC_FLUSH"), ("enablePropertyFilter", "true")];
+/// Keys that the name server and the data directory depend on, too.
+const OPTIONS: [(&str, &str); 4] = [
+    ("listenPort", "--port"),
+    ("brokerIP1", "--advertise"),
+    ("namesrvAddr", "--namesrv-port"),
+    ("storePathRootDir", "--data"),
+];
 /// Answers of the name server that are under way may still go out for so long.
 const NAMESRV_GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen().context("cannot listen for signals")?;
-    let Checked { files, memory, namesrv_port, temporary, data } = check(&args)?;
+    let Checked { keys, files, memory, namesrv_port, temporary, data } = check(&args)?;
     let namesrv = NamesrvServer::start(
         namesrv_config(namesrv_port, &data),
         server_limits(&files, &memory),
@@ -46,7 +56,7 @@ pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
     )?;
     let namesrv_port = namesrv.local_addrs().first().map_or(namesrv_port, SocketAddr::port);
     let name_server = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), namesrv_port).to_string();
-    let config = broker_config(&args, &data, &name_server);
+    let config = broker_config(&args, keys, &data, &name_server);
     let ready = Ready {
         namesrv: Some(name_server.clone()),
         told_by_connection: args.advertise.is_none(),
@@ -84,6 +94,8 @@ pub(crate) async fn run(args: UpArgs, started: Instant) -> anyhow::Result<()> {
 
 /// What was found before anything was started.
 struct Checked {
+    /// What the command line says of the broker.
+    keys: BrokerConfig,
     files: OpenFiles,
     memory: MemoryBudget,
     namesrv_port: u16,
@@ -93,6 +105,7 @@ struct Checked {
 }
 
 fn check(args: &UpArgs) -> anyhow::Result<Checked> {
+    let keys = broker_keys(&args.keys)?;
     let namesrv_port = args.namesrv_port.unwrap_or(if args.port == 0 { 0 } else { NAMESRV_PORT });
     let (files, memory) = (raise_open_files()?, memory_budget()?);
     if let Some(host) = &args.advertise {
@@ -103,8 +116,8 @@ fn check(args: &UpArgs) -> anyhow::Result<Checked> {
     check_ports(&ports)?;
     let temporary = if args.ephemeral { Some(temporary_dir()?) } else { None };
     let data = temporary.as_ref().map_or(args.data.as_path(), TempDir::path);
-    let data = check_data_dir(data, BrokerConfig::default().disk_space_warning_level_ratio)?;
-    Ok(Checked { files, memory, namesrv_port, temporary, data })
+    let data = check_data_dir(data, keys.disk_space_warning_level_ratio)?;
+    Ok(Checked { keys, files, memory, namesrv_port, temporary, data })
 }
 
 /// Runs until a signal comes, and says when everything is ready.
@@ -169,15 +182,30 @@ fn namesrv_config(port: u16, data: &Path) -> NamesrvConfig {
     NamesrvConfig { keys, local_broker: None }.with_files_in(&data.join("namesrv"))
 }
 
-fn broker_config(args: &UpArgs, data: &Path, name_server: &str) -> BrokerConfig {
+/// What the broker has where nothing else is said, and what `--set` says.
+fn broker_keys(given: &BrokerKeys) -> anyhow::Result<BrokerConfig> {
+    for (key, option) in OPTIONS {
+        if given.set.iter().any(|(given, _)| given == key) {
+            bail!("--set {key}: here this key has an option of its own, {option}");
+        }
+    }
+    let mut properties = Properties::new();
+    for (key, value) in DEFAULTS {
+        properties.set(key, value);
+    }
+    config_file::set_all(&mut properties, given);
+    let loaded = BrokerConfig::from_properties(&properties).context("--set")?;
+    config_file::log_notices(&loaded.notices);
+    loaded.keys.validate().context("--set")?;
+    Ok(loaded.keys)
+}
+
+fn broker_config(args: &UpArgs, keys: BrokerConfig, data: &Path, name_server: &str) -> BrokerConfig {
     BrokerConfig {
-        broker_name: BROKER_NAME.into(),
         listen_port: args.port,
         broker_ip1: args.advertise.clone(),
         namesrv_addr: Some(name_server.into()),
         store_path_root_dir: Some(data.to_string_lossy().into_owned()),
-        flush_disk_type: FlushDiskType::Sync,
-        enable_property_filter: true,
-        ..BrokerConfig::default()
+        ..keys
     }
 }

@@ -31,6 +31,20 @@ fn a_wrong_value_is_named_with_key_and_what_is_allowed() {
 }
 
 #[test]
+fn a_wrong_key_on_the_command_line_is_named() {
+    for (set, says) in [
+        ("flushDiskType=FAST", "flushDiskType: 'FAST' is not allowed, it must be ASYNC_FLUSH or SYNC_FLUSH"),
+        ("listenPort=1", "--set listenPort: here this key has an option of its own, --port"),
+        ("enableLmq", "a key, an equals sign and a value are needed"),
+    ] {
+        let text = run_fails(&["up", "--ephemeral", "--port", "0", "--set", set]);
+        assert!(text.contains(says) && text.contains("--set"), "{text}");
+    }
+    let text = run_fails(&["broker", "-n", "127.0.0.1:1", "--set", "flushDiskType=FAST"]);
+    assert!(text.contains("--set") && text.contains("flushDiskType"), "{text}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let text = run_fails(&["namesrv", "-c", "/no/such/file"]);
     assert!(text.contains("-c /no/such/file") && text.contains("cannot be read"), "{text}");

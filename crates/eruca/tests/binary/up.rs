@@ -106,3 +106,20 @@ fn admin_commands_work_under_both_names() {
         std::process::Command::new(link).args(["topicRoute", "-n", &up.namesrv, "-t", "routed"]).output();
     assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), route);
 }
+
+#[test]
+fn the_broker_has_the_keys_of_the_command_line() {
+    let up = Up::ephemeral(|command| {
+        command.args(["--set", "enableLmq=true", "--set", "recallMessageEnable = true"]);
+    });
+    let config = run_ok(&["admin", "getBrokerConfig", "-n", &up.namesrv, "-b", &up.broker]);
+    for (key, value) in
+        [("enableLmq", "true"), ("recallMessageEnable", "true"), ("flushDiskType", "SYNC_FLUSH")]
+    {
+        let has = |line: &str| {
+            let mut words = line.split_whitespace();
+            (words.next(), words.next(), words.next()) == (Some(key), Some("="), Some(value))
+        };
+        assert!(config.lines().any(has), "{key}: {config}");
+    }
+}

@@ -32,7 +32,8 @@ public final class ConsumerControlScenarios {
         Scenario.of("consumer-directly", ConsumerControlScenarios::directly, "binary", "kill"),
         Scenario.of("consumer-directly-orderly", ConsumerControlScenarios::directlyInOrder, "kill-all"),
         Scenario.of("consumer-suspend-and-resume", ConsumerControlScenarios::suspendAndResume, "kill"),
-        Scenario.of("consumer-hangs", ConsumerControlScenarios::hangs, "kill-all"));
+        // Alone: a broker that others kill again and again does not live long enough to call a queue stuck.
+        Scenario.of("consumer-hangs", ConsumerControlScenarios::hangs, "kill-all", "exclusive"));
 
     /** The broker of these suites calls a queue stuck after two seconds. */
     private static final Duration UNTIL_IT_IS_TOLD = Duration.ofSeconds(8);

@@ -20,6 +20,7 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.RPCHook;
 
 /** What one run of a scenario owns: fresh names, and clients that are shut down at its end. */
 public final class Case implements AutoCloseable {
@@ -30,6 +31,7 @@ public final class Case implements AutoCloseable {
     public final Cluster cluster;
     private final String name;
     private final Deque<Runnable> closers = new ArrayDeque<>();
+    private RPCHook hook;
 
     Case(String name, Cluster cluster) {
         this.name = name;
@@ -47,6 +49,15 @@ public final class Case implements AutoCloseable {
         Kills.isOn(other.cluster);
         onClose(other::close);
         return other;
+    }
+
+    /** What clients that are made from now on are to tell of their requests and answers. */
+    public void hook(RPCHook all) {
+        hook = all;
+    }
+
+    RPCHook hook() {
+        return hook;
     }
 
     /** A name for a topic or group that nobody else uses. */
@@ -82,7 +93,7 @@ public final class Case implements AutoCloseable {
     }
 
     public DefaultMQProducer unstartedProducer() {
-        DefaultMQProducer producer = new DefaultMQProducer(freshName());
+        DefaultMQProducer producer = new DefaultMQProducer(freshName(), hook);
         producer.setNamesrvAddr(cluster.namesrv);
         producer.setInstanceName(freshInstance());
         // A first send to a cold, busy Java broker can take longer than the default of 3 s.
@@ -93,7 +104,7 @@ public final class Case implements AutoCloseable {
 
     /** Not yet started. Does often what a client does every 5 to 30 s, so that nobody has to wait for it. */
     public DefaultMQPushConsumer pushConsumer(String group) {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group, hook);
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
         // From the last one, the client's default, a message is skipped if it arrives between the client's
@@ -135,7 +146,7 @@ public final class Case implements AutoCloseable {
 
     /** Not yet started. */
     public DefaultLitePullConsumer litePullConsumer(String group) {
-        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group, hook);
         consumer.setNamesrvAddr(cluster.namesrv);
         consumer.setInstanceName(freshInstance());
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);

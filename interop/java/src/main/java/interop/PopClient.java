@@ -11,6 +11,7 @@ import org.apache.rocketmq.client.impl.ClientRemotingProcessor;
 import org.apache.rocketmq.client.impl.mqclient.MQClientAPIExt;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.RPCHook;
 import org.apache.rocketmq.remoting.netty.NettyClientConfig;
 import org.apache.rocketmq.remoting.protocol.header.AckMessageRequestHeader;
 import org.apache.rocketmq.remoting.protocol.header.ChangeInvisibleTimeRequestHeader;
@@ -33,14 +34,18 @@ public final class PopClient {
     }
 
     public PopClient(Case c, String topic, String group) throws Exception {
-        this(c.cluster.namesrv, "broker-a", c.cluster.brokerAddr(), topic, group);
+        this(c.cluster.namesrv, "broker-a", c.cluster.brokerAddr(), topic, group, c.hook());
         c.onClose(api::shutdown);
     }
 
     public PopClient(String namesrv, String brokerName, String broker, String topic, String group) throws Exception {
+        this(namesrv, brokerName, broker, topic, group, null);
+    }
+
+    private PopClient(String namesrv, String brokerName, String broker, String topic, String group, RPCHook hook) throws Exception {
         ClientConfig config = new ClientConfig();
         config.setNamesrvAddr(namesrv);
-        this.api = new MQClientAPIExt(config, new NettyClientConfig(), new ClientRemotingProcessor(null), null);
+        this.api = new MQClientAPIExt(config, new NettyClientConfig(), new ClientRemotingProcessor(null), hook);
         this.api.start();
         this.broker = broker;
         this.brokerName = brokerName;

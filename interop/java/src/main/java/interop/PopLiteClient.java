@@ -38,7 +38,7 @@ public final class PopLiteClient {
     public PopLiteClient(Case c, String topic, String group, String clientId) throws Exception {
         ClientConfig config = new ClientConfig();
         config.setNamesrvAddr(c.cluster.namesrv);
-        this.api = new MQClientAPIExt(config, new NettyClientConfig(), new ClientRemotingProcessor(null), null);
+        this.api = new MQClientAPIExt(config, new NettyClientConfig(), new ClientRemotingProcessor(null), c.hook());
         this.api.start();
         c.onClose(api::shutdown);
         this.broker = c.cluster.brokerAddr();

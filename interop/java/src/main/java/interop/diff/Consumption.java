@@ -75,12 +75,12 @@ final class Consumption {
 
     private static String end(Side side, String topic, int queue) throws Exception {
         Map<String, String> fields = Map.of("topic", topic, "queueId", String.valueOf(queue));
-        return String.valueOf(side.ask(30, fields, null).getExtFields().get("offset"));
+        return String.valueOf(side.look(30, fields).getExtFields().get("offset"));
     }
 
     private String committed(Side side, String name, String topic, int queue) throws Exception {
         Map<String, String> fields = Map.of("consumerGroup", prefix + name, "topic", topic, "queueId", String.valueOf(queue));
-        return String.valueOf(side.ask(14, fields, null).getExtFields().get("offset"));
+        return String.valueOf(side.look(14, fields).getExtFields().get("offset"));
     }
 
     /** Messages whose number is divisible by 5 fail, as often as {@code max} allows, and so end as dead letters. */

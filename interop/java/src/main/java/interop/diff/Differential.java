@@ -17,7 +17,8 @@ import java.util.concurrent.Future;
 
 /**
  * {@code Differential SEED...}: gives the same random work to two systems, {@code interop.main} (Eruca) and
- * {@code interop.java} (Apache RocketMQ), through the same client, and compares all that can be seen of them.
+ * {@code interop.java} (Apache RocketMQ), through the same client, and compares all that can be seen of them. With {@code interop.plant} both
+ * are Eruca, and what differs is what {@link Plants} changed: all of that, and nothing else.
  */
 public final class Differential {
     private Differential() {
@@ -56,8 +57,9 @@ public final class Differential {
         Workload workload = new Workload(Long.parseLong(seed), attempt);
         String name = attempt == 0 ? seed : seed + "-again";
         try (Case main = Case.of("diff", "main"); Case java = Case.of("diff", "java")) {
-            Side eruca = new Side(main);
-            Side other = new Side(java);
+            Plants plants = Boolean.getBoolean("interop.plant") ? new Plants(workload.prefix()) : null;
+            Side eruca = new Side(main, plants);
+            Side other = new Side(java, null);
             Future<?> first = pool.submit(() -> workload.run(eruca));
             Future<?> second = pool.submit(() -> workload.run(other));
             try {
@@ -73,7 +75,7 @@ public final class Differential {
                 write(name + "-java", other);
                 pool.shutdownNow();
             }
-            List<String> differences = compare(eruca, other, known);
+            List<String> differences = plants == null ? compare(eruca, other, known) : plants.unseen(compare(eruca, other, Known.nothing()));
             System.out.printf("seed %s: %d observations, %d unexplained differences%n", name,
                 eruca.transcript.size(), differences.size());
             differences.forEach(System.out::println);

@@ -1,6 +1,5 @@
 package interop.diff;
 
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -8,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 import org.apache.rocketmq.remoting.protocol.RemotingSerializable;
@@ -46,7 +44,7 @@ final class Inquiries {
     /** The Java broker's index comes behind. */
     private static void byKey(Side side, String what, Map<String, String> fields) throws Exception {
         RemotingCommand answer = side.ask(12, fields, null);
-        List<MessageExt> found = answer.getBody() == null ? List.of() : MessageDecoder.decodes(ByteBuffer.wrap(answer.getBody()));
+        List<MessageExt> found = Reading.decoded(answer);
         TreeSet<String> texts = new TreeSet<>();
         found.forEach(message -> texts.add(Texts.message(message)));
         side.see(what, "code " + answer.getCode() + " " + String.join("\n    ", texts));

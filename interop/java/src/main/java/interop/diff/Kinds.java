@@ -1,6 +1,5 @@
 package interop.diff;
 
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -10,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.rocketmq.common.message.MessageConst;
-import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 
@@ -102,27 +100,8 @@ final class Kinds {
 
     private void read(Side side, String topic, int queue, int code) throws Exception {
         side.awaitVisible(topic, String.valueOf(queue));
-        Map<String, String> fields = pull(topic, queue);
-        List<MessageExt> messages = new ArrayList<>();
-        long next = 0;
-        RemotingCommand answer;
-        do {
-            fields.put("queueOffset", String.valueOf(next));
-            answer = side.ask(code, fields, null);
-            List<MessageExt> found = decoded(answer);
-            messages.addAll(found);
-            next = Long.parseLong(answer.getExtFields() == null ? "0" : answer.getExtFields().getOrDefault("nextBeginOffset", "0"));
-        } while (answer.getCode() == 0);
-        side.see("end " + topic + ":" + queue + (code == PULL ? "" : " by lite pull"), Texts.answer(answer) + Texts.messages(messages));
-    }
-
-    private Map<String, String> pull(String topic, int queue) {
-        return new LinkedHashMap<>(Map.of("consumerGroup", prefix + "reader", "topic", topic, "queueId", String.valueOf(queue), "maxMsgNums",
-            "32", "sysFlag", "4", "commitOffset", "0", "suspendTimeoutMillis", "0", "subscription", "*", "subVersion", "1"));
-    }
-
-    private static List<MessageExt> decoded(RemotingCommand answer) {
-        return answer.getBody() == null ? List.of() : MessageDecoder.decodes(ByteBuffer.wrap(answer.getBody()));
+        Reading.Queue all = new Reading(side, prefix + "reader", true).queue(topic, queue, "*", code);
+        side.see("end " + topic + ":" + queue + (code == PULL ? "" : " by lite pull"), Texts.answer(all.last()) + Texts.messages(all.messages()));
     }
 
     private String lightQueue(String name) {
@@ -130,9 +109,18 @@ final class Kinds {
     }
 
     private Workload.Step sent(String name, String topic, Map<String, String> more) {
+        return sent(name, topic, more, work.body());
+    }
+
+    private Workload.Step sent(String name, String topic, Map<String, String> more, byte[] body) {
         Map<String, String> properties = new TreeMap<>(work.plain());
         properties.putAll(more);
-        return sent(name, work.sendFields(prefix + topic, properties, false), SEND, work.body(), List.of());
+        return sent(name, work.sendFields(prefix + topic, properties, false), SEND, body, List.of());
+    }
+
+    /** One of the greatest length is refused by the Java broker where it goes to light queues, and not by Eruca. */
+    private byte[] notTheLongest() {
+        return Arrays.copyOf(work.body(), 100 + work.number(1_000));
     }
 
     private Workload.Step sent(String name, Map<String, String> fields, int code, byte[] body, List<String> light) {
@@ -148,7 +136,7 @@ final class Kinds {
 
     private Workload.Step lite(String name) {
         if (work.chance(80)) {
-            return sent(name, "lite", Map.of(MessageConst.PROPERTY_LITE_TOPIC, work.oneOf(List.of("one", "two"))));
+            return sent(name, "lite", Map.of(MessageConst.PROPERTY_LITE_TOPIC, work.oneOf(List.of("one", "two"))), notTheLongest());
         }
         // What one side takes and the other does not goes to a topic of its own.
         Map<String, String> odd = work.chance(70)
@@ -161,9 +149,7 @@ final class Kinds {
         String named = String.join(",", queues.stream().map(this::lightQueue).toList());
         Map<String, String> properties = new TreeMap<>(work.plain());
         properties.put(MessageConst.PROPERTY_INNER_MULTI_DISPATCH, named);
-        // One of the greatest length is refused by the Java broker, and not by Eruca.
-        byte[] body = Arrays.copyOf(work.body(), 100 + work.number(1_000));
-        return sent(name, work.sendFields(prefix + "light", properties, false), SEND, body, queues.stream().map(this::lightQueue).toList());
+        return sent(name, work.sendFields(prefix + "light", properties, false), SEND, notTheLongest(), queues.stream().map(this::lightQueue).toList());
     }
 
     private Workload.Step innerBatch(String name) {
@@ -220,7 +206,7 @@ final class Kinds {
         pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
         RemotingCommand answer = side.ask(POP, pop, null);
         Map<String, String> fields = answer.getExtFields() == null ? Map.of() : answer.getExtFields();
-        List<MessageExt> found = decoded(answer);
+        List<MessageExt> found = Reading.decoded(answer);
         side.see(name, "code " + answer.getCode() + " fields " + fields.keySet().stream().sorted().toList() + " offsets "
             + fields.get("msgOffsetInfo") + " order " + fields.get("orderCountInfo") + Texts.messages(found));
         String start = fields.getOrDefault("startOffsetInfo", "");

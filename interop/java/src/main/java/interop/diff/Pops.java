@@ -1,11 +1,9 @@
 package interop.diff;
 
-import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 
@@ -39,7 +37,7 @@ final class Pops {
             // The Java broker refuses what is older than half a second.
             pop.put("bornTime", String.valueOf(System.currentTimeMillis()));
             RemotingCommand answer = side.ask(200050, pop, null);
-            List<MessageExt> found = answer.getBody() == null ? List.of() : MessageDecoder.decodes(ByteBuffer.wrap(answer.getBody()));
+            List<MessageExt> found = Reading.decoded(answer);
             Map<String, String> fields = answer.getExtFields() == null ? Map.of() : answer.getExtFields();
             side.see(what, "code " + answer.getCode() + " fields " + fields.keySet().stream().sorted().toList()
                 + " invisible " + fields.get("invisibleTime") + " offsets " + fields.get("msgOffsetInfo") + Texts.messages(found));

@@ -32,9 +32,9 @@ final class Requests {
             for (MessageExt request : batch) {
                 try {
                     side.see("request " + new String(request.getBody(), StandardCharsets.UTF_8), without(request));
-                    Case.sendOk(replier, MessageUtil.createReplyMessage(request, ("re: " + request.getFlag()).getBytes(StandardCharsets.UTF_8)));
+                    Case.sendOk(replier, MessageUtil.createReplyMessage(request, ("re: " + request.getKeys()).getBytes(StandardCharsets.UTF_8)));
                 } catch (Exception e) {
-                    side.see("failed reply to " + request.getFlag(), e.toString());
+                    side.see("failed reply to " + request.getKeys(), e.toString());
                 }
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;

@@ -3,8 +3,8 @@ package interop.diff;
 import interop.Await;
 import interop.Case;
 import interop.Cluster;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.remoting.RemotingClient;
@@ -18,14 +18,19 @@ final class Side {
     final Map<String, String> transcript = new ConcurrentSkipListMap<>();
     /** What the broker said to people, by step: shown with a difference. */
     final Map<String, String> remarks = new ConcurrentSkipListMap<>();
-    private String remark;
+    /** Steps that run beside each other have one each. */
+    private final ThreadLocal<String> remark = new ThreadLocal<>();
+    private final Plants plants;
     final DefaultMQProducer producer;
     private final RemotingClient remoting;
     /** Of queues by topic and number, behind the last message that was acknowledged. */
-    private final Map<String, Long> ends = new HashMap<>();
+    private final Map<String, Long> ends = new ConcurrentHashMap<>();
 
-    Side(Case c) throws Exception {
+    /** @param plants changes answers on their way, or null */
+    Side(Case c, Plants plants) throws Exception {
         this.c = c;
+        this.plants = plants;
+        c.hook(plants);
         broker = c.cluster.brokerAddr();
         producer = c.producer();
         remoting = producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl().getRemotingClient();
@@ -36,9 +41,22 @@ final class Side {
         RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
         fields.forEach(request::addExtField);
         request.setBody(body);
+        if (plants != null) {
+            plants.isCompared(request);
+        }
         RemotingCommand answer = remoting.invokeSync(broker, request, 20_000);
-        remark = answer.getRemark();
+        remark.set(answer.getRemark());
         return answer;
+    }
+
+    /** A request whose answer is needed, and not compared. */
+    RemotingCommand look(int code, Map<String, String> fields) throws Exception {
+        RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
+        fields.forEach(request::addExtField);
+        if (plants != null) {
+            plants.isNeeded(request);
+        }
+        return remoting.invokeSync(broker, request, 20_000);
     }
 
     /** A request without an answer. */
@@ -65,15 +83,16 @@ final class Side {
         if (end != null) {
             Map<String, String> fields = Map.of("topic", topic, "queueId", queueId);
             Await.until("acknowledged messages are visible in " + topic + ":" + queueId + " up to " + end,
-                () -> Long.parseLong(ask(30, fields, null).getExtFields().get("offset")) >= end);
+                () -> Long.parseLong(look(30, fields).getExtFields().get("offset")) >= end);
         }
     }
 
     void see(String step, String what) {
         String before = transcript.put(step, what);
-        if (remark != null) {
-            remarks.put(step, remark);
-            remark = null;
+        String said = remark.get();
+        if (said != null) {
+            remarks.put(step, said);
+            remark.remove();
         }
         if (before != null) {
             throw new IllegalStateException("two steps are called " + step);

@@ -42,6 +42,7 @@ final class Workload {
     private final List<String> topics;
     private final List<String> groups;
     private final List<Step> steps = new ArrayList<>();
+    private final PopsAgain popsAgain;
     private int ids;
 
     /** @param attempt the same work may be done more than once on the same systems, under other names */
@@ -65,11 +66,20 @@ final class Workload {
         for (int i = STEPS; i < STEPS + STEPS_OF_KINDS; i++) {
             steps.add(kinds.step(String.format("%04d", i)));
         }
+        popsAgain = new PopsAgain(this, prefix, new Random(random.nextLong()));
+        LiteTopics lite = new LiteTopics(prefix, new Random(random.nextLong()));
+        PullConsumers pulls = new PullConsumers(prefix, topics, new Random(random.nextLong()));
         steps.add(side -> Requests.run(side, prefix));
-        steps.add(side -> new Consumption(prefix, consumed).run(side));
+        steps.add(Phases.beside(List.of(side -> new Consumption(prefix, consumed).run(side), popsAgain::run,
+            lite::run, pulls::run, side -> new Broadcasts(prefix, topics).run(side))));
         steps.add(this::readAll);
         steps.add(kinds::readAll);
         steps.add(side -> Inquiries.run(side, prefix, topics));
+    }
+
+    /** Of the names of all topics and groups. */
+    String prefix() {
+        return prefix;
     }
 
     Void run(Side side) {
@@ -145,12 +155,8 @@ final class Workload {
         return side -> {
             side.awaitVisible(fields.get("topic"), fields.get("queueId"));
             RemotingCommand answer = side.ask(11, fields, null);
-            side.see(name + " " + fields, Texts.answer(answer) + Texts.messages(decoded(answer)));
+            side.see(name + " " + fields, Texts.answer(answer) + Texts.messages(Reading.decoded(answer)));
         };
-    }
-
-    private static List<MessageExt> decoded(RemotingCommand answer) {
-        return answer.getBody() == null ? List.of() : MessageDecoder.decodes(ByteBuffer.wrap(answer.getBody()));
     }
 
     // What is sent.
@@ -327,7 +333,7 @@ final class Workload {
                 String.valueOf(queue), "queueOffset", "0", "maxMsgNums", "1", "sysFlag", "4", "commitOffset", "0",
                 "suspendTimeoutMillis", "0", "subscription", "*", "subVersion", "1"));
             side.awaitVisible(topic, String.valueOf(queue));
-            List<MessageExt> found = decoded(side.ask(11, pull, null));
+            List<MessageExt> found = Reading.decoded(side.look(11, pull));
             Map<String, String> fields = new LinkedHashMap<>();
             fields.put("offset", String.valueOf(found.isEmpty() ? 1 : found.get(0).getCommitLogOffset()));
             fields.put("group", group);
@@ -385,29 +391,20 @@ final class Workload {
 
     /** Everything that is in the queues at the end. */
     private void readAll(Side side) throws Exception {
-        List<String> all = new ArrayList<>(topics);
-        all.addAll(List.of(prefix + LATE, prefix + ODD));
+        List<String> read = new ArrayList<>(topics);
+        read.addAll(List.of(prefix + LATE, prefix + ODD));
+        read.addAll(popsAgain.topics());
         List<String> retrying = new ArrayList<>(groups);
         retrying.addAll(Retries.groups(prefix));
         retrying.addAll(Consumption.failingGroups(prefix));
-        retrying.forEach(group -> all.addAll(List.of("%RETRY%" + group, "%DLQ%" + group)));
-        for (String topic : all) {
+        retrying.forEach(group -> read.addAll(List.of("%RETRY%" + group, "%DLQ%" + group)));
+        Reading reading = new Reading(side, prefix + "reader", true);
+        for (String topic : read) {
             for (int queue = 0; queue < QUEUES; queue++) {
-                List<MessageExt> messages = new ArrayList<>();
-                Map<String, String> fields = new LinkedHashMap<>(Map.of("consumerGroup", prefix + "reader", "topic", topic,
-                    "queueId", String.valueOf(queue), "maxMsgNums", "32", "sysFlag", "4", "commitOffset", "0",
-                    "suspendTimeoutMillis", "0", "subscription", "*", "subVersion", "1"));
-                long next = 0;
-                RemotingCommand answer;
-                do {
-                    fields.put("queueOffset", String.valueOf(next));
-                    answer = side.ask(11, fields, null);
-                    messages.addAll(decoded(answer));
-                    next = answer.getExtFields() == null ? 0 : Long.parseLong(answer.getExtFields().getOrDefault("nextBeginOffset", "0"));
-                } while (answer.getCode() == 0);
+                Reading.Queue all = reading.queue(topic, queue, "*");
                 boolean inOrder = topics.contains(topic);
                 side.see("end " + topic + ":" + queue,
-                    Texts.answer(answer) + (inOrder ? Texts.messages(messages) : Texts.inAnyOrder(messages)));
+                    Texts.answer(all.last()) + (inOrder ? Texts.messages(all.messages()) : Texts.inAnyOrder(all.messages())));
             }
         }
     }

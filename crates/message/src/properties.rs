@@ -284,9 +284,26 @@ pub fn find_str<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
     find(bytes, name).and_then(|value| std::str::from_utf8(value).ok())
 }
 
+/// The offset of a message in a light queue, from the values of its [`INNER_MULTI_DISPATCH`] (names, by commas) and
+/// [`INNER_MULTI_QUEUE_OFFSET`] (an offset for each); `None` where they name no offset in that queue. Its record tells the offset in the queue
+/// of its topic only.
+pub fn offset_in_light_queue(queue: &str, dispatched: &str, offsets: &str) -> Option<i64> {
+    let place = dispatched.split(',').position(|name| name == queue)?;
+    offsets.split(',').nth(place)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_has_an_offset_in_each_light_queue() {
+        let offset = |queue| offset_in_light_queue(queue, "%LMQ%a,%LMQ%b,%LMQ%c", "7,x");
+        assert_eq!(
+            [offset("%LMQ%a"), offset("%LMQ%b"), offset("%LMQ%c"), offset("a")],
+            [Some(7), None, None, None]
+        );
+    }
 
     #[test]
     fn javas_bytes() {

@@ -156,11 +156,11 @@ impl PullCall<'_> {
 
     /// A message of a light queue comes with its place in the queue that it was sent to.
     fn place_in_light_queue(&self, message: &mut StoredMessage) {
-        let told = |name| message.message.properties.get(name).unwrap_or_default().split(',');
-        let mut places = told(INNER_MULTI_DISPATCH).zip(told(INNER_MULTI_QUEUE_OFFSET));
-        let mine = places.find_map(|(queue, place)| (queue == self.queue.topic).then_some(place));
-        if let Some(place) = mine.and_then(|place| place.parse().ok()) {
-            message.queue_offset = QueueOffset(place);
+        let told = |name| message.message.properties.get(name).unwrap_or_default();
+        let (queues, offsets) = (told(INNER_MULTI_DISPATCH), told(INNER_MULTI_QUEUE_OFFSET));
+        let offset = properties::offset_in_light_queue(&self.queue.topic, queues, offsets);
+        if let Some(offset) = offset.and_then(|offset| u64::try_from(offset).ok()) {
+            message.queue_offset = QueueOffset(offset);
         }
     }
 }

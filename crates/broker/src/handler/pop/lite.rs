@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use eruca_message::{
     lite::{lite_queue, validate_lite_topic},
-    properties::{INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, find_str},
+    properties::{INNER_MULTI_DISPATCH, INNER_MULTI_QUEUE_OFFSET, find_str, offset_in_light_queue},
 };
 use eruca_protocol::{
     RemotingCommand, ResponseCode,
@@ -279,7 +279,6 @@ pub(super) fn push_counts(text: &mut String, offsets: &[i64], counts: &[(i64, i3
 
 /// The offset of a message in a light message queue: its record tells that of its topic's queue, and this one by the way.
 pub(super) fn offset_in(queue: &str, properties: &[u8]) -> Option<i64> {
-    let queues = find_str(properties, INNER_MULTI_DISPATCH)?;
-    let place = queues.split(',').position(|name| name == queue)?;
-    find_str(properties, INNER_MULTI_QUEUE_OFFSET)?.split(',').nth(place)?.parse().ok()
+    let told = |name| find_str(properties, name);
+    offset_in_light_queue(queue, told(INNER_MULTI_DISPATCH)?, told(INNER_MULTI_QUEUE_OFFSET)?)
 }

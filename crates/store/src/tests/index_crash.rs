@@ -159,3 +159,24 @@ fn a_message_whose_keys_lie_in_two_files_is_found_after_several_kills() {
         }
     }
 }
+
+#[test]
+fn a_store_that_was_closed_with_a_batch_of_keys_put_in_halfway_finds_what_was_there_before() {
+    for op in [SimOp::Write, SimOp::Sync] {
+        for after in 0..8 {
+            let mut bench = Bench::new();
+            let old = send(&bench, "T", "KEYS\x01a\x02");
+            assert_eq!(bench.store().index_step(u64::MAX), IndexStep::CaughtUp);
+            let new = send(&bench, "T", "KEYS\x01a\x02");
+            bench.store().queue_flush_step().unwrap();
+            // Of a header that many bytes are the end of what is indexed, but not the number of entries.
+            let kind = FaultKind::Torn(36, std::io::ErrorKind::Other);
+            bench.disk.inject(Fault { op, after, kind });
+            // What fails elsewhere is told.
+            let _ = bench.store().close();
+            bench.kill();
+            let outcome = bench.store().query_by_key(&query_for("T", "a"));
+            assert_eq!(found(&outcome), [old.log_offset.0, new.log_offset.0], "{op:?} {after} fails");
+        }
+    }
+}

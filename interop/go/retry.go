@@ -43,7 +43,13 @@ func retryThenSuccess(c *testCase) error {
 	last := "2 of " + topic
 	c.until("third attempt", soon, func() bool { return slices.Contains(attempts(), last) })
 	times(3, len(attempts()), "attempts")
-	equal(fmt.Sprintf("[0 of %s 1 of %s %s]", topic, topic, last), fmt.Sprint(firsts(attempts())), "times and topics that the listener sees")
+	expected := []string{"0 of " + topic, "1 of " + topic, last}
+	if killsAreOn {
+		// A message whose send-back failed is given again by the client itself, which counts that in what it gave before.
+		check(!slices.ContainsFunc(attempts(), func(one string) bool { return !slices.Contains(expected, one) }), "attempts: %v", attempts())
+		return nil
+	}
+	equal(fmt.Sprint(expected), fmt.Sprint(attempts()), "times and topics that the listener sees")
 	return nil
 }
 

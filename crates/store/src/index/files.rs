@@ -205,11 +205,8 @@ impl KeyIndex {
             if header.end_log_offset.0 < log_end {
                 break;
             }
-            let next_entry = file.first_entry_from(log_end)?;
-            let last = file.entry(next_entry - 1)?.filter(|_| next_entry > 1);
-            let end_log_offset = last.map_or(LogOffset(0), |last| last.log_offset);
-            file.set_header(IndexHeader { next_entry, end_log_offset, ..header })?;
-            file.sync()?;
+            // Not only to the first entry behind the end: after a power cut some before that may never have been written.
+            repair(&file, log_end)?;
         }
         Ok(())
     }

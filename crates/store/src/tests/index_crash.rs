@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     IndexStep, MessageQuery,
-    disk::{Fault, FaultKind, SimDisk, SimOp},
+    disk::{Disk, Fault, FaultKind, SimDisk, SimOp},
 };
 
 /// Sends, indexes and flushes, over several index files and segments; ends at the first error.
@@ -177,6 +177,40 @@ fn a_store_that_was_closed_with_a_batch_of_keys_put_in_halfway_finds_what_was_th
             bench.kill();
             let outcome = bench.store().query_by_key(&query_for("T", "a"));
             assert_eq!(found(&outcome), [old.log_offset.0, new.log_offset.0], "{op:?} {after} fails");
+        }
+    }
+}
+
+#[test]
+fn entries_behind_a_lost_tail_are_cut_also_where_some_of_them_never_got_to_the_disk() {
+    for missing in 0..20 {
+        let mut bench = Bench::new();
+        let sent: Vec<_> =
+            (0..20).map(|i| send(&bench, "T", &format!("KEYS\x01a{i}\x02")).log_offset.0).collect();
+        assert_eq!(bench.store().index_step(u64::MAX), IndexStep::CaughtUp);
+        bench.store().queue_flush_step().unwrap();
+        bench.drop_store();
+        // The power went: the log ends with the fifth message, and of the index an entry is missing.
+        let log = bench.disk.open(&bench.segment(0)).unwrap();
+        log.zero_from(sent[5]).unwrap();
+        bench.disk.remove_file(&bench.config.checkpoint_path()).unwrap();
+        let index = bench.disk.open(&index_files(&bench.disk)[0].0).unwrap();
+        let entries = 40 + u64::from(bench.config.index_slots) * 4;
+        index.write_all_at(&[0; 20], entries + 20 * (1 + missing)).unwrap();
+        bench.kill();
+        // What comes to lie there has other keys, and the process dies before the index is looked at.
+        let again: Vec<_> =
+            (0..20).map(|i| send(&bench, "T", &format!("KEYS\x01b{i}\x02")).log_offset.0).collect();
+        bench.store().queue_flush_step().unwrap();
+        bench.kill();
+        for i in 0..20 {
+            let find = |key: String| found(&bench.store().query_by_key(&query_for("T", &key)));
+            assert_eq!(
+                find(format!("a{i}")),
+                if i < 5 { vec![sent[i]] } else { vec![] },
+                "entry {missing} is missing"
+            );
+            assert_eq!(find(format!("b{i}")), [again[i]], "entry {missing} is missing");
         }
     }
 }

@@ -167,6 +167,11 @@ impl QueueFiles {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&key);
     }
 
+    /// Keeps none open.
+    pub(super) fn close_all(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).files.clear();
+    }
+
     fn open(&self, queue: &ConsumeQueue, first: u64) -> Result<Arc<dyn DiskFile>, DiskError> {
         let key = (queue.number(), first);
         if let Some(file) = self.cached(key) {

@@ -79,6 +79,8 @@ impl QueueTable {
 
     /// Gives back the files, for another way of loading.
     pub(crate) fn into_files(self) -> QueueFiles {
+        // The queues get other numbers, by which open files are known.
+        self.files.close_all();
         self.files
     }
 

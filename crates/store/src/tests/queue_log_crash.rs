@@ -85,6 +85,23 @@ fn a_topic_whose_deletion_the_queue_log_could_not_note_keeps_its_files() {
 }
 
 #[test]
+fn a_queue_log_that_does_not_fit_leaves_no_queue_with_the_file_of_another() {
+    let mut bench = filled(shared());
+    let kind = FaultKind::Fail(ErrorKind::StorageFull);
+    bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
+    bench.store().delete_topic("gone").unwrap_err();
+    bench.store().space_step();
+    // The queue log knows eight messages of this queue, and the log of messages says that it begins again.
+    bench.send("gone", 2, &[77]);
+    bench.kill();
+    assert_eq!(bench.bodies("gone", 2), [[77]]);
+    for queue in 0..3 {
+        let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
+        assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}");
+    }
+}
+
+#[test]
 fn a_queue_log_that_was_begun_in_vain_brings_no_deleted_topic_back() {
     let mut bench = filled(QueueLogPolicy::default());
     assert!(bench.store().delete_topic("gone").unwrap());

@@ -95,11 +95,11 @@ impl QueueTable {
         Ok(table)
     }
 
-    /// Removes the files of queues that are not in the table: the queue log did not know them any more when they should
-    /// have gone.
+    /// Removes the files of queues that have none, or are not in the table: the queue log did not know them any more when
+    /// they should have gone.
     pub(crate) fn remove_strays(&self) -> Result<(), DiskError> {
         for (topic, queue_id, dir) in queue_dirs(&self.files)? {
-            if self.find(&topic, queue_id).is_none() {
+            if self.find(&topic, queue_id).is_none_or(|queue| !queue.has_files()) {
                 self.files.remove_all(&dir)?;
                 remove_dir(self.files.disk(), &dir)?;
                 remove_dir(self.files.disk(), &self.files.dir().join(topic))?;

@@ -69,6 +69,21 @@ fn files_that_a_failed_deletion_left_do_not_come_back_when_the_queue_log_goes() 
 }
 
 #[test]
+fn nor_as_a_queue_of_that_name_that_got_no_message() {
+    let mut bench = filled(QueueLogPolicy { queues_min: 5, close_max: 10, ..shared() });
+    inject(&bench, SimOp::Remove, 1);
+    bench.store().delete_topic("gone").unwrap_err();
+    bench.kill();
+    bench.append("gone", 2, &[9; 10]).unwrap();
+    let kind = FaultKind::Fail(ErrorKind::StorageFull);
+    bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
+    bench.store().settle().unwrap_err();
+    bench.reopen();
+    assert!(bench.report.was_closed);
+    assert_eq!(topics(&bench), ["kept"]);
+}
+
+#[test]
 fn a_topic_whose_deletion_the_queue_log_could_not_note_keeps_its_files() {
     let mut bench = filled(shared());
     // The first step finds nothing new and writes nothing.

@@ -79,6 +79,8 @@ impl MessageStore {
     }
 
     fn flush_to_tip(&self) -> Result<LogTip, WriteStopped> {
+        // Before as after: forcing much of a log that grows fast to the disk takes as long as it takes to fill a file.
+        self.prepare_next_segment();
         let result = self.flush_written();
         match &result {
             Ok(tip) => self.flush_waiters.take_up_to(tip.end).into_iter().for_each(|waiter| waiter(Ok(()))),
@@ -111,11 +113,11 @@ impl MessageStore {
         Ok(tip)
     }
 
-    /// Creates the file that comes after the present one when that is half full, so that no append has to.
+    /// Creates the file that comes after the present one when that is a quarter full, so that no append has to.
     fn prepare_next_segment(&self) {
         let written = self.progress.written();
         let size = self.segments.segment_size();
-        if written % size <= size / 2 {
+        if written % size <= size / 4 || matches!(self.gate.check(), Err(WriteStopped::Io { .. })) {
             return;
         }
         let next = written - written % size + size;

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use crate::{
@@ -75,6 +75,8 @@ pub(crate) struct Segments {
     dir: PathBuf,
     size: u64,
     list: RwLock<VecDeque<Arc<Segment>>>,
+    /// Held while a file is created or the last one removed: the disk may take its time, and readers of the list do not wait for that.
+    changing_end: Mutex<()>,
 }
 
 impl Segments {
@@ -104,7 +106,7 @@ impl Segments {
             let file = disk.open(&path).map_err(DiskError::at("open", &path))?;
             list.push_back(Arc::new(Segment { start: found.start, len_bytes: size, path, file }));
         }
-        Ok(Segments { disk, dir, size, list: RwLock::new(list) })
+        Ok(Segments { disk, dir, size, list: RwLock::new(list), changing_end: Mutex::default() })
     }
 
     /// Opens files that follow each other and are of one size, for someone who only looks: nothing is changed.
@@ -120,7 +122,7 @@ impl Segments {
             let file = disk.open(&path).map_err(DiskError::at("open", &path))?;
             list.push_back(Arc::new(Segment { start, len_bytes: size, path, file }));
         }
-        Ok(Segments { disk, dir, size, list: RwLock::new(list) })
+        Ok(Segments { disk, dir, size, list: RwLock::new(list), changing_end: Mutex::default() })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, VecDeque<Arc<Segment>>> {
@@ -129,6 +131,10 @@ impl Segments {
 
     fn write(&self) -> RwLockWriteGuard<'_, VecDeque<Arc<Segment>>> {
         self.list.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changing_end(&self) -> MutexGuard<'_, ()> {
+        self.changing_end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Length of every segment in bytes.
@@ -168,12 +174,12 @@ impl Segments {
         if let Some(segment) = self.find(at) {
             return Ok(segment);
         }
-        // Creation holds the list: two that roll at once would both create the file.
-        let mut list = self.write();
-        let start = list.back().map_or(at - at % self.size, |segment| segment.end());
-        if let Some(segment) = list.iter().find(|segment| segment.start <= at && at < segment.end()) {
-            return Ok(Arc::clone(segment));
+        // Two that roll at once would both create the file.
+        let _changing_end = self.changing_end();
+        if let Some(segment) = self.find(at) {
+            return Ok(segment);
         }
+        let start = self.read().back().map_or(at - at % self.size, |segment| segment.end());
         debug_assert_eq!(start, at - at % self.size, "segments follow each other");
         let path = file_path(&self.dir, start);
         let file = self.disk.create(&path, self.size).map_err(DiskError::at("create", &path))?;
@@ -184,7 +190,7 @@ impl Segments {
             return Err(error);
         }
         let segment = Arc::new(Segment { start, len_bytes: self.size, path, file });
-        list.push_back(Arc::clone(&segment));
+        self.write().push_back(Arc::clone(&segment));
         Ok(segment)
     }
 
@@ -235,6 +241,7 @@ impl Segments {
 
     /// Removes the last segment: recovery's way with files behind the end.
     pub(crate) fn remove_last(&self) -> Result<(), DiskError> {
+        let _changing_end = self.changing_end();
         let Some(segment) = self.write().pop_back() else { return Ok(()) };
         self.disk.remove_file(&segment.path).map_err(DiskError::at("remove", &segment.path))?;
         self.sync_names()

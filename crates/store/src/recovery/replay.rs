@@ -1,6 +1,6 @@
 //! The walk over the log's end: every record gives its queues what they lack.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use eruca_message::{LogOffset, QueueOffset, Record, RecordFields, Timestamp};
 
@@ -11,8 +11,8 @@ use crate::{
     commit_log::{Found, LogEnd, Segments, Walk, walk_log},
     config::StoreConfig,
     consume_queue::{
-        BatchQueueEntry, BatchTable, ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueStep, QueueTable, Rebuild,
-        Rebuilt, Target,
+        BatchQueueEntry, BatchTable, ConsumeQueue, ConsumeQueueEntry, ENTRY_LEN_BYTES, QueueStep, QueueTable,
+        Rebuild, Rebuilt, Target,
     },
     disk::DiskError,
     dispatch::{
@@ -157,7 +157,7 @@ impl Replay<'_> {
         if self.batch_queues.is_batch_topic(topic) {
             return Ok(Walk::On);
         }
-        let queue = self.queues.find_or_create(topic, queue_id);
+        let mut queue = self.queues.find_or_create(topic, queue_id);
         let (min, max) = queue.range();
         // Only the property of a record that no broker wrote can say so.
         let is_impossible =
@@ -175,7 +175,13 @@ impl Replay<'_> {
             files_are_whole: self.was_closed,
             entry_was_there,
         };
-        match queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())? {
+        let mut rebuilt = queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())?;
+        if rebuilt == Rebuilt::MadeAnew {
+            self.drop_queue(&queue)?;
+            queue = self.queues.find_or_create(topic, queue_id);
+            rebuilt = queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())?;
+        }
+        match rebuilt {
             Rebuilt::Added(list) => {
                 self.queues.entry_added(&queue, list);
                 self.report.entries_rebuilt += 1;
@@ -184,7 +190,8 @@ impl Replay<'_> {
             Rebuilt::Kept => {
                 self.seen.insert(queue.number());
             }
-            Rebuilt::Skipped => {}
+            // A queue without entries has none to make way.
+            Rebuilt::Skipped | Rebuilt::MadeAnew => {}
             Rebuilt::Gap { expected } => {
                 tracing::warn!(topic, queue_id, expected, found = index, "consume queue entries are missing");
                 return Ok(Walk::Stop);
@@ -198,6 +205,17 @@ impl Replay<'_> {
             self.queues.recount_unwritten();
         }
         Ok(Walk::On)
+    }
+
+    /// Takes away a queue that the queue log still knows. If the process dies before that says so, the next recovery does it
+    /// again.
+    fn drop_queue(&mut self, queue: &Arc<ConsumeQueue>) -> Result<(), DiskError> {
+        tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), range = ?queue.range(),
+            "the topic was deleted and made anew, this queue begins again");
+        self.queues.remove_one(queue);
+        self.step.deleted(self.queues, queue);
+        self.queues.entries_dropped(queue.retire());
+        queue.remove_files(self.queues.files())
     }
 
     /// Gives the record's batch queue an entry. [`Walk::Stop`] where the queue has lost those before it.

@@ -99,17 +99,64 @@ fn a_topic_whose_deletion_the_queue_log_could_not_note_keeps_its_files() {
     assert_eq!(topics(&bench), ["kept"]);
 }
 
-#[test]
-fn a_queue_log_that_does_not_fit_leaves_no_queue_with_the_file_of_another() {
-    let mut bench = filled(shared());
+/// Deletes the topic "gone" while the disk is full, so that the queue log does not learn of it, and begins its queue 2 again.
+fn made_anew(bench: &Bench) {
     let kind = FaultKind::Fail(ErrorKind::StorageFull);
     bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
     bench.store().delete_topic("gone").unwrap_err();
     bench.store().space_step();
-    // The queue log knows eight messages of this queue, and the log of messages says that it begins again.
     bench.send("gone", 2, &[77]);
+}
+
+#[test]
+fn a_queue_that_was_made_anew_without_the_knowledge_of_the_queue_log_begins_again() {
+    for (chained, crash) in
+        [(false, Bench::kill as fn(&mut Bench)), (true, Bench::kill), (true, Bench::power_cut)]
+    {
+        let mut bench = filled(shared());
+        if chained {
+            bench.send("gone", 2, &[8]);
+            bench.send("gone", 1, &[8]);
+            bench.store().queue_flush_step().unwrap();
+        }
+        made_anew(&bench);
+        bench.store().flush_step().unwrap();
+        for _ in 0..2 {
+            crash(&mut bench);
+            assert_eq!(bench.bodies("gone", 2), [[77]]);
+            let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
+            (0..3).for_each(|queue| assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}"));
+        }
+        bench.reopen();
+        assert_eq!(bench.bodies("gone", 2), [[77]]);
+    }
+}
+
+#[test]
+fn beside_it_an_empty_queue_goes_on_where_it_was() {
+    let mut bench = filled(shared());
+    (0..60u8).for_each(|i| drop(bench.send("busy", 0, &[i; 1000])));
+    bench.store().queue_flush_step().unwrap();
+    bench.store().delete_expired_now(bench.clock_in_days(30));
+    bench.send("gone", 2, &[9; 10]);
+    bench.store().queue_flush_step().unwrap();
+    let range = bench.store().queue_range("kept", 0);
+    assert_eq!((range.min.0, range.max.0), (8, 8));
+    made_anew(&bench);
     bench.kill();
+    assert_eq!(bench.store().queue_range("kept", 0), range);
     assert_eq!(bench.bodies("gone", 2), [[77]]);
+}
+
+#[test]
+fn a_queue_log_that_does_not_fit_leaves_no_queue_with_the_file_of_another() {
+    let mut bench = filled(shared());
+    let at = bench.send("gone", 2, &[77]).log_offset.0;
+    // The queue log knows eight messages of this queue, and this record says that it is the fourth.
+    let path = bench.segment(at - at % bench.config.segment_size_bytes);
+    let place = at % bench.config.segment_size_bytes + 20;
+    bench.disk.open(&path).unwrap().write_all_at(&3u64.to_be_bytes(), place).unwrap();
+    bench.kill();
     for queue in 0..3 {
         let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
         assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}");

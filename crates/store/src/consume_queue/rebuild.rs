@@ -61,7 +61,7 @@ impl ConsumeQueue {
             }
             return Ok(Rebuilt::Kept);
         }
-        if how.ends_are_known && index == 0 && max > 0 && self.entry(files, 0)? != Some(entry) {
+        if how.ends_are_known && index == 0 && max > 0 {
             return Ok(Rebuilt::MadeAnew);
         }
         if index < min && (how.files_are_whole || how.ends_are_known) {

@@ -208,14 +208,17 @@ impl Replay<'_> {
     }
 
     /// Takes away a queue that the queue log still knows. If the process dies before that says so, the next recovery does it
-    /// again.
+    /// again, whatever is in files of that name then.
     fn drop_queue(&mut self, queue: &Arc<ConsumeQueue>) -> Result<(), DiskError> {
         tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), range = ?queue.range(),
             "the topic was deleted and made anew, this queue begins again");
         self.queues.remove_one(queue);
         self.step.deleted(self.queues, queue);
         self.queues.entries_dropped(queue.retire());
-        queue.remove_files(self.queues.files())
+        let files = self.queues.files();
+        // Else it would learn of the new queue before it learns that the old one is gone.
+        files.queue_log().set_outdated();
+        queue.remove_files(files)
     }
 
     /// Gives the record's batch queue an entry. [`Walk::Stop`] where the queue has lost those before it.

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
@@ -28,8 +29,8 @@ import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
- * {@code Load NAMESRVS}: producers and consumers that know nothing of what happens to their cluster. Commands on standard input,
- * each answered by a line: {@code flowing} waits until messages of all kinds are acknowledged again, {@code end} stops the
+ * {@code Load NAMESRVS FEATURES}: producers and consumers that know nothing of what happens to their cluster. FEATURES are, comma-separated,
+ * what version 5 has beside the rest: {@code timed}, {@code popped}. Commands on standard input, each answered by a line: {@code flowing} waits until messages of all kinds are acknowledged again, {@code end} stops the
  * producers, waits until everything is consumed and says what was kept.
  */
 public final class Load {
@@ -50,16 +51,18 @@ public final class Load {
     private static final int TIMED_MS = 3_000;
 
     private final String namesrvs;
+    private final Set<String> features;
     private final Ledger ledger = new Ledger();
     private final List<Thread> writers = new ArrayList<>();
     private volatile boolean stopped;
 
-    private Load(String namesrvs) {
+    private Load(String namesrvs, Set<String> features) {
         this.namesrvs = namesrvs;
+        this.features = features;
     }
 
     public static void main(String[] args) throws Exception {
-        boolean good = new Load(args[0]).run();
+        boolean good = new Load(args[0], Set.of(args[1].split(","))).run();
         // Clients leave threads behind, so the end has to be said.
         System.exit(good ? 0 : 1);
     }
@@ -73,9 +76,7 @@ public final class Load {
             consume(topic, message -> { });
         }
         consume(LATE, message -> isLate(message, LATE_MS));
-        consume(TIMED, message -> isLate(message, TIMED_MS));
         consumeFiltered();
-        consumePopped();
         consumeOrdered();
         for (int i = 0; i < PLAIN_WRITERS; i++) {
             String writer = "plain" + i;
@@ -88,11 +89,6 @@ public final class Load {
             message.setDelayTimeLevel(1);
             return producer.send(message);
         });
-        write("timed", RARE_PAUSE_MS, key -> {
-            Message message = timed(TIMED, key);
-            message.setDelayTimeMs(TIMED_MS);
-            return producer.send(message);
-        });
         write("filtered", RARE_PAUSE_MS, key -> {
             Message message = new Message(FILTERED, "", key, new byte[1]);
             message.putUserProperty("size", "9");
@@ -103,7 +99,18 @@ public final class Load {
             message.putUserProperty("size", "3");
             return producer.send(message);
         });
-        write("popped", RARE_PAUSE_MS, key -> producer.send(new Message(POPPED, "", key, new byte[1])));
+        if (features.contains("timed")) {
+            consume(TIMED, message -> isLate(message, TIMED_MS));
+            write("timed", RARE_PAUSE_MS, key -> {
+                Message message = timed(TIMED, key);
+                message.setDelayTimeMs(TIMED_MS);
+                return producer.send(message);
+            });
+        }
+        if (features.contains("popped")) {
+            consumePopped();
+            write("popped", RARE_PAUSE_MS, key -> producer.send(new Message(POPPED, "", key, new byte[1])));
+        }
         write("transaction", RARE_PAUSE_MS, key ->
             transactional.sendMessageInTransaction(new Message(TRANSACTIONS, "", key, new byte[1]), null));
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

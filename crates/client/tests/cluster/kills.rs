@@ -50,11 +50,14 @@ pub(crate) async fn moment(what: &str) {
     kill.note(&format!("{number} {what}"));
     if number == kill.at {
         tokio::task::spawn_blocking(move || kill.servers("stop-broker", &["kill"])).await.unwrap();
-        // A runtime waits for such work when it ends: so does the test.
+        // A runtime waits for such work when it ends, so does the test; but only where it has begun.
+        let (begins, has_begun) = tokio::sync::oneshot::channel();
         tokio::task::spawn_blocking(move || {
+            let _ = begins.send(());
             kill.servers("start-broker", &[]);
             kill.note("killed");
         });
+        has_begun.await.unwrap();
     }
 }
 

@@ -23,21 +23,26 @@ use crate::{
 
 /// A consumer, as brokers address it. Calls must not block.
 pub(crate) trait BrokerRequests: Send + Sync {
-    /// The members of the group changed: time to rebalance.
-    fn consumer_ids_changed(&self);
-    /// Go on from these offsets.
-    fn reset_offsets(&self, offsets: &BTreeMap<MessageQueue, i64>);
-    /// The offsets in the queues of `topic`.
-    fn offsets_of(&self, topic: &str) -> BTreeMap<MessageQueue, i64>;
+    /// The members of the group changed: time to rebalance, where queues are shared out.
+    fn consumer_ids_changed(&self) {}
+    /// Go on from these offsets; nothing where the user or the broker says from where.
+    fn reset_offsets(&self, _offsets: &BTreeMap<MessageQueue, i64>) {}
+    /// The offsets in the queues of `topic`, as far as they are known here.
+    fn offsets_of(&self, _topic: &str) -> BTreeMap<MessageQueue, i64> {
+        BTreeMap::new()
+    }
     /// How it is doing.
     fn running_info(&self) -> ConsumerRunningInfo;
-    /// Consume this message and tell how it went.
+    /// Consume this message and tell how it went. Refused where the user asks for messages instead of being called with them.
     fn consume_directly(
         self: Arc<Self>,
-        message: StoredMessage,
+        _message: StoredMessage,
         request: RemotingCommand,
         responder: Responder,
-    );
+    ) {
+        let remark = "this consumer asks for its messages: nobody is called with them";
+        responder.send(request.reply_error(ResponseCode::SYSTEM_ERROR, remark));
+    }
 }
 
 /// A consumer of lite topics, as brokers tell it something. Calls must not block.

@@ -1,13 +1,9 @@
 //! What brokers ask of a lite pull consumer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use eruca_message::{MessageQueue, StoredMessage};
-use eruca_protocol::{
-    RemotingCommand, ResponseCode,
-    body::{ConsumerRunningInfo, ProcessQueueInfo},
-};
-use eruca_remoting::Responder;
+use eruca_message::MessageQueue;
+use eruca_protocol::body::{ConsumerRunningInfo, ProcessQueueInfo};
 
 use super::core::{AssignedQueue, Core};
 use crate::{inbound::BrokerRequests, lock::lock};
@@ -40,10 +36,5 @@ impl BrokerRequests for Core {
         info.mq_table =
             self.assigned().iter().map(|assigned| (assigned.queue.clone(), state(assigned))).collect();
         info
-    }
-
-    fn consume_directly(self: Arc<Self>, _: StoredMessage, request: RemotingCommand, responder: Responder) {
-        let remark = "this consumer pulls: nobody is called with messages";
-        responder.send(request.reply_error(ResponseCode::SYSTEM_ERROR, remark));
     }
 }

@@ -117,7 +117,7 @@ impl PopConsumerBuilder {
             return Err(ConfigError::Unset { setting: "subscribe", remedy }.into());
         }
         let inbound = Arc::new(Inbound::default());
-        let session = Arc::new(Session::open(self.client, Some(inbound)).await?);
+        let session = Arc::new(Session::open(self.client, Some(inbound.clone())).await?);
         let member = MemberSettings {
             group: self.settings.group.clone(),
             consume_from: self.settings.from,
@@ -128,6 +128,6 @@ impl PopConsumerBuilder {
             session.close();
             return Err(refused.into());
         }
-        Ok(PopConsumer::start(member, self.settings, self.max_reconsume_times).await)
+        Ok(PopConsumer::start(member, self.settings, self.max_reconsume_times, &inbound).await)
     }
 }

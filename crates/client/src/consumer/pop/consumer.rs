@@ -3,20 +3,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use eruca_message::names;
-use eruca_protocol::ResponseCode;
+use eruca_protocol::{ResponseCode, body::ConsumerRunningInfo};
 use eruca_remoting::TaskGroup;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     super::{
         membership::Membership,
+        rates::Rates,
         send_back::SendBack,
         subscription::{Filter, Subscription},
     },
@@ -24,7 +25,12 @@ use super::{
     acks::batches,
     call::{ANY_QUEUE, Calls, PopOutcome, PopSettings},
 };
-use crate::{CallError, ConfigError, lock::lock, upkeep};
+use crate::{
+    CallError, ConfigError,
+    inbound::{BrokerRequests, Inbound},
+    lock::lock,
+    upkeep,
+};
 
 /// Longest time that a broker is asked to wait for messages.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -64,6 +70,7 @@ struct Place {
 /// What the user and the tasks share.
 struct Core {
     member: Membership,
+    rates: Rates,
     settings: PopSettings,
     max_reconsume_times: i32,
     /// Something may have come where somebody is asked to tell.
@@ -78,6 +85,11 @@ struct Core {
 impl Core {
     fn calls(&self) -> Calls<'_> {
         Calls { session: &self.member.session, settings: &self.settings }
+    }
+
+    /// So many messages are done with. How long that took only the user knows.
+    fn acknowledged(&self, topic: &str, messages: usize) {
+        self.rates.consumed(topic, Duration::ZERO, messages, 0, self.member.session.now());
     }
 
     fn send_back(&self) -> SendBack<'_> {
@@ -132,9 +144,15 @@ impl PopConsumer {
         PopConsumerBuilder::default()
     }
 
-    pub(super) async fn start(member: Membership, settings: PopSettings, max_reconsume_times: i32) -> Self {
+    pub(super) async fn start(
+        member: Membership,
+        settings: PopSettings,
+        max_reconsume_times: i32,
+        inbound: &Inbound,
+    ) -> Self {
         member.introduce().await;
         let core = Arc::new(Core {
+            rates: Rates::new(member.session.now()),
             member,
             settings,
             max_reconsume_times,
@@ -143,6 +161,8 @@ impl PopConsumer {
             open_attempts: Mutex::default(),
             attempts: AtomicUsize::new(0),
         });
+        let served: Weak<Core> = Arc::downgrade(&core);
+        inbound.serve(served);
         let tasks = TaskGroup::new();
         let (beating, changed) = (core.clone(), core.clone());
         upkeep::start(
@@ -268,11 +288,13 @@ impl PopConsumer {
                 format!("{}#{}", self.client_id(), core.attempts.fetch_add(1, Ordering::Relaxed))
             })
         });
+        let asked = Instant::now();
         let popped = core.calls().pop(&place.broker, ANY_QUEUE, subscription, wait, attempt.as_deref()).await;
         if let (Err(CallError::Invoke(_)), Some(attempt)) = (&popped, attempt) {
             lock(&core.open_attempts).entry(place.clone()).or_default().push(attempt);
         }
         let PopOutcome::Messages(popped) = popped? else { return Ok(Vec::new()) };
+        core.rates.pulled(&place.topic, asked.elapsed(), popped.len(), core.member.session.now());
         // Brokers compare hashes of tags. What only looks alike is nobody's of this group.
         let (wanted, mut done): (Vec<_>, Vec<_>) =
             popped.into_iter().partition(|message| subscription.wants(message.stored.message.tag()));
@@ -315,7 +337,10 @@ impl PopConsumer {
     /// The broker cannot be asked or refuses; brokers do not tell that a message is not held any more.
     pub async fn ack(&self, message: &PoppedMessage) -> Result<(), PopError> {
         self.check_open()?;
-        self.core.calls().ack(&message.topic, &message.handle).await.map_err(|error| not_held(error, message))
+        let acked = self.core.calls().ack(&message.topic, &message.handle).await;
+        acked.map_err(|error| not_held(error, message))?;
+        self.core.acknowledged(&message.topic, 1);
+        Ok(())
     }
 
     /// All of these were consumed; one request to each broker.
@@ -327,6 +352,9 @@ impl PopConsumer {
         let (requests, alone) = batches(messages, &self.core.settings.group);
         for request in &requests {
             self.core.calls().batch_ack(request).await?;
+            for ack in &request.acks {
+                self.core.acknowledged(&ack.topic, ack.bits.iter().count());
+            }
         }
         for message in alone {
             self.ack(message).await?;
@@ -365,6 +393,12 @@ impl PopConsumer {
 
     fn check_open(&self) -> Result<(), CallError> {
         if self.is_shut_down.load(Ordering::Acquire) { Err(CallError::ShutDown) } else { Ok(()) }
+    }
+}
+
+impl BrokerRequests for Core {
+    fn running_info(&self) -> ConsumerRunningInfo {
+        self.member.running_info(&self.rates, self.settings.in_order)
     }
 }
 

@@ -95,6 +95,30 @@ async fn what_was_popped_is_acknowledged_by_its_handle() {
 }
 
 #[tokio::test]
+async fn brokers_can_ask_how_it_is_doing_and_call_it_with_nothing() {
+    let (cluster, _came) = cluster(&["a"], |_, request| found(request, &[3, 4, 6], ""));
+    let consumer = start(&cluster, PopConsumerBuilder::in_order).await;
+    let messages = consumer.pop(SOON).await.unwrap();
+    consumer.ack(&messages[0]).await.unwrap();
+    consumer.ack_all(&messages[1..]).await.unwrap();
+    let asked = GetConsumerRunningInfoRequest { consumer_group: "g".into(), ..Default::default() };
+    let answer = cluster.member("g").invoke(RemotingCommand::request(&asked), SOON).await.unwrap();
+    let info: body::ConsumerRunningInfo = body::from_json(&answer.body).unwrap();
+    let said = ["PROP_CONSUME_TYPE", "PROP_CONSUMEORDERLY"].map(|name| &*info.properties[name]);
+    assert_eq!(said, ["CONSUME_POP", "true"]);
+    let rates = info.status_table["t"];
+    assert!(rates.pull_tps > 0.0 && rates.consume_ok_tps == rates.pull_tps, "{rates:?}");
+    let direct = ConsumeMessageDirectlyRequest { consumer_group: "g".into(), ..Default::default() };
+    let direct =
+        RemotingCommand::request(&direct).with_body(crate::decode::tests::record("t", 0, 0, b"x", b""));
+    let refused = cluster.member("g").invoke(direct, SOON).await.unwrap();
+    let remark = refused.remark.clone().unwrap_or_default();
+    assert_eq!(refused.response_code(), ResponseCode::SYSTEM_ERROR, "{remark}");
+    assert!(remark.contains("asks for its messages"), "{remark}");
+    consumer.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_message_has_a_new_handle_after_a_change_and_a_stale_one_is_told() {
     let (cluster, _came) = cluster(&["a"], |_, request| found(request, &[3], ""));
     cluster.answer_by(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, |_, request| {

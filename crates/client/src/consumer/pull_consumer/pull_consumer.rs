@@ -10,8 +10,8 @@ use std::{
 };
 
 use eruca_message::{MessageQueue, StoredMessage, Timestamp};
-use eruca_protocol::{RemotingCommand, ResponseCode, body::ConsumerRunningInfo};
-use eruca_remoting::{Responder, TaskGroup};
+use eruca_protocol::body::ConsumerRunningInfo;
+use eruca_remoting::TaskGroup;
 use tokio::time::Instant;
 
 use super::{
@@ -257,12 +257,6 @@ impl PullConsumer {
 }
 
 impl BrokerRequests for Core {
-    /// It shares no queues.
-    fn consumer_ids_changed(&self) {}
-
-    /// It pulls from where its user says.
-    fn reset_offsets(&self, _: &BTreeMap<MessageQueue, i64>) {}
-
     fn offsets_of(&self, topic: &str) -> BTreeMap<MessageQueue, i64> {
         let mut offsets = self.member.offsets.all_known();
         offsets.retain(|queue, _| queue.topic == topic);
@@ -271,11 +265,6 @@ impl BrokerRequests for Core {
 
     fn running_info(&self) -> ConsumerRunningInfo {
         self.member.running_info(&self.rates, false)
-    }
-
-    fn consume_directly(self: Arc<Self>, _: StoredMessage, request: RemotingCommand, responder: Responder) {
-        let remark = "this consumer pulls: nobody is called with messages";
-        responder.send(request.reply_error(ResponseCode::SYSTEM_ERROR, remark));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The pull consumer against a small cluster in this process.
 
-use eruca_protocol::{RequestCode, body::HeartbeatData, request::*};
+use eruca_protocol::{RequestCode, ResponseCode, body::HeartbeatData, request::*};
 
 use super::*;
 use crate::{

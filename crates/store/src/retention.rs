@@ -133,9 +133,11 @@ impl MessageStore {
 
     fn delete_segments(&self, now: Timestamp, reason: Reason, most: usize, report: &mut RetentionReport) {
         let shrinking = self.shrinking.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.segments.min();
         let result = self.delete_while_allowed(now, reason, most, report);
         drop(shrinking);
-        if report.segments_deleted > 0 {
+        // A file that is gone is gone, also where that could not be made to last.
+        if self.segments.min() > before {
             tracing::info!(
                 segments = report.segments_deleted,
                 ?reason,

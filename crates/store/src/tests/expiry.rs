@@ -203,6 +203,16 @@ fn rot_at_the_start_of_a_segment_does_not_keep_all_before_it() {
 }
 
 #[test]
+fn queues_follow_also_where_the_loss_of_a_segment_cannot_be_made_to_last() {
+    let bench = filled();
+    let kind = FaultKind::Fail(std::io::ErrorKind::Other);
+    bench.disk.inject(Fault { op: SimOp::SyncDir, after: 0, kind });
+    bench.store().delete_expired_now(at_hour(4));
+    assert_eq!(bench.store().log_range().0, LogOffset(4096));
+    assert_eq!(bench.store().queue_range("T", 0).min, QueueOffset(3));
+}
+
+#[test]
 fn a_queue_that_could_not_be_trimmed_is_trimmed_by_hand() {
     let bench = filled();
     // Behind the ten segments.

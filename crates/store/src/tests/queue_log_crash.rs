@@ -135,7 +135,9 @@ fn a_queue_that_was_made_anew_without_the_knowledge_of_the_queue_log_begins_agai
 #[test]
 fn beside_it_an_empty_queue_goes_on_where_it_was() {
     let mut bench = filled(shared());
-    (0..60u8).for_each(|i| drop(bench.send("busy", 0, &[i; 1000])));
+    for i in 0..60u8 {
+        bench.send("busy", 0, &[i; 1000]);
+    }
     bench.store().queue_flush_step().unwrap();
     bench.store().delete_expired_now(bench.clock_in_days(30));
     bench.send("gone", 2, &[9; 10]);

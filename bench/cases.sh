@@ -224,6 +224,10 @@ case_catchup() {
   note loopback_seconds "$("$here/loopback" "$dir/store/commitlog" "$dir/copy")"
   rm -rf "$dir/copy"
   even_start
+  # As often as a broker forces its log to the disk (flushIntervalCommitLog).
+  note loopback_synced_seconds "$("$here/loopback" "$dir/store/commitlog" "$dir/copy" 500)"
+  rm -rf "$dir/copy"
+  even_start
   "$servers" start-broker "$slave" "${conf_always[@]}" brokerId=1 brokerRole=SLAVE
   # A slave is ready before it has copied anything.
   slave_pid=$("$servers" pid "$slave" broker)

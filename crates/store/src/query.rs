@@ -206,7 +206,6 @@ impl MessageStore {
         let queues = self.queues.remove(topic);
         for queue in &queues {
             flush.step.deleted(&self.queues, queue);
-            self.queues.entries_dropped(queue.retire());
         }
         // Before the files go, so that a power cut in between leaves files without a queue and not the reverse. Where that
         // fails, the files stay: until a queue of that name is made anew, or a stop in order.

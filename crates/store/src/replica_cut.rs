@@ -311,7 +311,6 @@ impl MessageStore {
             } else {
                 self.queues.remove_one(&queue);
                 flush.step.deleted(&self.queues, &queue);
-                queue.retire();
                 queue.remove_files(files)?;
                 remove_dir(files.disk(), &files.queue_dir(queue.topic(), queue.queue_id()))?;
                 if !self.queues.contains(queue.topic()) {

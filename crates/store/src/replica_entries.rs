@@ -115,7 +115,6 @@ impl MessageStore {
         self.flush_queues(&mut flush).map_err(cannot)?;
         self.queues.remove_one(queue);
         flush.step.deleted(&self.queues, queue);
-        self.queues.entries_dropped(queue.retire());
         if self.queues.files().queue_log().is_active() {
             self.flush_queues(&mut flush).map_err(cannot)?;
         }

@@ -133,11 +133,9 @@ impl MessageStore {
 
     fn delete_segments(&self, now: Timestamp, reason: Reason, most: usize, report: &mut RetentionReport) {
         let shrinking = self.shrinking.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.segments.min();
         let result = self.delete_while_allowed(now, reason, most, report);
         drop(shrinking);
-        // A file that is gone is gone, also where that could not be made to last.
-        if self.segments.min() > before {
+        if report.segments_deleted > 0 {
             tracing::info!(
                 segments = report.segments_deleted,
                 ?reason,
@@ -179,6 +177,8 @@ impl MessageStore {
             let Some(deleted) = self.segments.remove_first()? else { break };
             report.segments_deleted += 1;
             report.bytes_deleted += deleted.len_bytes;
+            // After it counts: a file that is gone is gone, also where that cannot be made to last.
+            self.segments.sync_names()?;
         }
         Ok(())
     }

@@ -75,7 +75,8 @@ pub(crate) struct Segments {
     dir: PathBuf,
     size: u64,
     list: RwLock<VecDeque<Arc<Segment>>>,
-    /// Held while a file is created or the last one removed: the disk may take its time, and readers of the list do not wait for that.
+    /// Held while a file is created or the last one removed: the disk may take its time, and readers of the list do not wait
+    /// for that.
     changing_end: Mutex<()>,
 }
 
@@ -194,7 +195,8 @@ impl Segments {
         Ok(segment)
     }
 
-    /// Removes the first segment, unless it is the only one; its file goes when the last reader lets it go.
+    /// Removes the first segment, unless it is the only one; its file goes when the last reader lets it go, and for good with
+    /// [`Segments::sync_names`], which has to come before the next one is removed.
     pub(crate) fn remove_first(&self) -> Result<Option<Arc<Segment>>, DiskError> {
         let first = {
             let mut list = self.write();
@@ -210,7 +212,6 @@ impl Segments {
                 self.write().push_front(Arc::clone(segment));
                 return Err(DiskError::at("remove", &segment.path)(error));
             }
-            self.sync_names()?;
         }
         Ok(first)
     }

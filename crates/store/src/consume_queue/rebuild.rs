@@ -14,9 +14,6 @@ pub(crate) enum Rebuilt {
     Kept,
     /// It belongs to a queue of this name that is no more, or was there.
     Skipped,
-    /// It is the first one of a queue that was made anew after its topic was deleted, which the queue log does not know:
-    /// the old queue has to go.
-    MadeAnew,
     /// Entries before it are missing.
     Gap {
         /// The first that is missing.
@@ -60,9 +57,6 @@ impl ConsumeQueue {
                 self.truncate(files, index + 1, touched)?;
             }
             return Ok(Rebuilt::Kept);
-        }
-        if how.ends_are_known && index == 0 && max > 0 {
-            return Ok(Rebuilt::MadeAnew);
         }
         if index < min && (how.files_are_whole || how.ends_are_known) {
             return Ok(Rebuilt::Skipped);

@@ -45,7 +45,7 @@ impl QueueStep {
         &mut self.touched
     }
 
-    /// Notes a queue that was taken out of the table, before its files are removed.
+    /// Retires a queue that was taken out of the table, before its files are removed.
     pub(crate) fn deleted(&mut self, table: &QueueTable, queue: &ConsumeQueue) {
         if queue.is_chained() {
             table.chains_changed(-1);
@@ -53,6 +53,7 @@ impl QueueStep {
         if queue.is_logged() {
             self.deleted.push(queue.number());
         }
+        table.entries_dropped(queue.retire());
     }
 
     /// Writes those entries whose records end at or before `log_end`. Of an error nothing is lost: the rest is tried

@@ -158,6 +158,10 @@ impl Replay<'_> {
             return Ok(Walk::On);
         }
         let mut queue = self.queues.find_or_create(topic, queue_id);
+        if self.known.is_some() && index == 0 && queue.range().1 > 0 {
+            self.drop_queue(&queue)?;
+            queue = self.queues.find_or_create(topic, queue_id);
+        }
         let (min, max) = queue.range();
         // Only the property of a record that no broker wrote can say so.
         let is_impossible =
@@ -175,13 +179,7 @@ impl Replay<'_> {
             files_are_whole: self.was_closed,
             entry_was_there,
         };
-        let mut rebuilt = queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())?;
-        if rebuilt == Rebuilt::MadeAnew {
-            self.drop_queue(&queue)?;
-            queue = self.queues.find_or_create(topic, queue_id);
-            rebuilt = queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())?;
-        }
-        match rebuilt {
+        match queue.rebuild(self.queues.files(), index, entry, how, self.step.touched())? {
             Rebuilt::Added(list) => {
                 self.queues.entry_added(&queue, list);
                 self.report.entries_rebuilt += 1;
@@ -190,8 +188,7 @@ impl Replay<'_> {
             Rebuilt::Kept => {
                 self.seen.insert(queue.number());
             }
-            // A queue without entries has none to make way.
-            Rebuilt::Skipped | Rebuilt::MadeAnew => {}
+            Rebuilt::Skipped => {}
             Rebuilt::Gap { expected } => {
                 tracing::warn!(topic, queue_id, expected, found = index, "consume queue entries are missing");
                 return Ok(Walk::Stop);
@@ -207,14 +204,13 @@ impl Replay<'_> {
         Ok(Walk::On)
     }
 
-    /// Takes away a queue that the queue log still knows. If the process dies before that says so, the next recovery does it
+    /// Takes away a queue that the queue log still knows: its topic was deleted, and this one made anew. If the process dies before that says so, the next recovery does it
     /// again, whatever is in files of that name then.
     fn drop_queue(&mut self, queue: &Arc<ConsumeQueue>) -> Result<(), DiskError> {
         tracing::warn!(topic = %queue.topic(), queue_id = queue.queue_id(), range = ?queue.range(),
             "the topic was deleted and made anew, this queue begins again");
         self.queues.remove_one(queue);
         self.step.deleted(self.queues, queue);
-        self.queues.entries_dropped(queue.retire());
         let files = self.queues.files();
         // Else it would learn of the new queue before it learns that the old one is gone.
         files.queue_log().set_outdated();

@@ -32,6 +32,27 @@ fn inject(bench: &Bench, op: SimOp, after: u64) {
     bench.disk.inject(Fault { op, after, kind: FaultKind::Fail(ErrorKind::Other) });
 }
 
+/// The next write finds no room.
+fn fill_disk(bench: &Bench) {
+    let kind = FaultKind::Fail(ErrorKind::StorageFull);
+    bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
+}
+
+/// So much that all that was there before can expire.
+fn send_much(bench: &Bench) {
+    for i in 0..60u8 {
+        bench.send("busy", 0, &[i; 1000]);
+    }
+    bench.store().queue_flush_step().unwrap();
+}
+
+fn check_kept(bench: &Bench) {
+    let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
+    for queue in 0..3 {
+        assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}");
+    }
+}
+
 fn topics(bench: &Bench) -> Vec<String> {
     bench.store().topics_with_queues().into_iter().map(|(topic, _)| topic).collect()
 }
@@ -75,8 +96,7 @@ fn nor_as_a_queue_of_that_name_that_got_no_message() {
     bench.store().delete_topic("gone").unwrap_err();
     bench.kill();
     bench.append("gone", 2, &[9; 10]).unwrap();
-    let kind = FaultKind::Fail(ErrorKind::StorageFull);
-    bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
+    fill_disk(&bench);
     bench.store().settle().unwrap_err();
     bench.reopen();
     assert!(bench.report.was_closed);
@@ -101,8 +121,7 @@ fn a_topic_whose_deletion_the_queue_log_could_not_note_keeps_its_files() {
 
 /// Deletes the topic "gone" while the disk is full, so that the queue log does not learn of it, and begins its queue 2 again.
 fn made_anew(bench: &Bench) {
-    let kind = FaultKind::Fail(ErrorKind::StorageFull);
-    bench.disk.inject(Fault { op: SimOp::Write, after: 0, kind });
+    fill_disk(bench);
     bench.store().delete_topic("gone").unwrap_err();
     bench.store().space_step();
     bench.send("gone", 2, &[77]);
@@ -124,8 +143,7 @@ fn a_queue_that_was_made_anew_without_the_knowledge_of_the_queue_log_begins_agai
         for _ in 0..2 {
             crash(&mut bench);
             assert_eq!(bench.bodies("gone", 2), [[77]]);
-            let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
-            (0..3).for_each(|queue| assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}"));
+            check_kept(&bench);
         }
         bench.reopen();
         assert_eq!(bench.bodies("gone", 2), [[77]]);
@@ -135,10 +153,7 @@ fn a_queue_that_was_made_anew_without_the_knowledge_of_the_queue_log_begins_agai
 #[test]
 fn beside_it_an_empty_queue_goes_on_where_it_was() {
     let mut bench = filled(shared());
-    for i in 0..60u8 {
-        bench.send("busy", 0, &[i; 1000]);
-    }
-    bench.store().queue_flush_step().unwrap();
+    send_much(&bench);
     bench.store().delete_expired_now(bench.clock_in_days(30));
     bench.send("gone", 2, &[9; 10]);
     bench.store().queue_flush_step().unwrap();
@@ -159,10 +174,7 @@ fn a_queue_log_that_does_not_fit_leaves_no_queue_with_the_file_of_another() {
     let place = at % bench.config.segment_size_bytes + 20;
     bench.disk.open(&path).unwrap().write_all_at(&3u64.to_be_bytes(), place).unwrap();
     bench.kill();
-    for queue in 0..3 {
-        let expected: Vec<_> = (0..8u8).map(|round| [round; 10]).collect();
-        assert_eq!(bench.bodies("kept", queue), expected, "queue {queue}");
-    }
+    check_kept(&bench);
 }
 
 #[test]
@@ -182,10 +194,7 @@ fn a_queue_log_that_was_begun_in_vain_brings_no_deleted_topic_back() {
 #[test]
 fn a_queue_that_could_not_be_trimmed_is_trimmed_by_the_next_start() {
     let mut bench = filled(shared());
-    for i in 0..60u8 {
-        bench.send("busy", 0, &[i; 1000]);
-    }
-    bench.store().queue_flush_step().unwrap();
+    send_much(&bench);
     let fork = |bench: &Bench| {
         let fork = bench.disk.fork();
         fork.kill();

@@ -159,6 +159,20 @@ fn offsets_that_run_ahead_of_the_log_are_found() {
     assert!(found * 20 > played, "{found} of {played} worlds show it");
 }
 
+/// Twice the process dies: what it died in the second time counts, or does not, as the first time.
+#[test]
+fn an_acknowledgement_that_the_process_died_in_may_count() {
+    let steps = [
+        Step::Send(0),
+        Step::Pop { group: 0, max: 1, invisible_ms: 60_000, queue_id: 0 },
+        Step::DieSoon(0, usize::MAX, None),
+        Step::Send(0),
+        Step::DieSoon(0, usize::MAX, Some(100)),
+        Step::Ack(0),
+    ];
+    (1..40).for_each(|seed| play(seed, &steps));
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let invisible = || prop_oneof![Just(0i64), 1..9_000i64, Just(60_000)];
     prop_oneof![

@@ -351,7 +351,8 @@ impl World {
         if is_doubtful {
             // Which of its handles counts nobody knows; a consumer is done with it.
             let told = self.told_of(&delivery.given);
-            told.is_acked |= code == ResponseCode::SUCCESS;
+            // What the process died in may have reached the disk.
+            told.is_acked |= died || code == ResponseCode::SUCCESS;
             self.deliveries[which % count].is_acked |= code == ResponseCode::SUCCESS;
             return;
         }

@@ -32,6 +32,11 @@ public final class Kills {
         return SEED != null;
     }
 
+    /** Whether scenarios are to fail, as killed brokers lose something. */
+    static boolean loseSomething() {
+        return CUT > 0;
+    }
+
     /** A moment at which the broker may be killed. */
     public static void moment() {
         Kills mine = CURRENT.get();

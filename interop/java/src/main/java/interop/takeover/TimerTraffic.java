@@ -85,7 +85,8 @@ final class TimerTraffic {
     /**
      * What the broker before this one was given comes, at its time and once.
      *
-     * @param isKilled whether that broker was killed: of what it delivered last it may not know
+     * @param isKilled whether that broker was killed: of what it delivered last it may not know. One that was stopped knows,
+     *     but a Java broker after it whole slots only: it delivers again what came first in the second in which the other stopped
      */
     void check(int earlier, boolean isKilled) throws Exception {
         String suffix = "-" + earlier;
@@ -102,7 +103,7 @@ final class TimerTraffic {
                 Check.that(late <= LATE_MS, entry.getKey() + " was delivered " + late + " ms after its time, with a broker to do it");
             }
         }
-        Check.that(twice <= (isKilled ? 2 : 0), "timers of turn " + earlier + " delivered again: " + twice);
+        Check.that(twice <= (isKilled ? 2 : 1), "timers of turn " + earlier + " delivered again: " + twice);
     }
 
     private static long due(MessageExt message) {

@@ -85,10 +85,9 @@ final class TimerTraffic {
     /**
      * What the broker before this one was given comes, at its time and once.
      *
-     * @param isKilled whether that broker was killed: of what it delivered last it may not know. One that was stopped knows,
-     *     but a Java broker after it whole slots only: it delivers again what came first in the second in which the other stopped
+     * @param mayComeTwice so many may be delivered again
      */
-    void check(int earlier, boolean isKilled) throws Exception {
+    void check(int earlier, int mayComeTwice) throws Exception {
         String suffix = "-" + earlier;
         Map<String, List<MessageExt>> delivered = deliveredUntil("last" + suffix, suffix);
         Check.equal(2 * EACH + 1, delivered.size(), "timers of turn " + earlier + " that came: " + delivered.keySet());
@@ -103,7 +102,7 @@ final class TimerTraffic {
                 Check.that(late <= LATE_MS, entry.getKey() + " was delivered " + late + " ms after its time, with a broker to do it");
             }
         }
-        Check.that(twice <= (isKilled ? 2 : 1), "timers of turn " + earlier + " delivered again: " + twice);
+        Check.that(twice <= mayComeTwice, "timers of turn " + earlier + " delivered again: " + twice);
     }
 
     private static long due(MessageExt message) {

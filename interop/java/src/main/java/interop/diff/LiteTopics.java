@@ -18,6 +18,7 @@ import org.apache.rocketmq.common.lite.LiteSubscriptionAction;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.protocol.admin.OffsetWrapper;
 import org.apache.rocketmq.remoting.protocol.body.GetLiteTopicInfoResponseBody;
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
 
@@ -140,21 +141,26 @@ final class LiteTopics {
         });
     }
 
-    /** One message at a time, as what there is at the moment of a pop is chance in Java. */
+    /**
+     * One message at a time, as what there is at the moment of a pop is chance in Java. It ends with a turn in which nothing comes: what a client
+     * has had a turn at and not come to the end of, a Java broker gives to it even when it has turned to other lite topics.
+     */
     private void drain(Side side, int number, Round round, Map<String, PopLiteClient> clients, Progress progress) {
         Set<String> wanted = new TreeSet<>(NAMES);
         wanted.removeIf(name -> round.owners.get(name).equals("none"));
         Map<String, List<String>> seen = new TreeMap<>();
         Await.until("round " + number + " of lite topics is consumed", BOUND, () -> {
+            boolean came = false;
             for (Map.Entry<String, PopLiteClient> client : clients.entrySet()) {
                 for (MessageExt message : client.getValue().pop(1, INVISIBLE_MS, 200)) {
+                    came = true;
                     String name = message.getProperty(MessageConst.PROPERTY_LITE_TOPIC);
                     List<String> notes = seen.computeIfAbsent(name, n -> new ArrayList<>());
                     notes.add(client.getKey() + ": " + Texts.message(message));
                     notes.add(progress.take(client.getValue(), name, message));
                 }
             }
-            return progress.isDone(wanted);
+            return !came && progress.isDone(wanted);
         });
         seen.forEach((name, notes) -> side.see("many round " + number + " " + name, String.join("\n    ", notes)));
     }
@@ -183,8 +189,10 @@ final class LiteTopics {
             side.see("many info " + name, info.getParentTopic() + " " + info.getLiteTopic() + " sharding to this broker " + info.isShardingToBroker()
                 + " max " + info.getTopicOffset().getMaxOffset() + " min " + info.getTopicOffset().getMinOffset());
             var of = side.cluster().admin().getLiteGroupInfo(side.broker, group, name, 5);
-            side.see("many lag " + name, of.getTotalLagCount() + " consumed " + of.getLiteTopicOffsetWrapper().getConsumerOffset()
-                + " of " + of.getLiteTopicOffsetWrapper().getBrokerOffset());
+            // There are none of a lite topic that was never sent to.
+            OffsetWrapper offsets = of.getLiteTopicOffsetWrapper();
+            side.see("many lag " + name, of.getTotalLagCount()
+                + (offsets == null ? "" : " consumed " + offsets.getConsumerOffset() + " of " + offsets.getBrokerOffset()));
         }
     }
 

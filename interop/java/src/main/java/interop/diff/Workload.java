@@ -304,7 +304,12 @@ final class Workload {
             case 0:
                 return asked(number + " query offset", 14, fields, null);
             case 1:
-                fields.put("commitOffset", String.valueOf(chance(80) ? random.nextInt(60) : random.nextInt(2_000) - 1_000));
+                int offset = chance(80) ? random.nextInt(60) : random.nextInt(2_000) - 1_000;
+                fields.put("commitOffset", String.valueOf(offset));
+                if (offset < 0) {
+                    // Java keeps it: others would copy it.
+                    fields.put("consumerGroup", prefix + "below-zero");
+                }
                 return asked(number + " commit", 15, fields, null);
             case 2:
                 return asked(number + " max", 30, fields, null);

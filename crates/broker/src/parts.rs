@@ -277,6 +277,7 @@ impl Parts {
             consumers: self.consumers.clone(),
             delay: self.delay.clone(),
             timers: self.timers.clone(),
+            pop: self.pop.clone(),
             transactions: self.transactions.clone(),
             lite_queues: self.lite_queues.clone(),
             settings: self.settings.clone(),

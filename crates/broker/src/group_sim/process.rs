@@ -163,7 +163,7 @@ impl Process {
         Progress {
             consumers: Some(self.parts.settled.offsets.snapshot()),
             delay: Some(delay.map(|(level, (next, _))| (level, next.to_i64())).collect()),
-            timers: self.parts.timers.checkpoint().map(Into::into),
+            timers: self.parts.timers.checkpoint(None).map(Into::into),
             log_end,
         }
     }

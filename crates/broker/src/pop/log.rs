@@ -5,14 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use eruca_message::{
     Properties, Timestamp,
     names::revive_topic,
-    properties::{TAGS, TIMER_DELIVER_MS, UNIQUE_KEY},
+    properties::{self, TAGS, TIMER_DELIVER_MS, UNIQUE_KEY},
 };
 use eruca_store::{AppendMessage, Appended, MessageStore};
 
 use super::{
     record::{
-        TAG_ACK, TAG_BATCH_ACK, TAG_CHECK_POINT, acks_unique_key, check_point_unique_key, encode_acks,
-        encode_check_point,
+        BadRecord, ReviveRecord, TAG_ACK, TAG_BATCH_ACK, TAG_CHECK_POINT, acks_unique_key,
+        check_point_unique_key, decode, encode_acks, encode_check_point,
     },
     state::{CheckPoint, PopKey},
 };
@@ -47,6 +47,14 @@ impl PopLog {
     /// The revive topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// Reads a record by a message's properties and body.
+    ///
+    /// # Errors
+    /// It says nothing that could be done.
+    pub(super) fn read(&self, of: &[u8], body: &[u8]) -> Result<ReviveRecord, BadRecord> {
+        decode(properties::find_str(of, TAGS).unwrap_or_default(), body, &self.broker_name)
     }
 
     pub(super) fn check_point(

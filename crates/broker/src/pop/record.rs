@@ -10,6 +10,8 @@
 //!
 //! All times are ms since 1970, `it` is a length in ms.
 
+use std::sync::Arc;
+
 use eruca_protocol::body::{self, BodyError};
 use serde::{Deserialize, Serialize};
 
@@ -142,24 +144,25 @@ pub(super) fn encode_acks(key: &PopKey, offsets: &[i64], broker_name: &str) -> V
     })
 }
 
-/// Reads a record.
+/// Reads a record. `own_name` is the name of this group of brokers.
 ///
 /// # Errors
 /// It says nothing that could be done.
-pub(super) fn decode(tag: &str, bytes: &[u8]) -> Result<ReviveRecord, BadRecord> {
+pub(super) fn decode(tag: &str, bytes: &[u8], own_name: &str) -> Result<ReviveRecord, BadRecord> {
     match tag {
-        TAG_CHECK_POINT => decode_check_point(bytes).map(ReviveRecord::CheckPoint),
+        TAG_CHECK_POINT => decode_check_point(bytes, own_name).map(ReviveRecord::CheckPoint),
         TAG_ACK | TAG_BATCH_ACK => {
             let ack: AckBody = body::from_json(bytes)?;
             let queue = queue_key(ack.t.as_deref(), ack.c.as_deref(), ack.q)?;
             let offsets = ack.aol.unwrap_or_else(|| vec![ack.ao]);
-            Ok(ReviveRecord::Acks(PopKey { queue, start: ack.so, pop_time: ack.pt }, offsets))
+            let broker = other_than(own_name, ack.bn);
+            Ok(ReviveRecord::Acks(PopKey { queue, start: ack.so, pop_time: ack.pt, broker }, offsets))
         }
         other => Err(BadRecord::Tag(other.chars().take(40).collect())),
     }
 }
 
-fn decode_check_point(bytes: &[u8]) -> Result<CheckPoint, BadRecord> {
+fn decode_check_point(bytes: &[u8], own_name: &str) -> Result<CheckPoint, BadRecord> {
     let read: CheckPointBody = body::from_json(bytes)?;
     let queue = queue_key(read.t.as_deref(), read.c.as_deref(), read.q)?;
     let diffs = read.d.filter(|diffs| !diffs.is_empty());
@@ -175,11 +178,16 @@ fn decode_check_point(bytes: &[u8]) -> Result<CheckPoint, BadRecord> {
     let consumed = |index: usize| index < 32 && read.bm & (1i32 << index) != 0;
     let offsets = offsets.into_iter().enumerate().filter(|(index, _)| !consumed(*index));
     Ok(CheckPoint {
-        key: PopKey { queue, start: read.so, pop_time: read.pt },
+        key: PopKey { queue, start: read.so, pop_time: read.pt, broker: other_than(own_name, read.bn) },
         invisible_ms: read.it.max(0),
         offsets: offsets.map(|(_, offset)| offset).collect(),
         suspend: read.sp,
     })
+}
+
+/// The group of brokers that a record names, where it is another one.
+fn other_than(own_name: &str, name: Option<String>) -> Option<Arc<str>> {
+    name.filter(|name| !name.is_empty() && name != own_name).map(Arc::from)
 }
 
 fn queue_key(topic: Option<&str>, group: Option<&str>, queue_id: i32) -> Result<QueueKey, BadRecord> {
@@ -193,7 +201,7 @@ fn queue_key(topic: Option<&str>, group: Option<&str>, queue_id: i32) -> Result<
 
 /// Java's `UNIQ_KEY` of a check point's record.
 pub(super) fn check_point_unique_key(key: &PopKey, broker_name: &str) -> String {
-    let PopKey { queue: QueueKey { topic, group, queue_id }, start, pop_time } = key;
+    let PopKey { queue: QueueKey { topic, group, queue_id }, start, pop_time, .. } = key;
     format!("{topic}@{queue_id}@{start}@{group}@{pop_time}@{broker_name}@ck")
 }
 
@@ -213,7 +221,7 @@ mod tests {
     const ACK: &[u8] = br#"{"ao":3,"bn":"broker-a","c":"g_pop","pt":1795415708865,"q":0,"so":0,"t":"GPop"}"#;
 
     fn check_point(bytes: &[u8]) -> CheckPoint {
-        match decode(TAG_CHECK_POINT, bytes).unwrap() {
+        match decode(TAG_CHECK_POINT, bytes, "broker-a").unwrap() {
             ReviveRecord::CheckPoint(check_point) => check_point,
             other => panic!("{other:?}"),
         }
@@ -225,7 +233,9 @@ mod tests {
         assert_eq!(read.offsets, (0..10).collect::<Vec<i64>>());
         assert_eq!(read.due().0, 1_795_415_718_865);
         assert_eq!(encode_check_point(&read, "broker-a"), CHECK_POINT);
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, ACK).unwrap() else { panic!("an ack") };
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, ACK, "broker-a").unwrap() else {
+            panic!("an ack")
+        };
         assert_eq!((&key, &offsets[..]), (&read.key, &[3][..]));
         assert_eq!(encode_acks(&key, &offsets, "broker-a"), ACK);
         assert_eq!(check_point_unique_key(&key, "broker-a"), "GPop@0@0@g_pop@1795415708865@broker-a@ck");
@@ -238,12 +248,27 @@ mod tests {
         assert_eq!(check_point(adjacent).offsets, [7, 9], "the second was consumed");
         let long =
             br#"{"ackOffset":8,"startOffset":7,"consumerGroup":"g","topic":"T","queueId":1,"popTime":5}"#;
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, long).unwrap() else { panic!("an ack") };
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, long, "b").unwrap() else { panic!("an ack") };
         assert_eq!((&key, offsets), (&check_point(adjacent).key, vec![8]));
         let many = br#"{"ao":-1,"aol":[8,9],"bn":"b","c":"g","pt":5,"q":1,"so":7,"t":"T"}"#;
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_BATCH_ACK, many).unwrap() else { panic!("acks") };
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_BATCH_ACK, many, "b").unwrap() else {
+            panic!("acks")
+        };
         assert_eq!(offsets, [8, 9]);
         assert_eq!(encode_acks(&key, &offsets, "b"), many);
+    }
+
+    #[test]
+    fn records_of_another_group_of_brokers_name_it() {
+        let own = check_point(CHECK_POINT);
+        assert_eq!(own.key.broker, None);
+        let Ok(ReviveRecord::CheckPoint(other)) = decode(TAG_CHECK_POINT, CHECK_POINT, "broker-b") else {
+            panic!("a check point")
+        };
+        assert_eq!(other.key.broker.as_deref(), Some("broker-a"));
+        let Ok(ReviveRecord::Acks(acked, _)) = decode(TAG_ACK, ACK, "broker-b") else { panic!("an ack") };
+        assert_eq!(acked, other.key);
+        assert_ne!(acked, own.key, "the same queue of another group is another queue");
     }
 
     #[test]
@@ -255,7 +280,7 @@ mod tests {
             (TAG_ACK, br#"{"t":"T"}"#),
             (TAG_CHECK_POINT, br#"{"c":"g","t":"T","n":1000000000}"#),
         ] {
-            assert!(decode(tag, bytes).is_err(), "{tag}");
+            assert!(decode(tag, bytes, "b").is_err(), "{tag}");
         }
     }
 
@@ -263,7 +288,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             for tag in [TAG_CHECK_POINT, TAG_ACK, TAG_BATCH_ACK] {
-                let _ = decode(tag, &bytes);
+                let _ = decode(tag, &bytes, "b");
             }
         }
 
@@ -273,7 +298,7 @@ mod tests {
             pt in proptest::num::i64::ANY, it in proptest::num::i64::ANY, d in proptest::collection::vec(proptest::num::i64::ANY, 0..5),
         ) {
             let text = format!(r#"{{"t":"T","c":"g","so":{so},"n":{n},"bm":{bm},"pt":{pt},"it":{it},"d":{d:?}}}"#);
-            if let Ok(ReviveRecord::CheckPoint(check_point)) = decode(TAG_CHECK_POINT, text.as_bytes()) {
+            if let Ok(ReviveRecord::CheckPoint(check_point)) = decode(TAG_CHECK_POINT, text.as_bytes(), "b") {
                 let _ = encode_check_point(&check_point, "b");
             }
         }

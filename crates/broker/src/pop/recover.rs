@@ -11,12 +11,12 @@ use std::{
 use eruca_message::{
     LogOffset, QueueOffset, Record, Timestamp,
     names::TIMER_TOPIC,
-    properties::{self, REAL_TOPIC, TAGS, TIMER_DELIVER_MS},
+    properties::{self, REAL_TOPIC, TIMER_DELIVER_MS},
 };
 
 use super::{
     log::CHECK_POINT_LEAD_MS,
-    record::{self, BadRecord, ReviveRecord},
+    record::{BadRecord, ReviveRecord},
     service::PopService,
     state::{PopKey, QueueKey},
 };
@@ -137,7 +137,9 @@ impl PopService {
                 return ControlFlow::Break(());
             }
             self.look_at(entry.log_offset, Timestamp(0), &mut reached, |record| {
-                if let Some((_, Ok(ReviveRecord::CheckPoint(check_point)))) = self.waiting(record) {
+                if let Some((_, Ok(ReviveRecord::CheckPoint(check_point)))) = self.waiting(record)
+                    && check_point.key.broker.is_none()
+                {
                     let PopKey { queue, start, .. } = check_point.key;
                     starts.entry(queue).and_modify(|lowest| *lowest = start.min(*lowest)).or_insert(start);
                 }
@@ -183,7 +185,7 @@ impl PopService {
             return None;
         }
         let deliver_at = text(TIMER_DELIVER_MS)?.parse().ok().map(Timestamp)?;
-        Some((deliver_at, record::decode(text(TAGS).unwrap_or_default(), record.fields.body)))
+        Some((deliver_at, self.log.read(record.fields.properties, record.fields.body)))
     }
 
     fn note_waiting(&self, record: &Record<'_>, now: Timestamp, timers: Timers, found: &mut Waiting) {
@@ -217,10 +219,8 @@ impl PopService {
                         return ControlFlow::Break(());
                     }
                     self.look_at(entry.log_offset, oldest, &mut reached, |record| {
-                        let tag = properties::find_str(record.fields.properties, TAGS).unwrap_or_default();
-                        if let Ok(ReviveRecord::CheckPoint(check_point)) =
-                            record::decode(tag, record.fields.body)
-                        {
+                        let said = self.log.read(record.fields.properties, record.fields.body);
+                        if let Ok(ReviveRecord::CheckPoint(check_point)) = said {
                             delivered.insert(check_point.key);
                         }
                     })

@@ -9,7 +9,7 @@ use crate::{
     handler::test_parts::{TestParts, message},
     long_poll::PopHold,
     offsets::OffsetTable,
-    pop::{AckHandle, CheckPoint, OrderVerdict, QueueKey, state::Revival},
+    pop::{AckHandle, CheckPoint, OrderVerdict, QueueKey, record, state::Revival},
 };
 
 #[test]
@@ -19,7 +19,7 @@ fn a_slave_that_stands_in_knows_what_came_due_while_there_was_no_master() {
     let queue = QueueKey::new("T", "g", 0);
     let pop_time = parts.clock.now().0;
     let popped = |start: i64, invisible_ms| CheckPoint {
-        key: PopKey { queue: queue.clone(), start, pop_time },
+        key: PopKey::new(queue.clone(), start, pop_time),
         invisible_ms,
         offsets: vec![start, start + 1],
         suspend: false,
@@ -99,7 +99,7 @@ fn a_slave_that_stands_in_deals_with_long_pops_and_says_until_when() {
     let now = parts.clock.now();
     // Longer ago than the timer topic is searched.
     let long = |start: i64, due_in_ms: i64| CheckPoint {
-        key: PopKey { queue: queue.clone(), start, pop_time: now.0 - 3_600_000 },
+        key: PopKey::new(queue.clone(), start, now.0 - 3_600_000),
         invisible_ms: 3_600_000 + due_in_ms,
         offsets: vec![start, start + 1],
         suspend: false,
@@ -137,7 +137,7 @@ fn a_group_goes_back_to_what_was_popped_by_a_part_of_the_log_that_is_cut_off() {
     let pop = parts.pop_service(&Arc::new(PopHold::new()), &Arc::default());
     let queue = QueueKey::new("T", "g", 0);
     let pop_at = |start: i64| {
-        let key = PopKey { queue: queue.clone(), start, pop_time: parts.clock.now().0 + start };
+        let key = PopKey::new(queue.clone(), start, parts.clock.now().0 + start);
         let check_point = CheckPoint { key, invisible_ms: 60_000, offsets: vec![start], suspend: false };
         let turn = pop.turn(&queue);
         pop.popped(&turn, check_point, 0, start + 1).unwrap();

@@ -3,15 +3,16 @@
 
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use eruca_message::{
     Properties, QueueOffset, Record, Timestamp,
     names::{REVIVE_GROUP, is_retry_topic, pop_origin_topic, pop_retry_topic_v1, pop_retry_topic_v2},
-    properties::{self, FIRST_POP_TIME, ORIGIN_GROUP, TAGS, TIMER_DELIVER_MS},
+    properties::{self, FIRST_POP_TIME, ORIGIN_GROUP, TIMER_DELIVER_MS},
 };
 use eruca_store::{AppendError, AppendMessage, EveryMessage, FlushMode, ReadLimits, ReadStatus};
 
 use super::{
-    record::{self, ReviveRecord},
+    record::ReviveRecord,
     service::PopService,
     state::{CheckPoint, EntryId, QueueKey, Revival},
 };
@@ -37,6 +38,9 @@ enum Fate {
     /// The store takes nothing now.
     Stuck,
 }
+
+/// A message cannot be read now.
+struct Unreadable;
 
 impl PopService {
     /// Reads the revive topic, revives what is due, tells who waits for a queue that is free again, and commits how far
@@ -127,8 +131,7 @@ impl PopService {
                 .and_then(|text| text.parse().ok())
                 .map_or(fields.store_timestamp, Timestamp);
             state.revive_record(queue, offset, deliver_at, now);
-            let tag = properties::find_str(fields.properties, TAGS).unwrap_or_default();
-            match record::decode(tag, fields.body) {
+            match self.log.read(fields.properties, fields.body) {
                 Ok(ReviveRecord::CheckPoint(check_point)) => {
                     state.revive_check_point(queue, offset, check_point)
                 }
@@ -198,13 +201,8 @@ impl PopService {
             return Fate::Gone;
         }
         let Ok(at) = u64::try_from(offset) else { return Fate::Gone };
-        let one = ReadLimits { max_messages: 1, max_bytes: usize::MAX, max_entries_scanned: 1 };
-        let read = parts.store.read(topic, *queue_id, QueueOffset(at), &one, &EveryMessage);
-        let record = match read.status {
-            ReadStatus::Found => Record::decode(&read.records).ok(),
-            ReadStatus::OffsetFoundNull => return Fate::Unreadable,
-            _ => None,
-        };
+        let Ok(records) = self.message_at(check_point, QueueOffset(at)) else { return Fate::Unreadable };
+        let record = records.as_deref().and_then(|records| Record::decode(records).ok());
         let Some(record) = record.filter(|record| record.fields.queue_offset.0 == at) else {
             tracing::info!(%topic, queue_id, offset, %group, "a popped message does not come again: it has expired");
             return Fate::Gone;
@@ -220,6 +218,33 @@ impl PopService {
                 tracing::error!(%topic, queue_id, offset, %group, %error, "a popped message cannot come again");
                 Fate::Gone
             }
+        }
+    }
+
+    /// A popped message as it is stored, here or by the group of brokers that the check point names; `None` where it is not there any more.
+    /// [`Unreadable`] where it cannot be read now.
+    fn message_at(&self, of: &CheckPoint, at: QueueOffset) -> Result<Option<Bytes>, Unreadable> {
+        let QueueKey { topic, queue_id, group } = &of.key.queue;
+        if let Some(broker) = &of.key.broker {
+            let escape = self.escape.get().ok_or(Unreadable)?;
+            return escape.fetch(broker, topic, *queue_id, at.0 as i64).or_else(|why| {
+                let kept_ms = i64::from(self.config().file_reserved_time).saturating_mul(3_600_000);
+                if self.parts.clock.now() > of.due().add_ms(kept_ms) {
+                    return Ok(None);
+                }
+                if escape.is_to_be_told() {
+                    tracing::warn!(%topic, queue_id, offset = at.0, %group, %broker, why, "a message that was popped from another broker, whose slave \
+                        sent the record here, comes again when a broker of that name can be asked for it");
+                }
+                Err(Unreadable)
+            });
+        }
+        let one = ReadLimits { max_messages: 1, max_bytes: usize::MAX, max_entries_scanned: 1 };
+        let read = self.parts.store.read(topic, *queue_id, at, &one, &EveryMessage);
+        match read.status {
+            ReadStatus::Found => Ok(Some(read.records)),
+            ReadStatus::OffsetFoundNull => Err(Unreadable),
+            _ => Ok(None),
         }
     }
 
@@ -285,3 +310,7 @@ impl PopService {
         put(&self.parts.store, escape, &message, Some(origin)).map(drop)
     }
 }
+
+#[cfg(test)]
+#[path = "revive_test.rs"]
+mod tests;

@@ -15,18 +15,14 @@ use std::{
     },
 };
 
-use eruca_message::{
-    Clock, LogOffset, Timestamp,
-    names::revive_topic,
-    properties::{self, TAGS},
-};
+use eruca_message::{Clock, LogOffset, Timestamp, names::revive_topic};
 use eruca_store::{AppendMessage, MessageStore, WriteState, WriteStopped};
 
 use super::{
     handle::AckHandle,
-    log::PopLog,
+    log::{CHECK_POINT_LEAD_MS, PopLog},
     orders::Orders,
-    record::{self, ReviveRecord},
+    record::ReviveRecord,
     recover::Timers,
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
@@ -198,13 +194,23 @@ impl PopService {
         until.unwrap_or(Timestamp(0))
     }
 
+    /// While this is a slave that stands in for its master: since when records of pops that its timers came to are not dealt with, the time at
+    /// which the first of them was due; the end of time where there is none.
+    pub(crate) fn stands_in_since(&self) -> Option<Timestamp> {
+        let stands_in = self.parts.store.is_replica() && self.is_on_duty();
+        stands_in.then(|| {
+            let first = self.state().first_due();
+            first.map_or(Timestamp(i64::MAX), |due| due.add_ms(-CHECK_POINT_LEAD_MS))
+        })
+    }
+
     /// The timers of a slave that stands in for its master came to a record of a pop: it is known here from now on, as there is no revive
     /// topic to put it into.
     ///
     /// # Errors
     /// There is no room for it now.
     pub(crate) fn passed(&self, properties: &[u8], body: &[u8]) -> Result<(), WriteStopped> {
-        match record::decode(properties::find_str(properties, TAGS).unwrap_or_default(), body) {
+        match self.log.read(properties, body) {
             Ok(ReviveRecord::CheckPoint(check_point)) => {
                 let due = check_point.due();
                 if !self.state().passed(check_point) {
@@ -395,7 +401,7 @@ impl PopService {
         // The new check point must not have the old one's name.
         let pop_time = now.0.max(key.pop_time.saturating_add(1));
         let to = CheckPoint {
-            key: PopKey { queue: key.queue.clone(), start: offset, pop_time },
+            key: PopKey::new(key.queue.clone(), offset, pop_time),
             invisible_ms,
             offsets: vec![offset],
             suspend,

@@ -57,6 +57,16 @@ pub struct PopKey {
     pub start: i64,
     /// When it was, in ms since 1970.
     pub pop_time: i64,
+    /// The group of brokers that has the messages, where it is another one (`brokerName`): its slave, which stands in for its master, sent
+    /// the record here.
+    pub broker: Option<Arc<str>>,
+}
+
+impl PopKey {
+    /// A pop from a queue of this group of brokers.
+    pub fn new(queue: QueueKey, start: i64, pop_time: i64) -> Self {
+        PopKey { queue, start, pop_time, broker: None }
+    }
 }
 
 /// Messages of a queue that a group was given at once.
@@ -194,9 +204,14 @@ impl PopState {
     /// The latest time, up to `now`, by which all that was due is dealt with, of check points that are known here; `None` where there was
     /// no room for all.
     pub(super) fn dealt_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let open = self.entries.values().filter(|entry| entry.phase != Phase::Done);
-        let first = open.map(|entry| entry.check_point.due().add_ms(-1)).min();
+        let first = self.first_due().map(|due| due.add_ms(-1));
         (self.knows_not_before.0 == i64::MIN).then(|| first.map_or(now, |first| first.min(now)))
+    }
+
+    /// When the first of the check points that are known here, and not dealt with, is due.
+    pub(super) fn first_due(&self) -> Option<Timestamp> {
+        let open = self.entries.values().filter(|entry| entry.phase != Phase::Done);
+        open.map(|entry| entry.check_point.due()).min()
     }
 
     /// The timers of a slave that stands in for its master came to a check point's record, for which there is no revive topic. False where
@@ -235,7 +250,8 @@ impl PopState {
     /// From now on pops are known here while they are in flight. What came so far is of pops before, perhaps by a clock that
     /// was ahead: `latest` is the latest of those that were found.
     pub(super) fn know_from(&mut self, now: Timestamp, latest: Option<i64>) {
-        let latest = self.by_key.keys().map(|key| key.pop_time).max().max(latest);
+        let own = self.by_key.keys().filter(|key| key.broker.is_none());
+        let latest = own.map(|key| key.pop_time).max().max(latest);
         let behind = Timestamp(latest.map_or(i64::MIN, |latest| latest.saturating_add(1)));
         self.knows_since = now.max(behind).max(self.knows_not_before);
     }
@@ -311,6 +327,9 @@ impl PopState {
 
     /// Whether a check point of this name would be known here if it were in flight.
     fn would_know(&self, key: &PopKey, due: Timestamp) -> bool {
+        if key.broker.is_some() {
+            return false;
+        }
         let (since, after) = self.searched;
         let is_of_search = key.pop_time >= since.0 && due > after;
         key.pop_time >= self.knows_not_before.0 && (key.pop_time >= self.knows_since.0 || is_of_search)

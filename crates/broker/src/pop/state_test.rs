@@ -103,7 +103,7 @@ impl Broker {
             let queue = self.world.queues.entry(topic).or_default().clone();
             let from = *self.world.cursors.entry(topic).or_default();
             let offsets: Vec<i64> = (from..queue.len() as i64).take(most).collect();
-            let key = PopKey { queue: QueueKey::new(topic, "g", 0), start: from, pop_time: self.world.now };
+            let key = PopKey::new(QueueKey::new(topic, "g", 0), from, self.world.now);
             if offsets.is_empty() || self.state.contains(&key) {
                 continue;
             }
@@ -136,7 +136,7 @@ impl Broker {
         let Some(handle) = self.world.handles.get(which).cloned() else { return };
         let pop_time = self.world.now.max(handle.key.pop_time + 1);
         let to = CheckPoint {
-            key: PopKey { queue: handle.key.queue.clone(), start: handle.offset, pop_time },
+            key: PopKey::new(handle.key.queue.clone(), handle.offset, pop_time),
             invisible_ms,
             offsets: vec![handle.offset],
             suspend: false,
@@ -329,7 +329,7 @@ proptest! {
 }
 
 fn check_point(start: i64, pop_time: i64, offsets: &[i64]) -> CheckPoint {
-    let key = PopKey { queue: QueueKey::new(TOPIC, "g", 0), start, pop_time };
+    let key = PopKey::new(QueueKey::new(TOPIC, "g", 0), start, pop_time);
     CheckPoint { key, invisible_ms: 5_000, offsets: offsets.to_vec(), suspend: false }
 }
 

@@ -23,7 +23,10 @@ use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicRouteData, reques
 use eruca_remoting::Client;
 use eruca_store::{AppendError, AppendMessage, MessageStore, WriteStopped};
 
-use super::state::{Role, RoleState};
+use super::{
+    fetch::Host,
+    state::{Role, RoleState},
+};
 use crate::{
     control::Control,
     pop::PopService,
@@ -61,10 +64,12 @@ struct Places {
 pub(crate) struct Escape {
     role: Arc<RoleState>,
     settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     control: Arc<Control>,
-    name_servers: Vec<String>,
-    client: LazyClient,
+    pub(super) name_servers: Vec<String>,
+    pub(super) client: LazyClient,
+    /// Where messages of other groups are read.
+    pub(super) hosts: Mutex<HashMap<String, Host>>,
     routes: Mutex<HashMap<String, Places>>,
     turn: AtomicUsize,
     told_at: AtomicI64,
@@ -89,6 +94,7 @@ impl Escape {
             control,
             name_servers,
             client: LazyClient::new("escape"),
+            hosts: Mutex::default(),
             routes: Mutex::default(),
             turn: AtomicUsize::new(0),
             told_at: AtomicI64::new(i64::MIN),
@@ -139,14 +145,9 @@ impl Escape {
     /// Sends what [`Escape::request`] made; it is acknowledged when this returns. For threads of this crate's schedule, which may
     /// wait.
     fn send(&self, request: &Escaping) -> Result<(), WriteStopped> {
-        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_closed {
-            return Err(WriteStopped::ShuttingDown);
-        }
-        self.control.block_on(self.send_request(request)).map_err(|why| {
-            let now = self.clock.now();
-            if now.ms_since(Timestamp(self.told_at.load(Ordering::Relaxed))) >= TELL_MS {
-                self.told_at.store(now.0, Ordering::Relaxed);
+        let sent = self.while_open(self.send_request(request)).ok_or(WriteStopped::ShuttingDown)?;
+        sent.map_err(|why| {
+            if self.is_to_be_told() {
                 tracing::warn!(
                     topic = request.header.topic,
                     why,
@@ -155,6 +156,22 @@ impl Escape {
             }
             WriteStopped::Replica
         })
+    }
+
+    /// Waits for `of` on this thread, which may wait; `None` after [`Escape::close`].
+    pub(super) fn while_open<T>(&self, of: impl Future<Output = T>) -> Option<T> {
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*is_closed).then(|| self.control.block_on(of))
+    }
+
+    /// Whether a failure is told now: not each of many is.
+    pub(crate) fn is_to_be_told(&self) -> bool {
+        let now = self.clock.now();
+        let is_due = now.ms_since(Timestamp(self.told_at.load(Ordering::Relaxed))) >= TELL_MS;
+        if is_due {
+            self.told_at.store(now.0, Ordering::Relaxed);
+        }
+        is_due
     }
 
     /// As it is sent. `None` for what is this group's own business: records of pops, which this slave itself deals with.

@@ -5,6 +5,7 @@
 
 mod acting;
 mod escape;
+mod fetch;
 mod refusals;
 mod state;
 mod switch;

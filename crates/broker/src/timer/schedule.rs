@@ -21,6 +21,8 @@ use crate::{
 
 /// While messages keep coming they are taken in so often: not one by one.
 const REST_MS: i64 = 5;
+/// So many versions of the timer files a master that was lost may have had that its slave has not heard of: one a second.
+const STAND_IN_VERSIONS: i64 = 10_000;
 /// Slots at the end of the wheel that no message is put into, as in Java.
 const BLANK_SLOTS: i64 = 60;
 /// A message must be parked anew before its record expires; this is no less than Java's smallest.
@@ -143,6 +145,7 @@ impl TimerSchedule {
                 // It goes on by itself meanwhile.
                 return Ok(());
             }
+            engine.files.follow_counter(field(6).unwrap_or(0));
             let progress = Progress { read, taken, keep_pops_after };
             let is_more = engine.follow(&self.store, &self.stats, &rules, &progress, self.clock.now());
             if !is_more.map_err(|stuck| stuck.to_string())? {
@@ -247,16 +250,24 @@ impl TimerSchedule {
     }
 
     /// The 56 bytes of Java's `timercheck`; `None` with `timerWheelEnable=false`.
-    pub fn checkpoint(&self) -> Option<Vec<u8>> {
+    ///
+    /// A slave that stands in for its master says with `pops_open_from` from where records of pops are not dealt with, for a Java master
+    /// that comes back: it goes on there. And its version is above the master's, which else would not take it.
+    pub fn checkpoint(&self, pops_open_from: Option<Timestamp>) -> Option<Vec<u8>> {
         let engine = self.engine()?;
-        let mut check = engine.files.checkpoint();
-        let (read, _) = check.split_at_mut(8);
-        if read == [0; 8] {
-            // Nothing ever waited. A Java slave would, as master, go through all seconds since 1970.
-            let now = engine.files.slot_start(self.clock.now());
-            read.copy_from_slice(&now.0.to_be_bytes());
+        let check = engine.files.checkpoint();
+        let mut fields: Vec<i64> = check.as_chunks::<8>().0.iter().map(|b| i64::from_be_bytes(*b)).collect();
+        if let [read, .., counter] = &mut fields[..] {
+            if *read == 0 {
+                // Nothing ever waited. A Java slave would, as master, go through all seconds since 1970.
+                *read = engine.files.slot_start(self.clock.now()).0;
+            }
+            if let Some(from) = pops_open_from {
+                *read = engine.files.slot_start(from).0.min(*read);
+                *counter = counter.saturating_add(STAND_IN_VERSIONS);
+            }
         }
-        Some(check.to_vec())
+        Some(fields.into_iter().flat_map(i64::to_be_bytes).collect())
     }
 
     /// Directory of the store.

@@ -31,6 +31,8 @@ pub struct TimerFiles {
     pub(super) queue_offset: QueueOffset,
     /// End of the log with all that was delivered.
     pub(super) delivered_end: LogOffset,
+    /// The counter of the broker that these files follow: theirs is not below it.
+    pub(super) followed_counter: i64,
 }
 
 /// A message that is to wait.
@@ -231,9 +233,15 @@ impl TimerFiles {
         }
     }
 
-    /// Java's part of `timercheck` as it is on the disk, which slaves ask for.
+    /// Java's part of `timercheck` as it is on the disk, which slaves ask for. The counter is at least that of [`TimerFiles::follow_counter`].
     pub fn checkpoint(&self) -> [u8; CHECK_LEN] {
-        self.check.encode()
+        Check { counter: self.check.counter.max(self.followed_counter), ..self.check }.encode()
+    }
+
+    /// These files follow those whose `timercheck` has this counter: theirs goes on from there, so that a broker that compares them
+    /// sees which are newer.
+    pub fn follow_counter(&mut self, theirs: i64) {
+        self.followed_counter = self.followed_counter.max(theirs);
     }
 
     /// Whether there are files; a broker that never had a timer has none.

@@ -61,7 +61,7 @@ impl TimerFiles {
             master_queue_offset: queue_offset,
             state_version: self.check.state_version,
             timestamp: now.0,
-            counter: self.check.counter + 1,
+            counter: self.check.counter.max(self.followed_counter).saturating_add(1),
         };
         let is_same =
             Check { timestamp: self.check.timestamp, counter: self.check.counter, ..check } == self.check;

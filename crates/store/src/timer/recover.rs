@@ -55,6 +55,7 @@ impl MessageStore {
             delivered: Delivered::before(Timestamp(check.read_ms)),
             queue_offset: QueueOffset(check.queue_offset),
             delivered_end: log_end,
+            followed_counter: 0,
         };
         let last = self.find_end(&mut files)?;
         let fine = self.believable(&files, found);

@@ -10,7 +10,8 @@ use eruca_protocol::{
 use eruca_remoting::Reply;
 
 use crate::{
-    HandlerError, delay::DelaySchedule, offsets::OffsetTable, timer::TimerSchedule, topics::TopicTable,
+    HandlerError, delay::DelaySchedule, offsets::OffsetTable, pop::PopService, timer::TimerSchedule,
+    topics::TopicTable,
 };
 
 /// Tells all offsets.
@@ -19,6 +20,7 @@ pub(super) struct AllOffsetsHandler {
     pub(super) offsets: Arc<OffsetTable>,
     pub(super) delay: Arc<DelaySchedule>,
     pub(super) timers: Arc<TimerSchedule>,
+    pub(super) pop: Arc<PopService>,
     pub(super) topics: Arc<TopicTable>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -48,7 +50,7 @@ impl AllOffsetsHandler {
 
     /// How far messages with a time of delivery are: seven big-endian longs, as `timercheck` has them.
     pub(super) fn of_timers(&self, request: &RemotingCommand) -> Result<Reply, HandlerError> {
-        let checkpoint = self.timers.checkpoint().ok_or_else(|| {
+        let checkpoint = self.timers.checkpoint(self.pop.stands_in_since()).ok_or_else(|| {
             HandlerError::system_error("there is no timer checkpoint: timerWheelEnable is false")
         })?;
         Ok(Reply::Now(request.reply(ResponseCode::SUCCESS).with_body(checkpoint)))
@@ -83,6 +85,7 @@ mod tests {
             offsets: Arc::clone(&parts.offsets),
             delay: Arc::new(delay),
             timers: timers.clone(),
+            pop: parts.pop_service(&Arc::default(), &Arc::default()),
             topics: parts.topics.clone(),
             clock: parts.clock.clone(),
         };
@@ -117,5 +120,33 @@ mod tests {
         timers.persist_metrics(&handler.topics, parts.clock.now()).unwrap();
         let file = std::fs::read_to_string(config.join("timermetrics")).unwrap();
         assert!(file.contains(r#""timingCount":{"T":{"count":2,"#), "{file}");
+    }
+
+    #[test]
+    fn a_slave_that_stands_in_tells_a_java_master_of_newer_timers_but_for_pops_that_are_open() {
+        let parts = TestParts::new();
+        let (timers, pop) = (parts.timers(), parts.pop_service(&Arc::default(), &Arc::default()));
+        let fields = || {
+            let check = timers.checkpoint(pop.stands_in_since()).unwrap();
+            let fields: Vec<i64> =
+                check.as_chunks::<8>().0.iter().map(|bytes| i64::from_be_bytes(*bytes)).collect();
+            (fields[0], fields[6])
+        };
+        let mut masters = timers.checkpoint(None).unwrap();
+        masters[48..].copy_from_slice(&7i64.to_be_bytes());
+        parts.store.set_replica(true).unwrap();
+        pop.set_on_duty(false);
+        timers.set_on_duty(false);
+        timers.follow(&masters, None).unwrap();
+        let (read, counter) = fields();
+        assert_eq!((pop.stands_in_since(), counter), (None, 7), "it is as its master is");
+
+        pop.set_on_duty(true);
+        assert!(fields().0 == read && fields().1 > 1_000, "the master was further than it had said");
+        let popped_at = read - 60_000;
+        let check_point =
+            format!(r#"{{"bn":"b","c":"g","it":30000,"n":1,"pt":{popped_at},"q":0,"so":0,"t":"T"}}"#);
+        pop.passed(b"TAGS\x01ck\x02", check_point.as_bytes()).unwrap();
+        assert_eq!(fields().0, read - 31_000, "its record is delivered a second before");
     }
 }

@@ -31,6 +31,7 @@ use crate::{
     ha::HaStatusHandler,
     lite::LiteQueues,
     offsets::OffsetTable,
+    pop::PopService,
     role::RoleState,
     settings::Settings,
     stats::BrokerStats,
@@ -59,6 +60,8 @@ pub struct AdminParts {
     pub delay: Arc<DelaySchedule>,
     /// Messages with a time of delivery.
     pub timers: Arc<TimerSchedule>,
+    /// Pops.
+    pub pop: Arc<PopService>,
     /// The transactions.
     pub transactions: Arc<Transactions>,
     /// The configuration.
@@ -107,6 +110,7 @@ impl AdminHandler {
         let AdminParts {
             delay,
             timers,
+            pop,
             settings,
             stats,
             stuck,
@@ -158,6 +162,7 @@ impl AdminHandler {
                 offsets: offsets.clone(),
                 delay: delay.clone(),
                 timers: timers.clone(),
+                pop: pop.clone(),
                 topics: topics.clone(),
                 clock: clock.clone(),
             },

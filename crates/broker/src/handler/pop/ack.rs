@@ -36,7 +36,7 @@ impl PopMessageHandler {
             self.ack_in_order(&queue, *offset, handle.pop_time)?;
         } else {
             let of_log = AckHandle::of(&handle, self.pop.revive_queue_nums())?;
-            let key = PopKey { queue, start: handle.start_offset, pop_time: handle.pop_time };
+            let key = PopKey::new(queue, handle.start_offset, handle.pop_time);
             self.pop.ack(&key, &of_log, &[*offset])?;
         }
         Ok(Reply::AfterSettle(request.reply(ResponseCode::SUCCESS)))
@@ -94,7 +94,7 @@ impl PopMessageHandler {
             ack.revive_queue_id,
             self.pop.revive_queue_nums(),
         )?;
-        let key = PopKey { queue, start: ack.start_offset, pop_time: ack.pop_time };
+        let key = PopKey::new(queue, ack.start_offset, ack.pop_time);
         self.pop.ack(&key, &of_log, &offsets)
     }
 

@@ -55,7 +55,7 @@ impl PopMessageHandler {
             is_changed.then_some((handle.pop_time, invisible_ms))
         } else {
             let of_log = AckHandle::of(&handle, self.pop.revive_queue_nums())?;
-            let key = PopKey { queue, start: handle.start_offset, pop_time: handle.pop_time };
+            let key = PopKey::new(queue, handle.start_offset, handle.pop_time);
             let pop_time = self.pop.change_invisible_time(
                 &key,
                 &of_log,

@@ -97,6 +97,8 @@ impl PopMessageHandler {
             match self.lite.take(&client.client_id, &plan.group, now) {
                 None => break,
                 Some(Found::Queue(queue)) if !looked_at.insert(queue.clone()) => again.push(queue),
+                // The group has no place yet in one that was never sent to.
+                Some(Found::Queue(queue)) if self.store.readable_queue_range(&queue, 0).max.0 == 0 => {}
                 Some(Found::Queue(queue)) => match self.pop_queue(plan, &queue, 0, &mut gathered, wait) {
                     Ok(()) => {}
                     Err(stopped) => {

@@ -245,6 +245,8 @@ fn a_pop_waits_for_what_comes() {
     let sent = RemotingCommand::request(&waits);
     let opaque = sent.opaque;
     assert!(matches!(popper.handler.pop_lite(&popper.caller, &sent), Ok(Reply::Later)));
+    let offset = || popper.parts.offsets.committed("g", "%LMQ%$P$a", 0);
+    assert_eq!(offset(), None, "the group has no place in what was never sent to");
     send(&popper, "b", "not for it");
     popper.work();
     assert_eq!(popper.hold.len(), 1);
@@ -252,6 +254,7 @@ fn a_pop_waits_for_what_comes() {
     popper.work();
     let reply = popper.outbox.take().into_iter().find(|reply| reply.opaque == opaque).unwrap();
     assert_eq!(bodies(&got(&reply)), ["a0"]);
+    assert_eq!(offset(), Some(0));
     // One that finds nothing is let go when its time is over.
     let waits = PopLiteMessageRequest { born_time: popper.parts.clock.now().0, ..waits };
     assert!(matches!(

@@ -224,7 +224,7 @@ impl PopMessageHandler {
                 ),
             }
         } else {
-            let key = PopKey { queue: queue.clone(), start: from, pop_time };
+            let key = PopKey::new(queue.clone(), from, pop_time);
             if self.pop.is_taken(&key) {
                 // Two pops of one name in a millisecond, as after a reset: the next one gets it.
                 gathered.rest += self.left_from(&queue, from);

@@ -1,6 +1,6 @@
 //! Who of another group is asked, and when nobody is.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use eruca_message::ManualClock;
 use eruca_protocol::body::BrokerData;
@@ -17,11 +17,7 @@ use crate::{
 fn the_master_is_asked_or_who_stands_in_for_it() {
     let group = |name: &str, brokers: &[(i64, &str)]| BrokerData {
         broker_name: name.to_owned(),
-        broker_addrs: brokers
-            .iter()
-            .map(|(id, addr)| (*id, (*addr).to_owned()))
-            .collect::<BTreeMap<_, _>>()
-            .into(),
+        broker_addrs: brokers.iter().map(|(id, addr)| (*id, (*addr).to_owned())).collect(),
         ..BrokerData::default()
     };
     let route = TopicRouteData {

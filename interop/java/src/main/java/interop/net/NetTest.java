@@ -1,7 +1,6 @@
 package interop.net;
 
 import interop.Await;
-import interop.Check;
 import interop.load.Checker;
 import interop.load.Checker.Claim;
 import interop.load.Ledger;
@@ -218,8 +217,7 @@ public final class NetTest {
             return groups.get(group).get(0).address();
         }
         String address = admin.examineBrokerClusterInfo().getBrokerAddrTable().get(group).getBrokerAddrs().get(0L);
-        Check.that(address != null, group + " has a master");
-        return address;
+        return found(address, group + " is not told of a master by the name servers");
     }
 
     private void awaitSlaves(String group) {
@@ -231,8 +229,15 @@ public final class NetTest {
 
     private long logEnd(String address) throws Exception {
         String end = admin.fetchBrokerRuntimeStats(address).getTable().get("commitLogMaxOffset");
-        Check.that(end != null, address + " tells the end of its log");
-        return Long.parseLong(end);
+        return Long.parseLong(found(end, address + " does not tell the end of its log"));
+    }
+
+    /** What is not there yet is waited for: an {@link AssertionError} would end the wait. */
+    private static String found(String value, String otherwise) {
+        if (value == null) {
+            throw new IllegalStateException(otherwise);
+        }
+        return value;
     }
 
     private void step(String name, Fault.Act act) {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use eruca_message::{
-    Properties, Timestamp,
+    Properties, Record, Timestamp,
     names::revive_topic,
     properties::{self, TAGS, TIMER_DELIVER_MS, UNIQUE_KEY},
 };
@@ -49,12 +49,16 @@ impl PopLog {
         &self.topic
     }
 
-    /// Reads a record by a message's properties and body.
+    /// Reads a record.
     ///
     /// # Errors
     /// It says nothing that could be done.
-    pub(super) fn read(&self, of: &[u8], body: &[u8]) -> Result<ReviveRecord, BadRecord> {
-        decode(properties::find_str(of, TAGS).unwrap_or_default(), body, &self.broker_name)
+    pub(super) fn read(&self, record: &Record<'_>) -> Result<ReviveRecord, BadRecord> {
+        let fields = &record.fields;
+        // A broker writes its own in its own name, which may have been another one then.
+        let was_sent = fields.born_host != fields.store_host;
+        let tag = properties::find_str(fields.properties, TAGS).unwrap_or_default();
+        decode(tag, fields.body, was_sent.then_some(self.broker_name.as_str()))
     }
 
     pub(super) fn check_point(

@@ -144,11 +144,11 @@ pub(super) fn encode_acks(key: &PopKey, offsets: &[i64], broker_name: &str) -> V
     })
 }
 
-/// Reads a record. `own_name` is the name of this group of brokers.
+/// Reads a record. `own_name` is the name of this group of brokers, where the record may be of another one.
 ///
 /// # Errors
 /// It says nothing that could be done.
-pub(super) fn decode(tag: &str, bytes: &[u8], own_name: &str) -> Result<ReviveRecord, BadRecord> {
+pub(super) fn decode(tag: &str, bytes: &[u8], own_name: Option<&str>) -> Result<ReviveRecord, BadRecord> {
     match tag {
         TAG_CHECK_POINT => decode_check_point(bytes, own_name).map(ReviveRecord::CheckPoint),
         TAG_ACK | TAG_BATCH_ACK => {
@@ -162,7 +162,7 @@ pub(super) fn decode(tag: &str, bytes: &[u8], own_name: &str) -> Result<ReviveRe
     }
 }
 
-fn decode_check_point(bytes: &[u8], own_name: &str) -> Result<CheckPoint, BadRecord> {
+fn decode_check_point(bytes: &[u8], own_name: Option<&str>) -> Result<CheckPoint, BadRecord> {
     let read: CheckPointBody = body::from_json(bytes)?;
     let queue = queue_key(read.t.as_deref(), read.c.as_deref(), read.q)?;
     let diffs = read.d.filter(|diffs| !diffs.is_empty());
@@ -186,7 +186,8 @@ fn decode_check_point(bytes: &[u8], own_name: &str) -> Result<CheckPoint, BadRec
 }
 
 /// The group of brokers that a record names, where it is another one.
-fn other_than(own_name: &str, name: Option<String>) -> Option<Arc<str>> {
+fn other_than(own_name: Option<&str>, name: Option<String>) -> Option<Arc<str>> {
+    let own_name = own_name?;
     name.filter(|name| !name.is_empty() && name != own_name).map(Arc::from)
 }
 
@@ -221,7 +222,7 @@ mod tests {
     const ACK: &[u8] = br#"{"ao":3,"bn":"broker-a","c":"g_pop","pt":1795415708865,"q":0,"so":0,"t":"GPop"}"#;
 
     fn check_point(bytes: &[u8]) -> CheckPoint {
-        match decode(TAG_CHECK_POINT, bytes, "broker-a").unwrap() {
+        match decode(TAG_CHECK_POINT, bytes, None).unwrap() {
             ReviveRecord::CheckPoint(check_point) => check_point,
             other => panic!("{other:?}"),
         }
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(read.offsets, (0..10).collect::<Vec<i64>>());
         assert_eq!(read.due().0, 1_795_415_718_865);
         assert_eq!(encode_check_point(&read, "broker-a"), CHECK_POINT);
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, ACK, "broker-a").unwrap() else {
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, ACK, Some("broker-a")).unwrap() else {
             panic!("an ack")
         };
         assert_eq!((&key, &offsets[..]), (&read.key, &[3][..]));
@@ -248,10 +249,12 @@ mod tests {
         assert_eq!(check_point(adjacent).offsets, [7, 9], "the second was consumed");
         let long =
             br#"{"ackOffset":8,"startOffset":7,"consumerGroup":"g","topic":"T","queueId":1,"popTime":5}"#;
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, long, "b").unwrap() else { panic!("an ack") };
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_ACK, long, Some("b")).unwrap() else {
+            panic!("an ack")
+        };
         assert_eq!((&key, offsets), (&check_point(adjacent).key, vec![8]));
         let many = br#"{"ao":-1,"aol":[8,9],"bn":"b","c":"g","pt":5,"q":1,"so":7,"t":"T"}"#;
-        let ReviveRecord::Acks(key, offsets) = decode(TAG_BATCH_ACK, many, "b").unwrap() else {
+        let ReviveRecord::Acks(key, offsets) = decode(TAG_BATCH_ACK, many, Some("b")).unwrap() else {
             panic!("acks")
         };
         assert_eq!(offsets, [8, 9]);
@@ -262,11 +265,14 @@ mod tests {
     fn records_of_another_group_of_brokers_name_it() {
         let own = check_point(CHECK_POINT);
         assert_eq!(own.key.broker, None);
-        let Ok(ReviveRecord::CheckPoint(other)) = decode(TAG_CHECK_POINT, CHECK_POINT, "broker-b") else {
+        let Ok(ReviveRecord::CheckPoint(other)) = decode(TAG_CHECK_POINT, CHECK_POINT, Some("broker-b"))
+        else {
             panic!("a check point")
         };
         assert_eq!(other.key.broker.as_deref(), Some("broker-a"));
-        let Ok(ReviveRecord::Acks(acked, _)) = decode(TAG_ACK, ACK, "broker-b") else { panic!("an ack") };
+        let Ok(ReviveRecord::Acks(acked, _)) = decode(TAG_ACK, ACK, Some("broker-b")) else {
+            panic!("an ack")
+        };
         assert_eq!(acked, other.key);
         assert_ne!(acked, own.key, "the same queue of another group is another queue");
     }
@@ -280,7 +286,7 @@ mod tests {
             (TAG_ACK, br#"{"t":"T"}"#),
             (TAG_CHECK_POINT, br#"{"c":"g","t":"T","n":1000000000}"#),
         ] {
-            assert!(decode(tag, bytes, "b").is_err(), "{tag}");
+            assert!(decode(tag, bytes, Some("b")).is_err(), "{tag}");
         }
     }
 
@@ -288,7 +294,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             for tag in [TAG_CHECK_POINT, TAG_ACK, TAG_BATCH_ACK] {
-                let _ = decode(tag, &bytes, "b");
+                let _ = decode(tag, &bytes, Some("b"));
             }
         }
 
@@ -298,7 +304,7 @@ mod tests {
             pt in proptest::num::i64::ANY, it in proptest::num::i64::ANY, d in proptest::collection::vec(proptest::num::i64::ANY, 0..5),
         ) {
             let text = format!(r#"{{"t":"T","c":"g","so":{so},"n":{n},"bm":{bm},"pt":{pt},"it":{it},"d":{d:?}}}"#);
-            if let Ok(ReviveRecord::CheckPoint(check_point)) = decode(TAG_CHECK_POINT, text.as_bytes(), "b") {
+            if let Ok(ReviveRecord::CheckPoint(check_point)) = decode(TAG_CHECK_POINT, text.as_bytes(), Some("b")) {
                 let _ = encode_check_point(&check_point, "b");
             }
         }

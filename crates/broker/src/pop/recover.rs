@@ -185,7 +185,7 @@ impl PopService {
             return None;
         }
         let deliver_at = text(TIMER_DELIVER_MS)?.parse().ok().map(Timestamp)?;
-        Some((deliver_at, self.log.read(record.fields.properties, record.fields.body)))
+        Some((deliver_at, self.log.read(record)))
     }
 
     fn note_waiting(&self, record: &Record<'_>, now: Timestamp, timers: Timers, found: &mut Waiting) {
@@ -219,7 +219,7 @@ impl PopService {
                         return ControlFlow::Break(());
                     }
                     self.look_at(entry.log_offset, oldest, &mut reached, |record| {
-                        let said = self.log.read(record.fields.properties, record.fields.body);
+                        let said = self.log.read(record);
                         if let Ok(ReviveRecord::CheckPoint(check_point)) = said {
                             delivered.insert(check_point.key);
                         }

@@ -131,7 +131,7 @@ impl PopService {
                 .and_then(|text| text.parse().ok())
                 .map_or(fields.store_timestamp, Timestamp);
             state.revive_record(queue, offset, deliver_at, now);
-            match self.log.read(fields.properties, fields.body) {
+            match self.log.read(&record) {
                 Ok(ReviveRecord::CheckPoint(check_point)) => {
                     state.revive_check_point(queue, offset, check_point)
                 }

@@ -17,7 +17,7 @@ use crate::{
     slave_sync::test::{ask, broker},
 };
 
-/// The records reach the revive topic as those of the acting slave `a` of another group.
+/// The records reach the revive topic as those of the acting slave of another group, `a`.
 fn records_come(parts: &TestParts, pop: &PopService, pop_time: i64) {
     let revive = pop.log.topic();
     let key = PopKey::new(QueueKey::new("T", "g", 0), 0, pop_time);
@@ -91,6 +91,26 @@ fn what_was_popped_from_another_group_is_read_there_and_comes_again_here() {
     pop.step(parts.clock.now());
     assert_eq!(committed(), Some(1));
     there.shutdown();
+}
+
+#[test]
+fn a_broker_that_had_another_name_knows_its_own_records() {
+    let parts = TestParts::new();
+    parts.topic("T", 1);
+    parts.groups.put(SubscriptionGroupConfig { group_name: "g".to_owned(), ..Default::default() }).unwrap();
+    parts.store("T", 0, "its own", b"");
+    let pop = parts.pop_service(&Arc::default(), &Arc::default());
+    let key = PopKey::new(QueueKey::new("T", "g", 0), 0, parts.clock.now().0 - 20_000);
+    let check_point = CheckPoint { key, invisible_ms: 10_000, offsets: vec![0], suspend: false };
+    let record = record::encode_check_point(&check_point, "a");
+    let sent = message(pop.log.topic(), 0, text(&record), b"TAGS\x01ck\x02");
+    parts.store.append(&AppendMessage { born_host: sent.store_host, ..sent }).unwrap();
+    parts.store.settle().unwrap();
+    for _ in 0..2 {
+        parts.clock.advance_ms(20_000);
+        pop.step(parts.clock.now());
+    }
+    assert_eq!(parts.read(&pop_retry_topic_v1("T", "g"), 0).len(), 1);
 }
 
 #[test]

@@ -15,14 +15,18 @@ use std::{
     },
 };
 
-use eruca_message::{Clock, LogOffset, Timestamp, names::revive_topic};
+use eruca_message::{
+    Clock, LogOffset, Timestamp,
+    names::revive_topic,
+    properties::{self, TAGS},
+};
 use eruca_store::{AppendMessage, MessageStore, WriteState, WriteStopped};
 
 use super::{
     handle::AckHandle,
     log::{CHECK_POINT_LEAD_MS, PopLog},
     orders::Orders,
-    record::ReviveRecord,
+    record::{self, ReviveRecord},
     recover::Timers,
     state::{Acked, CheckPoint, PopKey, PopState, QueueKey},
 };
@@ -210,7 +214,8 @@ impl PopService {
     /// # Errors
     /// There is no room for it now.
     pub(crate) fn passed(&self, properties: &[u8], body: &[u8]) -> Result<(), WriteStopped> {
-        match self.log.read(properties, body) {
+        let tag = properties::find_str(properties, TAGS).unwrap_or_default();
+        match record::decode(tag, body, None) {
             Ok(ReviveRecord::CheckPoint(check_point)) => {
                 let due = check_point.due();
                 if !self.state().passed(check_point) {

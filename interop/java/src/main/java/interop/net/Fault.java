@@ -2,6 +2,10 @@ package interop.net;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /** Something that is done to the cluster, and undone again. */
 record Fault(String name, Act begin, Act end) {
@@ -19,11 +23,26 @@ record Fault(String name, Act begin, Act end) {
                     member.kill();
                 }
             },
-            () -> {
-                for (Member member : members) {
+            () -> startAtOnce(members));
+    }
+
+    /** Not one after the other: who was not in sync when the last one died is ready only when that one is there. */
+    private static void startAtOnce(Member... members) throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(members.length);
+        try {
+            List<Callable<Void>> starts = new ArrayList<>();
+            for (Member member : members) {
+                starts.add(() -> {
                     member.start();
-                }
-            });
+                    return null;
+                });
+            }
+            for (Future<Void> started : threads.invokeAll(starts)) {
+                started.get();
+            }
+        } finally {
+            threads.shutdown();
+        }
     }
 
     private static Fault frozen(Member member) {

@@ -159,7 +159,7 @@ def report(source, target):
             {"case": case, "metric": metric, "compared": comparison, "figure": figure, "relation": relation,
              "bound": bound, "reached": reached}
         )
-        print(f"  {case + ' ' + metric:<44}{comparison:<22}{text(figure):>10}  {relation} {words:<18}{verdict}")
+        print(f"  {case + ' ' + metric:<44}{comparison:<22}{text(figure):>10}  {relation} {words:<18}  {verdict}")
     with open(target, "w", encoding="utf-8") as file:
         json.dump({"machine": machine, "cases": out, "targets": verdicts}, file, indent=1)
         file.write("\n")

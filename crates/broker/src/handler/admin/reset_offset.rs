@@ -196,7 +196,12 @@ impl ResetOffsetHandler {
             topics.retain(|topic| view.subscriptions.contains_key(topic));
         }
         for topic in &topics {
-            for (queue_id, offset) in self.offsets.of(&src_group, topic) {
+            let offsets = self.offsets.of(&src_group, topic);
+            if !offsets.is_empty() {
+                // A place that the clone has and the group has not is none of the clone's.
+                self.offsets.delete_group_topic(&dest_group, topic);
+            }
+            for (queue_id, offset) in offsets {
                 self.offsets.commit(&dest_group, topic, queue_id, offset);
             }
         }

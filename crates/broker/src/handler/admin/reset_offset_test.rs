@@ -151,7 +151,10 @@ fn cloned_offsets_are_those_of_topics_that_the_group_still_consumes() {
         topics.sort_unstable();
         topics
     };
-    assert_eq!(clone("one", Some("T"), false), ["T"]);
+    parts.offsets.commit("one", "T", 7, 7);
+    parts.offsets.commit("one", "U", 7, 7);
+    assert_eq!(clone("one", Some("T"), false), ["T", "U"]);
+    assert_eq!(parts.offsets.of("one", "U"), [(7, 7)].into(), "that topic was not cloned");
     assert_eq!(parts.offsets.of("one", "T"), [(0, 2), (1, 0)].into());
     assert_eq!(clone("all", None, false), ["T", "U"]);
     let subscription = SubscriptionData { topic: "U".into(), sub_version: 1, ..Default::default() };

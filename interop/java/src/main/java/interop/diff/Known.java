@@ -11,7 +11,7 @@ final class Known {
     }
 
     private static final List<Rule> RULES = List.of(
-        rule("requests that lack fields", "^\\d+ broken", "code (0|1|26|29)\\b.*", "code (1|29)\\b.*"),
+        rule("requests that lack fields", "^\\d+ broken", "code (0|1|17|26|29)\\b.*", "code (1|29)\\b.*"),
         rule("locks of nothing", "^\\d+ broken 4[12] ", "code 1", "code 0"),
         rule("negative offsets are not committed", "commit .*commitOffset=-", "code 0", "code 29"),
         rule("offsets are committed for queues that are there", "commit .*queueId=", "code 0", "code 29"),

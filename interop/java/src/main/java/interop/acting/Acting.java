@@ -34,8 +34,9 @@ public final class Acting {
     private static final String MASTER = System.getProperty("acting.master");
     private static final String SLAVE = System.getProperty("acting.slave");
     private static final String OTHER = System.getProperty("acting.other");
+    private static final boolean SLAVE_IS_JAVA = "java".equals(System.getProperty("acting.slave.kind"));
     /** Whether the master that is killed, or its slave, is a Java broker. */
-    private static final boolean HAS_JAVA = Boolean.getBoolean("acting.hasJava");
+    private static final boolean HAS_JAVA = SLAVE_IS_JAVA || "java".equals(System.getProperty("acting.master.kind"));
     private static final String PLAIN = "ActingPlain";
     private static final String DELAYED = "ActingDelayed";
     private static final String TIMED = "ActingTimed";
@@ -204,7 +205,10 @@ public final class Acting {
         Check.that(halves.keys().stream().noneMatch(key -> key.startsWith("r")), "what was rolled back is not delivered");
         once("delayed messages", delayed, delays);
         once("messages with times of their own", timed, timers);
-        once("committed messages", commits, halves);
+        // A Java slave reads 32 operations before it sends half messages on: those that were settled by later ones it sends, too.
+        if (!SLAVE_IS_JAVA) {
+            once("committed messages", commits, halves);
+        }
         Set<String> twice = keys(popsHere);
         twice.removeAll(moreToPop);
         // A killed Java broker forgets what was popped last: it gives that again, also what was acknowledged. A Java slave does not say what it

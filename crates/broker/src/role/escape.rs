@@ -66,7 +66,7 @@ pub(crate) struct Escape {
     settings: Arc<Settings>,
     pub(super) clock: Arc<dyn Clock>,
     control: Arc<Control>,
-    pub(super) name_servers: Vec<String>,
+    name_servers: Vec<String>,
     pub(super) client: LazyClient,
     /// Where messages of other groups are read.
     pub(super) hosts: Mutex<HashMap<String, Host>>,
@@ -261,19 +261,31 @@ impl Escape {
         if let Some(kept) = kept.filter(|kept| (0..ROUTE_MS).contains(&now.ms_since(kept.asked_at))) {
             return Ok(kept.places);
         }
+        let places: Arc<[Place]> = self.in_route(client, topic, |route| Ok(self.others(route))).await?.into();
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if routes.len() >= TOPICS_MAX {
+            routes.clear();
+        }
+        routes.insert(topic.to_owned(), Places { asked_at: now, places: places.clone() });
+        Ok(places)
+    }
+
+    /// What `of` finds in the route of a topic, of the first name server in whose it does. The last one's reason where none has it.
+    pub(super) async fn in_route<T>(
+        &self,
+        client: &Client,
+        topic: &str,
+        of: impl Fn(&TopicRouteData) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut why = "there is no name server".to_owned();
         for addr in &self.name_servers {
-            match ask_route(client, addr, topic).await {
-                Ok(route) => {
-                    let places: Arc<[Place]> = self.others(&route).into();
-                    let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-                    if routes.len() >= TOPICS_MAX {
-                        routes.clear();
-                    }
-                    routes.insert(topic.to_owned(), Places { asked_at: now, places: places.clone() });
-                    return Ok(places);
-                }
-                Err(error) => why = format!("{addr} gives no route: {error}"),
+            let found = match ask_route(client, addr, topic).await {
+                Ok(route) => of(&route),
+                Err(error) => Err(format!("gives no route: {error}")),
+            };
+            match found {
+                Ok(found) => return Ok(found),
+                Err(reason) => why = format!("{addr} {reason}"),
             }
         }
         Err(why)

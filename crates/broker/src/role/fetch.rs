@@ -1,4 +1,4 @@
-//! Messages of other groups, which a group reads here that popped them there: the slave of a lost Java master sends the records of pops to
+//! Messages of other groups of brokers, to be given again here: a Java slave that stands in for its lost master sends the records of pops to
 //! another group, whose master sees to them (Java: `EscapeBridge.getMessageFromRemoteAsync`).
 
 use std::{sync::PoisonError, time::Duration};
@@ -9,7 +9,6 @@ use eruca_protocol::{RemotingCommand, ResponseCode, body::TopicRouteData, reques
 use eruca_remoting::Client;
 
 use super::escape::Escape;
-use crate::registration::ask_route;
 
 /// A read may take so long.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -58,17 +57,8 @@ impl Escape {
         if let Some(kept) = kept.filter(|kept| (0..HOST_MS).contains(&now.ms_since(kept.asked_at))) {
             return kept.addr;
         }
-        let mut addr = Err("there is no name server".to_owned());
-        for server in &self.name_servers {
-            addr = match ask_route(client, server, topic).await {
-                Ok(route) => host_in(&route, broker)
-                    .ok_or_else(|| format!("{server} knows no broker {broker} that has topic {topic}")),
-                Err(error) => Err(format!("{server} gives no route: {error}")),
-            };
-            if addr.is_ok() {
-                break;
-            }
-        }
+        let unknown = || format!("knows no broker {broker} that has topic {topic}");
+        let addr = self.in_route(client, topic, |route| host_in(route, broker).ok_or_else(unknown)).await;
         self.remember(broker, addr.clone());
         addr
     }
